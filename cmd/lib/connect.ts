@@ -1,0 +1,110 @@
+/**
+ * The way of a verb to the API: the running service over its socket if it answers; else this process takes the home's lock and is the
+ * service for as long as the verb takes, on that same socket, so that two verbs at once never fight over the database.
+ */
+import { systemClock } from "#core/clock.ts"
+import type { LoadedConfig } from "#core/config.ts"
+import { AppError } from "#core/errors.ts"
+import { type HomeLock, readLock, takeLock } from "#core/home-lock.ts"
+import { findSocket, prepareSocket, removeSocket } from "#core/home-socket.ts"
+import type { Home } from "#core/home.ts"
+import { type Client, createClient } from "#gateway/client.ts"
+import { openLog, type Setting } from "./setting.ts"
+import type { Ui } from "./ui.ts"
+
+export type Connection = {
+  client: Client
+  /** `service`: another process answers; `process`: this one does. */
+  mode: "service" | "process"
+  close(): Promise<void>
+}
+
+export type ConnectDeps = {
+  setting: Setting
+  loaded: LoadedConfig
+  /** What others are told holds the lock, such as `session list`. */
+  what: string
+  verbose: boolean
+  ui: Ui
+  signal: AbortSignal
+}
+
+/** A service that is there answers this in a millisecond; one that hangs is as good as none, and holds the lock besides. */
+const HEALTH_TIMEOUT_MS = 2_000
+/** A holder that is starting needs this long at most before it listens: a first start on a slow, busy machine. */
+const STARTING_MS = 20_000
+const RETRY_MS = 50
+
+/** Throws `home.locked` where another process holds the home and does not answer, and what opening the database throws. */
+export async function connect(deps: ConnectDeps): Promise<Connection> {
+  const { setting, loaded, what, signal } = deps
+  const { home } = setting
+  const startedMs = systemClock.monotonicMs()
+  for (;;) {
+    const service = await findService({ home, signal })
+    if (service) return service
+    // Postgres lets any number of processes in: a verb needs no lock, and does not stand in for the service.
+    if (loaded.config.database.kind === "postgres") return openInProcess(deps, null)
+    const lock = takeLock({ home, clock: systemClock, what })
+    if (lock) return openInProcess(deps, lock)
+    if (systemClock.monotonicMs() - startedMs > STARTING_MS) throw notAnswering(home)
+    await systemClock.sleep(RETRY_MS, signal) // the holder starts, or has just ended
+  }
+}
+
+/** The process that serves this home's API, where there is one and it answers. */
+export async function findService({ home, signal }: { home: Home; signal: AbortSignal }): Promise<Connection | null> {
+  const socket = findSocket(home)
+  if (socket === null) return null
+  const client = createClient({ via: { socket }, clock: systemClock })
+  try {
+    await client.health.get({ signal: AbortSignal.any([signal, AbortSignal.timeout(HEALTH_TIMEOUT_MS)]) })
+    return { client, mode: "service", close: async () => {} }
+  } catch {
+    // Nobody listens behind the file: its maker was killed, or is just ending.
+  }
+  signal.throwIfAborted()
+  return null
+}
+
+async function openInProcess(
+  { setting, loaded, verbose, ui }: ConnectDeps,
+  lock: HomeLock | null,
+): Promise<Connection> {
+  const progress = ui.progress("Starting")
+  const log = openLog({ home: setting.home, config: loaded.config, verbose, ui })
+  let undo = async () => {
+    await log.close()
+    lock?.release()
+  }
+  try {
+    const { createApp } = await import("../app.ts")
+    const app = await createApp({ setting, loaded, clock: systemClock, log, as: "verb" })
+    const closeLog = undo
+    undo = async () => {
+      await app.close()
+      await closeLog()
+    }
+    if (lock) {
+      const socket = prepareSocket(setting.home)
+      const closeApp = undo
+      undo = async () => {
+        removeSocket(setting.home, socket) // first: whoever comes now waits for the lock instead
+        await closeApp()
+      }
+      await app.listen({ socket })
+    }
+    return { client: createClient({ via: { handle: app.handle }, clock: systemClock }), mode: "process", close: undo }
+  } catch (error) {
+    await undo()
+    throw error
+  } finally {
+    progress.stop()
+  }
+}
+
+function notAnswering(home: Home): AppError {
+  const holder = readLock(home)
+  const who = holder?.pid ? `\`ironclaw ${holder.what}\` with pid ${holder.pid}` : "another process"
+  return new AppError("home.locked", `The home ${home.root} is held by ${who}, which does not answer on its socket`)
+}

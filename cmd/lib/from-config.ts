@@ -1,0 +1,56 @@
+/** What the parts are told of the configuration, each in its own words. */
+import { hostname } from "node:os"
+import { join } from "node:path"
+import type { Config } from "#core/config.ts"
+import type { DbConfig } from "#core/db/open.ts"
+import { readPostgresUrl } from "#core/db/postgres-url.ts"
+import type { Home } from "#core/home.ts"
+import type { UsageLimits } from "#core/llm/budget.ts"
+import type { LlmSettings } from "#core/llm/settings.ts"
+import { sha256Hex } from "#core/safety/fingerprint.ts"
+import { allowDatabase } from "#core/safety/guard.ts"
+import { openJail, type Jail } from "#core/safety/paths.ts"
+
+/** Also tells the guard where the database is: its driver opens the connection by itself. */
+export function databaseOf(config: Config, home: Home): DbConfig {
+  const { kind, url, pool_size: poolSize, ca_file: caFile } = config.database
+  if (kind !== "postgres" || url === null) return { kind: "embedded", dir: join(home.folder("db"), "pgdata") }
+  const target = readPostgresUrl({ url, ...(caFile === null ? {} : { caFile }) })
+  allowDatabase(target.socketPath === undefined ? target : { path: target.socketPath })
+  return { kind: "postgres", url, poolSize, ...(caFile === null ? {} : { caFile }) }
+}
+
+export function llmSettingsOf({ model }: Config): LlmSettings {
+  return {
+    backend: model.backend,
+    baseUrl: model.base_url,
+    model: model.name,
+    fallbacks: model.fallbacks,
+    thinking: model.thinking,
+  }
+}
+
+export function limitsOf({ limits }: Config): UsageLimits {
+  const micros = (usd: number | "none") => (usd === "none" ? null : Math.round(usd * 1e6))
+  return {
+    hourUsdMicros: micros(limits.hour_usd),
+    dayUsdMicros: micros(limits.day_usd),
+    agentDayUsdMicros: micros(limits.agent_day_usd),
+    jobUsdMicros: micros(limits.job_usd),
+  }
+}
+
+export function timeZoneOf({ agent }: Config): string {
+  return agent.time_zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
+}
+
+/** The owner's project folder, held open; null where none is named. The home is closed to it even where it lies inside. */
+export function projectOf({ project }: Config, home: Home): Jail | null {
+  return project.folder === null ? null : openJail({ root: project.folder, closed: [home.root] })
+}
+
+/** Claims of this home's earlier processes begin alike: whoever holds the home's lock knows that they are dead. */
+export function leaseOwnerOf(home: Home): { leaseOwner: string; ownerPrefix: string } {
+  const ownerPrefix = `home-${sha256Hex(`${hostname()}\n${home.root}`).slice(0, 16)}:`
+  return { leaseOwner: `${ownerPrefix}${process.pid}-${Bun.randomUUIDv7().slice(0, 13)}`, ownerPrefix }
+}

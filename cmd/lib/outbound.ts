@@ -1,0 +1,139 @@
+/** What goes out: the egress gate's fetch as models and tools get it, and the audit row of each request. */
+import type { AsyncLocalStorage } from "node:async_hooks"
+import type { Config } from "#core/config.ts"
+import type { NewAudit } from "#core/db/schema.ts"
+import type { LabelName } from "#core/event.ts"
+import type { SessionId, TurnId } from "#core/id.ts"
+import type { FetchFor } from "#core/llm/wire.ts"
+import type { Egress, EgressCaller, EgressDeps, EgressRecord } from "#core/safety/egress.ts"
+import type { HostRule, LocalEndpoint } from "#core/safety/hosts.ts"
+import { findLeaks } from "#core/safety/leaks.ts"
+import { hasEffect } from "#core/safety/capability.ts"
+import { judgeInjection } from "#core/safety/injection.ts"
+import { isUntrusted } from "#core/safety/labels.ts"
+import { redactLeaks } from "#core/safety/leaks.ts"
+import type { Cleansed, PipelineDeps } from "#core/tools/run.ts"
+
+/** The turn in whose name a model is called. */
+export type Actor = { agentId: string; sessionId: SessionId; turnId: TurnId }
+
+/** A model may think for minutes before its first byte, streams for as long as it likes, and serves every session at once. */
+const MODEL_CAPS: NonNullable<EgressCaller["caps"]> = {
+  firstByteMs: 600_000,
+  idleMs: 120_000,
+  totalMs: null,
+  maxRequestBytes: 64 * 1024 * 1024, // eight images and a full context
+  maxResponseBytes: 64 * 1024 * 1024,
+  maxInFlight: 512,
+}
+
+/** An address that the owner set is a local-endpoint grant, exact; a public name on 443 is an ordinary rule. */
+export function rulesFor(baseUrl: string): { allow: HostRule[]; local: LocalEndpoint[] } {
+  const url = new URL(baseUrl)
+  const scheme = url.protocol === "https:" ? "https" : "http"
+  const isName = !/^[\d.]+$|^\[/.test(url.hostname) && url.hostname !== "localhost"
+  if (scheme === "https" && url.port === "" && isName) return { allow: [{ host: url.hostname }], local: [] }
+  const port = Number(url.port || (scheme === "https" ? 443 : 80))
+  return { allow: [], local: [{ scheme, host: url.hostname, port }] }
+}
+
+export function modelFetch({
+  egress,
+  acting,
+  config,
+}: {
+  egress: Egress
+  acting: AsyncLocalStorage<Actor>
+  config: () => Config
+}): FetchFor {
+  const ownEndpoints = () => config().model.local_endpoints.flatMap((origin) => rulesFor(origin).local)
+  return ({ vendor, baseUrl, credential }) => {
+    const actor = acting.getStore()
+    const rules = rulesFor(baseUrl)
+    return egress.fetchFor({
+      principal: `model:${vendor.name}`,
+      purpose: "model",
+      agentId: actor?.agentId ?? "main",
+      ...(actor ? { sessionId: actor.sessionId, turnId: actor.turnId } : {}),
+      allow: rules.allow,
+      local: [...rules.local, ...ownEndpoints()],
+      caps: MODEL_CAPS,
+      credentials: credential ? [{ ...credential, origin: new URL(baseUrl).origin }] : [],
+    })
+  }
+}
+
+/** A tool reaches the hosts that its call declared, and only reads there when the call declared no more than reading. */
+export function toolFetch(egress: Egress): PipelineDeps["fetchFor"] {
+  return ({ request, effect, needs }) =>
+    egress.fetchFor({
+      principal: `${request.principal}/${request.tool}`,
+      purpose: `tool:${request.tool}`,
+      agentId: request.agentId,
+      sessionId: request.sessionId,
+      turnId: request.turnId,
+      local: [],
+      allow: needs.flatMap((need): HostRule[] => {
+        if (need.kind !== "http") return []
+        const methods = hasEffect(effect)
+          ? need.methods
+          : need.methods.filter((method) => method === "GET" || method === "HEAD")
+        return [{ host: need.host, methods, ...(need.path === undefined ? {} : { pathPrefix: need.path }) }]
+      }),
+    })
+}
+
+/** The owner's own secrets are not for anyone but whom they belong to: what a tool sends is read before it leaves. */
+export const scans: Pick<EgressDeps, "scanRequest" | "scanResponse"> = {
+  scanRequest: ({ purpose }, { url, body }) => {
+    // Models are given redacted text; what the owner says to a model on purpose is the owner's to say.
+    if (purpose === "model") return { verdict: "allow" }
+    const leak = findLeaks(url.href)[0] ?? (body ? findLeaks(new TextDecoder().decode(body))[0] : undefined)
+    return leak ? { verdict: "deny", why: `It carries what looks like a secret (${leak.rule})` } : { verdict: "allow" }
+  },
+  // Answers are cleansed where they are read: a tool's result by the pipeline, a model's words by the turn.
+  scanResponse: (_caller, _response, body) => body,
+}
+
+export function egressAudit(record: EgressRecord): NewAudit {
+  return {
+    agentId: record.agentId,
+    act: "egress",
+    principal: record.principal,
+    subject: record.host,
+    outcome: record.outcome,
+    // Ids that the callers above gave.
+    sessionId: record.sessionId as SessionId | null,
+    turnId: record.turnId as TurnId | null,
+    preview:
+      `${record.method} ${record.path}${record.status === null ? "" : ` ${record.status}`}${record.why ? `: ${record.why}` : ""}`
+        .slice(0, 200)
+        .toWellFormed(),
+    verdicts: record.verdicts,
+    destination: `${record.scheme}://${record.host}:${record.port}`,
+    secretNames: record.secretNames,
+    bytesOut: record.bytesOut,
+    bytesIn: record.bytesIn,
+    durationMs: record.durationMs,
+    labels: [],
+    source: record.purpose,
+  }
+}
+
+/** What comes back from a tool: secrets are redacted, and what looks like instructions is untrusted whatever it said of itself. */
+export function cleanse(text: string, labels: readonly LabelName[]): Cleansed {
+  const clean = redactLeaks(text)
+  const injection = judgeInjection(clean)
+  const marked: LabelName[] =
+    injection.verdict === "clean" || isUntrusted(labels)
+      ? [...labels]
+      : ["untrusted", ...labels.filter((label) => label !== "vetted")]
+  return {
+    text: clean,
+    labels: marked,
+    verdicts: {
+      leak: clean === text ? "allow" : "redacted",
+      injection: injection.verdict === "clean" ? "allow" : `${injection.verdict}: ${injection.rules.join(", ")}`,
+    },
+  }
+}

@@ -1,0 +1,126 @@
+/** Turns stored messages into what the model is sent: fenced, shortened, repaired, in order, within its window. */
+import type { LabelName } from "../event.ts"
+import type { MessageRow } from "../db/schema.ts"
+import type { TurnId } from "../id.ts"
+import type { ModelImage, ModelMessage, ModelText } from "../llm/model.ts"
+import { estimateTokens } from "../llm/tokens.ts"
+import { fence } from "../safety/fence.ts"
+import { isUntrusted, joinLabels, joinSources } from "../safety/labels.ts"
+import { headAndTail } from "../session/tools.ts"
+
+/** Characters of one text that the model sees; the whole is stored and read by handle. */
+const MAX_TOOL_CHARACTERS = 16_000 // about 4,000 tokens: a page
+const MAX_MESSAGE_CHARACTERS = 32_000
+
+export type Context = {
+  messages: ModelMessage[]
+  /** The join of the labels of what is in `messages`, nothing else. */
+  labels: LabelName[]
+  source: string
+  tokens: number
+  /** Whole turns that had to be left out to fit; compaction is due. */
+  leftOut: number
+}
+
+type Group = {
+  turnId: TurnId | null
+  messages: ModelMessage[]
+  labels: (readonly LabelName[])[]
+  sources: string[]
+  tokens: number
+}
+
+/** `rows` oldest first. The turn `current` is never left out, and keeps its untrusted bodies; earlier turns keep handles. */
+export function buildContext(
+  rows: readonly MessageRow[],
+  { current, budgetTokens }: { current: TurnId; budgetTokens: number },
+): Context {
+  const groups: Group[] = []
+  const results = new Map<string, MessageRow>()
+  for (const row of rows) if (row.role === "tool" && row.callId) results.set(row.callId, row)
+
+  for (const row of rows) {
+    if (row.role === "tool") continue // placed behind its call
+    const group = groupOf(groups, row.turnId)
+    const add = (message: ModelMessage, labels: readonly LabelName[], source: string) => {
+      group.messages.push(message)
+      group.labels.push(labels)
+      group.sources.push(source)
+      group.tokens += estimateTokens(message)
+    }
+    if (row.role !== "model") {
+      add({ role: "user", content: userContent(row) }, row.labels, row.source)
+      continue
+    }
+    const toolCalls = (row.toolCalls ?? []).map(({ callId, name, arguments: args }) => ({
+      id: callId,
+      name,
+      arguments: args,
+    }))
+    if (row.text || toolCalls.length) add({ role: "assistant", text: row.text, toolCalls }, row.labels, row.source)
+    for (const { id, name } of toolCalls) {
+      const result = results.get(id)
+      const shown = result
+        ? toolText(result, result.turnId === current)
+        : { text: "[no result was recorded]", labels: [], source: "" }
+      add(
+        { role: "tool", toolCallId: id, toolName: name, text: shown.text, isError: false },
+        shown.labels,
+        shown.source,
+      )
+    }
+  }
+
+  let tokens = groups.reduce((sum, group) => sum + group.tokens, 0)
+  let leftOut = 0
+  // Oldest first, in whole turns, so that no result is left without its call.
+  while (tokens > budgetTokens && leftOut < groups.length - 1) {
+    tokens -= groups[leftOut]?.tokens ?? 0
+    leftOut += 1
+  }
+  const kept = groups.slice(leftOut)
+  return {
+    messages: kept.flatMap((group) => group.messages),
+    labels: joinLabels([[], ...kept.flatMap((group) => group.labels)]),
+    source: joinSources(kept.flatMap((group) => group.sources)),
+    tokens,
+    leftOut,
+  }
+}
+
+function groupOf(groups: Group[], turnId: TurnId | null): Group {
+  const last = groups.at(-1)
+  if (last && last.turnId === turnId) return last
+  const group: Group = { turnId, messages: [], labels: [], sources: [], tokens: 0 }
+  groups.push(group)
+  return group
+}
+
+function userContent(row: MessageRow): (ModelText | ModelImage)[] {
+  const text = headAndTail(row.text, MAX_MESSAGE_CHARACTERS, row.id)
+  const headed = row.role === "summary" ? `[Summary of what went before, made by the program]\n${text}` : text
+  const shown = isUntrusted(row.labels) ? fence(headed, row.source) : headed
+  const images = (row.parts ?? []).map(({ mediaType, base64 }): ModelImage => ({ type: "image", mediaType, base64 }))
+  return [...(shown ? [{ type: "text" as const, text: shown }] : []), ...images]
+}
+
+/** Text from outside leaves the context when its turn ends: what it steers later must be asked for again. */
+function toolText(
+  row: MessageRow,
+  inCurrentTurn: boolean,
+): { text: string; labels: readonly LabelName[]; source: string } {
+  if (!isUntrusted(row.labels))
+    return { text: headAndTail(row.text, MAX_TOOL_CHARACTERS, row.id), labels: row.labels, source: row.source }
+  if (!inCurrentTurn) {
+    return {
+      text: `[text from outside, ${row.text.length} characters, read in an earlier turn; result_read handle=${row.id} shows it again]`,
+      labels: [],
+      source: "",
+    }
+  }
+  return {
+    text: fence(headAndTail(row.text, MAX_TOOL_CHARACTERS, row.id), row.source),
+    labels: row.labels,
+    source: row.source,
+  }
+}

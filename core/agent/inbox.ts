@@ -1,0 +1,289 @@
+/** The one way in: a message and its turn become rows in one commit, then, and only then, work begins. */
+import { eq, sql } from "drizzle-orm"
+import type { Clock } from "../clock.ts"
+import type { Db, Statement, Writer } from "../db/db.ts"
+import { jobs, messages, sessions, turns, type MessageRow, type SessionRow, type TurnState } from "../db/schema.ts"
+import { AppError } from "../errors.ts"
+import { preview, type LabelName, type NewEvent } from "../event.ts"
+import { newId, type CallId, type MessageId, type SessionId, type TurnId } from "../id.ts"
+import { insertJob } from "../jobs/job.ts"
+import type { JobRunner } from "../jobs/runner.ts"
+import type { ModelMessage } from "../llm/model.ts"
+import { judgeSender } from "../safety/sender.ts"
+import { discardUndoneStatement, newSessionStatement, touchSessionStatement } from "../session/statements.ts"
+import type { Incoming, Received } from "./agent.ts"
+import type { Live } from "./live.ts"
+
+/** UTF-8 bytes of one message. */
+export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+/** A turn that ends the process more often than this is given up, so that it cannot keep the service from starting. */
+const MAX_ATTEMPTS = 5
+
+export type InboxDeps = {
+  db: Db
+  writer: Writer
+  clock: Clock
+  jobs: JobRunner
+  live: Live
+  /** null: no agent of this name. */
+  agent: (id: string) => Promise<{ model: string | null } | null>
+  defaultModel: () => string
+  redact: (text: string) => string
+}
+
+export function createInbox({ db, writer, clock, jobs: runner, live, agent, defaultModel, redact }: InboxDeps) {
+  /** Sessions in which this process is about to start a turn; what two processes do at once the unique index catches. */
+  const busy = new Set<SessionId>()
+
+  async function receive(incoming: Incoming): Promise<Received> {
+    const message = checked(incoming)
+    const sender = judgeSender({ personId: message.personId })
+    if (sender.verdict === "deny") throw new AppError("sender.refused", sender.why)
+    const known = await agent(message.agentId)
+    if (!known) throw new AppError("not_found", `There is no agent called "${message.agentId}"`)
+
+    const place = await findSession(message)
+    const running = live.at(place.session.id)
+    if (message.mode === "steer" && running && !running.closing && running.personId === message.personId)
+      return steer(message, running.turnId, place.session)
+
+    const model = message.options?.model ?? place.session.model ?? known.model ?? defaultModel()
+    const queued = place.active || running !== undefined || busy.has(place.session.id)
+    busy.add(place.session.id)
+    try {
+      return await start(message, place, { queued, model })
+    } catch (error) {
+      // Another process began a turn here in the same instant: ours waits behind it.
+      if (queued || !(error instanceof AppError) || error.code !== "conflict") throw error
+      return await start(message, place, { queued: true, model })
+    } finally {
+      busy.delete(place.session.id) // from here on the running turn itself says so
+    }
+  }
+
+  type FoundSession = {
+    session: Pick<SessionRow, "id" | "model">
+    active: boolean
+    create: { statement: Statement; event: NewEvent } | null
+  }
+
+  async function findSession(message: Incoming): Promise<FoundSession> {
+    const match = message.sessionId
+      ? eq(sessions.id, message.sessionId)
+      : sql`${sessions.channel} = ${message.place.channel} and ${sessions.peer} = ${message.place.peer} and ${sessions.topic} = ${message.place.topic} and ${sessions.agentId} = ${message.agentId}`
+    if (message.sessionId || !message.fresh) {
+      const [found] = await db.orm
+        .select({
+          id: sessions.id,
+          model: sessions.model,
+          agentId: sessions.agentId,
+          active: sql<boolean>`exists (select 1 from ${jobs} where ${jobs.sessionId} = ${sessions.id} and ${jobs.state} in ('queued', 'running', 'suspended'))`,
+        })
+        .from(sessions)
+        .where(match)
+        .orderBy(sql`${sessions.updatedAt} desc`)
+        .limit(1)
+      if (found && found.agentId !== message.agentId)
+        throw new AppError(
+          "input.invalid",
+          `The session ${found.id} belongs to the agent "${found.agentId}", not "${message.agentId}"`,
+        )
+      if (found) return { session: found, active: found.active, create: null }
+      if (message.sessionId) throw new AppError("not_found", `There is no session ${message.sessionId}`)
+    }
+    const { labels, source } = senderLabels(message)
+    const created = newSessionStatement(db.orm, {
+      agentId: message.agentId,
+      place: message.place,
+      at: clock.iso(),
+      firstMessage: { text: message.text, labels, source },
+    })
+    return { session: created.row, active: false, create: { statement: created.statement, event: created.event } }
+  }
+
+  async function start(
+    message: Incoming,
+    { session, create }: FoundSession,
+    { queued, model }: { queued: boolean; model: string },
+  ): Promise<Received> {
+    const turnId = newId("trn")
+    const { agentId } = message
+    const job = insertJob(
+      db.orm,
+      { kind: "turn", agentId, sessionId: session.id, payload: { turnId, queued }, maxAttempts: MAX_ATTEMPTS },
+      queued ? "queued" : { leaseOwner: runner.leaseOwner },
+    )
+    const state: TurnState = queued ? "queued" : "running"
+    const history = (message.history ?? []).map((said) => historyRow(said, { sessionId: session.id, agentId, turnId }))
+    const row = message.text !== "" || message.parts?.length ? messageRow(message, session.id, turnId) : null
+    const messageId = row?.id ?? history.at(-1)?.id
+    if (!messageId)
+      throw new AppError("input.invalid", "The message is empty: send text, an image, or the result of a tool")
+    const at = {
+      agentId,
+      sessionId: session.id,
+      turnId,
+      labels: [...(row?.labels ?? [])],
+      source: row?.source ?? "client",
+    }
+    await writer.commit({
+      statements: [
+        ...(create
+          ? [create.statement]
+          : [
+              discardUndoneStatement(session.id),
+              touchSessionStatement(session.id, {
+                at: clock.iso(),
+                message: { text: message.text, ...senderLabels(message) },
+              }),
+            ]),
+        ...(history.length > 0 ? [db.orm.insert(messages).values(history).toSQL()] : []),
+        ...(row ? [db.orm.insert(messages).values(row).toSQL()] : []),
+        job.statement,
+        db.orm
+          .insert(turns)
+          .values({
+            id: turnId,
+            sessionId: session.id,
+            agentId,
+            jobId: job.id,
+            state,
+            options: { ...message.options },
+            labels: at.labels,
+            source: at.source,
+          })
+          .toSQL(),
+      ],
+      events: [
+        ...(create ? [create.event] : []),
+        {
+          type: "message.received",
+          messageId,
+          preview: preview(redact(message.text)),
+          characters: message.text.length,
+          ...at,
+        },
+        queued ? { type: "turn.queued", ...at } : { type: "turn.started", model, ...at },
+      ],
+      audit: [
+        {
+          agentId,
+          act: "message.in",
+          principal: message.personId ?? "stranger",
+          subject: messageId,
+          outcome: "done",
+          sessionId: session.id,
+          turnId,
+          preview: preview(redact(message.text)),
+          verdicts: { sender: "allow" },
+          destination: `${message.place.channel}:${message.place.peer}`,
+          bytesIn: Buffer.byteLength(message.text),
+          labels: at.labels,
+          source: at.source,
+        },
+      ],
+    })
+    if (queued) await runner.expect(session.id)
+    else
+      runner.runClaimed({
+        id: job.id,
+        kind: "turn",
+        agentId,
+        payload: { turnId, queued },
+        sessionId: session.id,
+        attempts: 1,
+        maxAttempts: MAX_ATTEMPTS,
+        fence: 1,
+        state: "running",
+      })
+    return { sessionId: session.id, messageId, turnId, state }
+  }
+
+  /** Joins the running turn at its next step. */
+  async function steer(message: Incoming, turnId: TurnId, session: Pick<SessionRow, "id">): Promise<Received> {
+    const row = messageRow(message, session.id, turnId)
+    const at = { agentId: message.agentId, sessionId: session.id, turnId, labels: [...row.labels], source: row.source }
+    const stored = writer
+      .commit({
+        statements: [
+          db.orm.insert(messages).values(row).toSQL(),
+          touchSessionStatement(session.id, { at: clock.iso() }),
+        ],
+        events: [
+          {
+            type: "message.received",
+            messageId: row.id,
+            preview: preview(redact(message.text)),
+            characters: message.text.length,
+            ...at,
+          },
+          { type: "turn.steered", messageId: row.id, ...at },
+        ],
+      })
+      .then((): MessageRow => ({
+        ...row,
+        position: Number.MAX_SAFE_INTEGER,
+        toolCalls: null,
+        callId: null,
+        coversTo: null,
+        createdAt: "",
+      }))
+    live.get(turnId)?.steered.push(stored)
+    await stored
+    return { sessionId: session.id, messageId: row.id, turnId, state: "running" }
+  }
+
+  return { receive }
+}
+
+/** Text as Postgres can hold it: a NUL and half a surrogate pair become U+FFFD. */
+function checked(message: Incoming): Incoming {
+  const bytes = Buffer.byteLength(message.text)
+  if (bytes > MAX_MESSAGE_BYTES)
+    throw new AppError("input.too_large", `The message has ${bytes} bytes; at most ${MAX_MESSAGE_BYTES} are accepted`)
+  return { ...message, text: storable(message.text) }
+}
+
+const storable = (text: string) => text.toWellFormed().replaceAll("\0", "\uFFFD")
+
+function messageRow(message: Incoming, sessionId: SessionId, turnId: TurnId) {
+  return {
+    id: newId("msg"),
+    sessionId,
+    turnId,
+    agentId: message.agentId,
+    role: "person" as const,
+    personId: message.personId,
+    text: message.text,
+    parts: message.parts?.length ? message.parts : null,
+    ...senderLabels(message),
+  }
+}
+
+/** Only the owner's own words are clean. */
+function senderLabels({ personId, place }: Incoming): { labels: LabelName[]; source: string } {
+  return { labels: personId === null ? ["untrusted"] : [], source: personId ?? `${place.channel}:${place.peer}` }
+}
+
+/** What a client says went before: readable, never the owner's word. Results of its tools belong to the turn that reads them. */
+function historyRow(
+  said: ModelMessage,
+  { turnId, ...at }: { sessionId: SessionId; agentId: string; turnId: TurnId },
+): typeof messages.$inferInsert & { id: MessageId } {
+  const base = { id: newId("msg"), ...at, labels: ["untrusted" as const], source: "client history" }
+  if (said.role === "user") {
+    const text = said.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n")
+    const parts = said.content.flatMap((part) => (part.type === "image" ? [part] : []))
+    return { ...base, role: "person", text: storable(text), parts: parts.length > 0 ? parts : null }
+  }
+  // The client's own ids: they only pair a call with its result.
+  if (said.role === "assistant") {
+    const toolCalls = said.toolCalls.map(({ id, name, arguments: args }) => ({
+      callId: id as CallId,
+      name,
+      arguments: args,
+    }))
+    return { ...base, role: "model", text: storable(said.text), toolCalls: toolCalls.length > 0 ? toolCalls : null }
+  }
+  return { ...base, role: "tool", turnId, text: storable(said.text), callId: said.toolCallId as CallId }
+}

@@ -1,0 +1,72 @@
+/** The tool calls of one step: side by side where they only read, and what becomes of those that a crash left open. */
+import type { Db } from "../db/db.ts"
+import type { LabelName } from "../event.ts"
+import type { CallId } from "../id.ts"
+import { hasEffect } from "../safety/capability.ts"
+import type { CallOutcome, CallRequest, Pipeline } from "../tools/run.ts"
+import { startedCalls } from "./turn-rows.ts"
+import type { TurnRun } from "./turn.ts"
+
+export type AskedCall = { callId: CallId; name: string; arguments: unknown; problem: string | undefined }
+export type Taint = { labels: readonly LabelName[]; source: string }
+
+export function createTurnCalls({ db, pipeline }: { db: Db; pipeline: Pipeline }) {
+  /** What a step before a crash left open: reads are done again, what may have had an effect is reported as unknown. */
+  async function finishOpenCalls(run: TurnRun): Promise<CallOutcome[]> {
+    const last = run.rows.filter((row) => row.turnId === run.turn.id && row.role === "model").at(-1)
+    if (!last?.toolCalls?.length) return []
+    const answered = new Set(run.rows.filter((row) => row.role === "tool").map((row) => row.callId))
+    const clientNames = clientToolNames(run)
+    const open = last.toolCalls.filter(({ callId, name }) => !answered.has(callId) && !clientNames.has(name))
+    if (open.length === 0) return []
+    const startedIds = await startedCalls(db, run.turn.id)
+    const taint = { labels: last.labels, source: last.source }
+    const outcomes: CallOutcome[] = []
+    for (const { callId, name, arguments: args } of open) {
+      const request = callRequest(run, { callId, name, arguments: args, problem: undefined }, taint)
+      const before = startedIds.get(callId)
+      outcomes.push(
+        before && hasEffect(before.effect) ? await pipeline.recordUnknown(request) : await pipeline.run(request),
+      )
+    }
+    return outcomes
+  }
+
+  function callRequest(run: TurnRun, call: AskedCall, { labels, source }: Taint): CallRequest {
+    return {
+      callId: call.callId,
+      tool: call.name,
+      arguments: call.arguments,
+      ...(call.problem === undefined ? {} : { problem: call.problem }),
+      principal: `agent:${run.turn.agentId}`,
+      agentId: run.turn.agentId,
+      sessionId: run.session.id,
+      turnId: run.turn.id,
+      personId: run.turn.personId,
+      allowedTools: run.turn.allowedTools,
+      labels,
+      source,
+      signal: run.signal,
+    }
+  }
+
+  /** Calls of one step side by side when all of them only read, else one after the other in the order asked. */
+  async function runCalls(run: TurnRun, asked: readonly AskedCall[], taint: Taint): Promise<CallOutcome[]> {
+    const requests = asked.map((call) => callRequest(run, call, taint))
+    if (requests.every((request) => pipeline.onlyReads(request)))
+      return Promise.all(requests.map((request) => pipeline.run(request)))
+    const outcomes: CallOutcome[] = []
+    for (const request of requests) {
+      if (run.signal.aborted) break
+      outcomes.push(await pipeline.run(request))
+    }
+    return outcomes
+  }
+
+  return { runCalls, finishOpenCalls }
+}
+
+/** Names of the tools that the client runs itself. */
+export function clientToolNames(run: TurnRun): Set<string> {
+  return new Set((run.turn.options.clientTools ?? []).map(({ name }) => name))
+}

@@ -1,0 +1,288 @@
+/** How a turn reads and writes its rows. */
+import { and, desc, eq, inArray, sql } from "drizzle-orm"
+import type { Db, Orm, Statement } from "../db/db.ts"
+import {
+  agents,
+  approvals,
+  calls,
+  messages,
+  turns,
+  type MessageRow,
+  type NewAudit,
+  type ToolCallPart,
+  type TurnState,
+} from "../db/schema.ts"
+import { AppError, hintOf } from "../errors.ts"
+import { preview, type LabelName, type NewEvent } from "../event.ts"
+import { newId, type CallId, type PersonId, type SessionId, type TurnId } from "../id.ts"
+import type { ClaimedJob } from "../jobs/job.ts"
+import type { Effect } from "../safety/capability.ts"
+import { joinLabels, joinSources } from "../safety/labels.ts"
+import type { CallOutcome } from "../tools/run.ts"
+import type { TurnOptions, TurnOutcome } from "./agent.ts"
+import type { TurnRun } from "./turn.ts"
+
+export type LoadedTurn = {
+  id: TurnId
+  agentId: string
+  state: TurnState
+  options: TurnOptions
+  iterations: number
+  inputTokens: number
+  outputTokens: number
+  costUsdMicros: number
+  agentModel: string | null
+  allowedTools: string[] | null
+  /** Who sent the message that started it. */
+  personId: PersonId | null
+}
+
+/** What a job of kind "turn" carries. Our own rows, written by the inbox. */
+export function turnPayload(job: Pick<ClaimedJob, "payload" | "sessionId">): { turnId: TurnId; sessionId: SessionId } {
+  if (!job.sessionId) throw new Error("A turn's job has no session")
+  return { turnId: job.payload["turnId"] as TurnId, sessionId: job.sessionId } // the inbox wrote it as one
+}
+
+export async function loadTurn(db: Db, turnId: TurnId): Promise<LoadedTurn> {
+  const [row] = await db.orm
+    .select({
+      id: turns.id,
+      agentId: turns.agentId,
+      state: turns.state,
+      options: turns.options,
+      iterations: turns.iterations,
+      inputTokens: turns.inputTokens,
+      outputTokens: turns.outputTokens,
+      costUsdMicros: turns.costUsdMicros,
+      agentModel: agents.model,
+      allowedTools: agents.allowedTools,
+      personId: sql<PersonId | null>`(select person_id from messages where turn_id = ${turns.id} and role = 'person' order by position limit 1)`,
+    })
+    .from(turns)
+    .innerJoin(agents, eq(agents.id, turns.agentId))
+    .where(eq(turns.id, turnId))
+  if (!row) throw new AppError("not_found", `There is no turn ${turnId}`)
+  return row
+}
+
+/** Calls of this turn that were started and never finished. */
+export async function startedCalls(db: Db, turnId: TurnId): Promise<Map<CallId, { effect: Effect }>> {
+  const found = await db.orm
+    .select({ id: calls.id, effect: calls.effect })
+    .from(calls)
+    .where(and(eq(calls.turnId, turnId), eq(calls.state, "started")))
+  return new Map(found.map(({ id, effect }) => [id, { effect: effect as Effect }])) // written by the pipeline as one
+}
+
+const storable = (text: string) => text.toWellFormed().replaceAll("\0", "\uFFFD") // Postgres text holds neither
+
+export function modelRow(
+  run: TurnRun,
+  said: { text: string; toolCalls: ToolCallPart[]; labels: readonly LabelName[]; source: string },
+): MessageRow {
+  return {
+    ...emptyRow(run),
+    id: newId("msg"),
+    role: "model",
+    text: storable(said.text),
+    toolCalls: said.toolCalls.length > 0 ? said.toolCalls : null,
+    labels: [...said.labels],
+    source: said.source,
+  }
+}
+
+/** The row that the pipeline stored for this outcome, as the context needs it. */
+export function toolRow(run: TurnRun, outcome: CallOutcome): MessageRow {
+  return {
+    ...emptyRow(run),
+    id: outcome.messageId,
+    role: "tool",
+    text: outcome.text,
+    callId: outcome.callId,
+    labels: outcome.labels,
+    source: outcome.source,
+  }
+}
+
+function emptyRow(run: TurnRun) {
+  return {
+    position: Number.MAX_SAFE_INTEGER, // given by the database; within this run rows are in order already
+    sessionId: run.session.id,
+    turnId: run.turn.id,
+    agentId: run.turn.agentId,
+    personId: null,
+    parts: null,
+    toolCalls: null,
+    callId: null,
+    coversTo: null,
+    createdAt: "",
+  }
+}
+
+export function insertMessage(orm: Orm, row: MessageRow): Statement {
+  const { position: _position, createdAt: _createdAt, ...values } = row // both are the database's to give
+  return orm.insert(messages).values(values).toSQL()
+}
+
+export function runningStatement(orm: Orm, turnId: TurnId): Statement {
+  return orm.update(turns).set({ state: "running", partial: "" }).where(eq(turns.id, turnId)).toSQL()
+}
+
+export function progressStatement(orm: Orm, run: TurnRun): Statement {
+  const { inputTokens, outputTokens, costUsdMicros } = run.usage
+  return orm
+    .update(turns)
+    .set({ iterations: run.iterations, inputTokens, outputTokens, costUsdMicros })
+    .where(eq(turns.id, run.turn.id))
+    .toSQL()
+}
+
+export function endTurnStatement(orm: Orm, run: TurnRun, outcome: TurnOutcome): Statement {
+  const { inputTokens, outputTokens, costUsdMicros } = run.usage
+  const { labels, source } = contextTaint(run)
+  return orm
+    .update(turns)
+    .set({
+      state: outcome.state,
+      model: outcome.model,
+      partial: "",
+      iterations: run.iterations,
+      inputTokens,
+      outputTokens,
+      costUsdMicros,
+      error: outcome.error ? { code: outcome.error.code, message: storable(outcome.error.message) } : null,
+      finishedAt: sql`now()`,
+      labels: [...labels],
+      source,
+    })
+    .where(eq(turns.id, run.turn.id))
+    .toSQL()
+}
+
+/** A turn that ends without a run: dropped from the queue, or given up. */
+export function dropStatement(orm: Orm, turnId: TurnId, why: string): Statement {
+  const stopped = why === "stopped"
+  return orm
+    .update(turns)
+    .set({
+      state: stopped ? "stopped" : "failed",
+      error: stopped ? null : { code: "turn.given_up", message: why },
+      finishedAt: sql`now()`,
+    })
+    .where(and(eq(turns.id, turnId), inArray(turns.state, ["queued", "running", "suspended"])))
+    .toSQL()
+}
+
+export function droppedEvent({
+  turnId,
+  sessionId,
+  agentId,
+  why,
+}: {
+  turnId: TurnId
+  sessionId: SessionId
+  agentId: string
+  why: string
+}): NewEvent {
+  const state = why === "stopped" ? "stopped" : "failed"
+  return {
+    type: "turn.finished",
+    sessionId,
+    turnId,
+    state,
+    messageId: null,
+    preview: why,
+    costUsdMicros: 0,
+    agentId,
+    labels: [],
+    source: "host",
+  }
+}
+
+export function finishedEvent(run: TurnRun, outcome: TurnOutcome, redact: (text: string) => string): NewEvent {
+  return {
+    type: "turn.finished",
+    sessionId: run.session.id,
+    turnId: run.turn.id,
+    state: outcome.state === "stopped" ? "stopped" : outcome.state === "failed" ? "failed" : "finished",
+    messageId: outcome.messageId,
+    preview: preview(redact(outcome.error ? outcome.error.message : outcome.text)),
+    costUsdMicros: run.usage.costUsdMicros,
+    agentId: run.turn.agentId,
+    ...contextTaint(run),
+  }
+}
+
+export function replyAudit(
+  run: TurnRun,
+  outcome: TurnOutcome,
+  taint: { labels: LabelName[]; source: string },
+  redact: (text: string) => string,
+): NewAudit {
+  return {
+    agentId: run.turn.agentId,
+    act: "reply.out",
+    principal: `agent:${run.turn.agentId}`,
+    subject: outcome.messageId ?? outcome.turnId,
+    outcome: outcome.state,
+    sessionId: run.session.id,
+    turnId: run.turn.id,
+    preview: preview(redact(outcome.text)),
+    destination: `${run.session.channel}:${run.session.peer}`,
+    bytesOut: Buffer.byteLength(outcome.text),
+    ...taint,
+  }
+}
+
+/** The labels of all that this turn may have read: its own rows, and what was in sight. */
+export function contextTaint(run: TurnRun): { labels: LabelName[]; source: string } {
+  const seen = run.rows.filter((row) => row.role !== "tool" || row.turnId === run.turn.id)
+  return {
+    labels: joinLabels([[], ...seen.map(({ labels }) => labels)]),
+    source: joinSources(seen.map(({ source }) => source)),
+  }
+}
+
+/** A turn's outcome from its rows, for those who did not see it end here. */
+export async function readOutcome(db: Db, turnId: TurnId): Promise<TurnOutcome> {
+  const [row] = await db.orm.select().from(turns).where(eq(turns.id, turnId))
+  if (!row) throw new AppError("not_found", `There is no turn ${turnId}`)
+  const [[last], [asked]] = await Promise.all([
+    db.orm
+      .select({ id: messages.id, text: messages.text, toolCalls: messages.toolCalls })
+      .from(messages)
+      .where(and(eq(messages.turnId, turnId), eq(messages.role, "model")))
+      .orderBy(desc(messages.position))
+      .limit(1),
+    db.orm
+      .select({ id: approvals.id, question: approvals.question })
+      .from(approvals)
+      .where(and(eq(approvals.turnId, turnId), eq(approvals.state, "open")))
+      .limit(1),
+  ])
+  const clientNames = new Set(((row.options as TurnOptions).clientTools ?? []).map(({ name }) => name)) // written by the inbox as one
+  const clientToolCalls = (last?.toolCalls ?? []).filter(({ name }) => clientNames.has(name))
+  const ended = row.finishedAt !== null
+  return {
+    turnId,
+    sessionId: row.sessionId,
+    state: row.state,
+    text: ended ? (last?.text ?? "") : row.partial,
+    messageId: ended ? (last?.id ?? null) : null,
+    model: row.model,
+    finishReason: clientToolCalls.length > 0 ? "tool_calls" : "stop",
+    clientToolCalls: clientToolCalls.map(({ callId, name, arguments: args }) => ({
+      id: callId,
+      name,
+      arguments: args,
+    })),
+    usage: {
+      inputTokens: row.inputTokens,
+      cachedInputTokens: 0,
+      outputTokens: row.outputTokens,
+      costUsdMicros: row.costUsdMicros,
+    },
+    approval: asked ?? null,
+    error: row.error ? { ...row.error, hint: hintOf(row.error.code) } : null,
+  }
+}

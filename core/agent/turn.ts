@@ -1,0 +1,378 @@
+/**
+ * One turn: the trip round the loop. A message is in the rows already; model and tool calls follow until the model stops, then the
+ * reply is a row. Whatever is needed to go on after a crash is in the rows before it is acted upon.
+ */
+import type { Clock } from "../clock.ts"
+import type { Db, Statement, Writer } from "../db/db.ts"
+import type { MessageRow, NewAudit, SessionRow } from "../db/schema.ts"
+import { AppError } from "../errors.ts"
+import { preview } from "../event.ts"
+import { newId, type TurnId } from "../id.ts"
+import { endStatement, holdStatement } from "../jobs/job.ts"
+import type { JobKind, JobRun } from "../jobs/runner.ts"
+import type { Model, ModelId, ModelRequest, Models, ModelUsage } from "../llm/model.ts"
+import type { Usage } from "../llm/usage.ts"
+import type { Log } from "../log.ts"
+import { fingerprint } from "../safety/fingerprint.ts"
+import { isUntrusted, joinLabels, joinSources } from "../safety/labels.ts"
+import { placeTurnStatement } from "../session/statements.ts"
+import type { Pipeline } from "../tools/run.ts"
+import type { Registry } from "../tools/registry.ts"
+import type { TurnOutcome } from "./agent.ts"
+import { buildContext } from "./context.ts"
+import { listen, type Heard } from "./listen.ts"
+import type { Live, LiveTurn } from "./live.ts"
+import { buildSystemPrompt, type PromptDocument, type PromptSkills } from "./prompt.ts"
+import { createRepetitionWatch } from "./repetition.ts"
+import { clientToolNames, createTurnCalls, type AskedCall, type Taint } from "./turn-calls.ts"
+import {
+  addUsage,
+  failed,
+  historyBudget,
+  hostNote,
+  isGone,
+  limitError,
+  modelError,
+  sampling,
+  stepText,
+  stopped,
+  timeoutError,
+  type Ending,
+} from "./turn-ending.ts"
+import * as rows from "./turn-rows.ts"
+
+/** From this share of the budget on, a summary is made in the background, before anything has to be left out. */
+const COMPACT_SHARE = 0.8
+
+export type TurnDeps = {
+  db: Db
+  writer: Writer
+  clock: Clock
+  log: Log
+  live: Live
+  inSight: (id: SessionRow["id"]) => Promise<{ session: SessionRow; messages: MessageRow[] }>
+  documents: (agentId: string) => Promise<readonly PromptDocument[]>
+  skills: PromptSkills
+  models: Models
+  usage: Usage
+  registry: Registry
+  pipeline: Pipeline
+  settings: () => { agentName: string; timeZone: string; maxIterations: number; turnTimeoutMs: number }
+  /** Runs `work` in the name of this turn: what it sends out is recorded as the turn's. */
+  acting: <T>(
+    actor: { agentId: string; sessionId: SessionRow["id"]; turnId: TurnId },
+    work: () => Promise<T>,
+  ) => Promise<T>
+  /** Audit rows of what this turn sent out, handed over once. */
+  takeEgress: (turnId: TurnId) => NewAudit[]
+  /** Makes room now; false where nothing could be summarised. */
+  compactNow: (session: SessionRow, model: Model, signal: AbortSignal) => Promise<boolean>
+  /** Makes room soon, in a job of its own. */
+  compactSoon: (session: SessionRow) => void
+  redact: (text: string) => string
+}
+
+/** What a turn knows of itself while it runs. */
+export type TurnRun = JobRun & {
+  turn: rows.LoadedTurn
+  session: SessionRow
+  live: LiveTurn
+  /** Rows in sight, and those this run added. */
+  rows: MessageRow[]
+  usage: ModelUsage
+  /** Usage rows that go with the next commit. */
+  unstored: Statement[]
+  iterations: number
+  /** The model that answered last: a fallback may have. */
+  answered: ModelId | null
+}
+
+export function createTurnKind(deps: TurnDeps): JobKind {
+  const { db, writer, clock, log, live, pipeline, registry } = deps
+  const { runCalls, finishOpenCalls } = createTurnCalls({ db, pipeline })
+
+  async function run(jobRun: JobRun) {
+    const { turnId, sessionId } = rows.turnPayload(jobRun.job)
+    const liveTurn = live.open({ turnId, sessionId, agentId: jobRun.job.agentId })
+    let outcome: TurnOutcome | null = null
+    try {
+      outcome = await runLoaded(jobRun, liveTurn)
+      return "committed" as const
+    } finally {
+      live.close(turnId, outcome)
+    }
+  }
+
+  async function runLoaded(given: JobRun, liveTurn: LiveTurn): Promise<TurnOutcome | null> {
+    const deadline = AbortSignal.timeout(deps.settings().turnTimeoutMs)
+    const jobRun: JobRun = { ...given, signal: AbortSignal.any([given.signal, deadline]) }
+    // A turn that waited, or that a crash cut off, is told to whoever watches, and its messages move behind what came in between.
+    if (jobRun.job.attempts > 1 || jobRun.job.payload["queued"] === true) await announce(jobRun, liveTurn)
+    const [turn, inSight] = await Promise.all([rows.loadTurn(db, liveTurn.turnId), deps.inSight(liveTurn.sessionId)])
+    liveTurn.personId = turn.personId
+    const run: TurnRun = {
+      ...jobRun,
+      turn,
+      session: inSight.session,
+      live: liveTurn,
+      rows: inSight.messages,
+      usage: {
+        inputTokens: turn.inputTokens,
+        cachedInputTokens: 0,
+        outputTokens: turn.outputTokens,
+        costUsdMicros: turn.costUsdMicros,
+      },
+      unstored: [],
+      iterations: turn.iterations,
+      answered: null,
+    }
+    let ending: Ending
+    try {
+      const model = deps.models.get(turn.options.model ?? run.session.model ?? turn.agentModel)
+      run.answered = model.id
+      ending = await loop(run, model)
+    } catch (error) {
+      if (isGone(jobRun.signal)) return null
+      if (jobRun.signal.aborted) ending = stopped(stepText(liveTurn))
+      else if (error instanceof AppError) ending = failed(stepText(liveTurn), error.toBody())
+      else throw error
+    }
+    if (ending.state === "stopped" && deadline.aborted && !given.signal.aborted)
+      ending = failed(ending.text, timeoutError(deps.settings().turnTimeoutMs))
+    return isGone(jobRun.signal) ? null : finish(run, ending)
+  }
+
+  async function announce({ job, claim }: JobRun, { turnId, sessionId, agentId }: LiveTurn): Promise<void> {
+    const at = { sessionId, turnId, agentId, labels: [], source: "host" }
+    await writer.commit({
+      statements: [
+        holdStatement(claim),
+        ...(job.attempts > 1 ? [] : [placeTurnStatement(sessionId, turnId)]),
+        rows.runningStatement(db.orm, turnId),
+      ],
+      events: [
+        job.attempts > 1
+          ? { type: "turn.resumed", why: "restart", ...at }
+          : { type: "turn.started", model: deps.models.defaultId, ...at },
+      ],
+    })
+  }
+
+  async function loop(run: TurnRun, model: Model): Promise<Ending> {
+    const { maxIterations } = deps.settings()
+    const offers = [...registry.offers(run.turn.allowedTools), ...(run.turn.options.clientTools ?? [])]
+    const system = await systemPrompt(run.turn.agentId)
+    const watch = createRepetitionWatch()
+    let note = "" // host's words to the model for the next step only
+    let mayCallTools = true
+    let emptyAnswers = 0
+    let overflowed = false
+
+    for (const outcome of await finishOpenCalls(run)) run.rows.push(rows.toolRow(run, outcome))
+
+    for (;;) {
+      run.iterations += 1
+      const limited = await deps.usage.judge({ agentId: run.turn.agentId, jobId: run.job.id })
+      if (limited) return failed("", limitError(limited).toBody())
+
+      const context = buildContext(run.rows, { current: run.turn.id, budgetTokens: historyBudget(model) })
+      if (context.leftOut > 0 || context.tokens > COMPACT_SHARE * historyBudget(model)) deps.compactSoon(run.session)
+      const labels = joinLabels([context.labels, system.labels])
+      const lastStep = run.iterations >= maxIterations
+      if (lastStep)
+        note =
+          note || `This is the last of ${maxIterations} steps: answer now with what you have, and say what is missing.`
+      const request: ModelRequest = {
+        ...sampling(run.turn.options, run.session),
+        system: system.parts,
+        messages: note ? [...context.messages, hostNote(note)] : context.messages,
+        tools: offers,
+        ...(lastStep || !mayCallTools
+          ? { toolChoice: "none" as const }
+          : run.turn.options.toolChoice && run.iterations === 1
+            ? { toolChoice: run.turn.options.toolChoice }
+            : {}),
+        trusted: !isUntrusted(labels),
+      }
+      note = ""
+      if (run.live.text) run.live.append("text", "\n\n") // steps are paragraphs of one text
+      run.live.stepFrom = run.live.text.length
+      const heard = await deps.acting(
+        { agentId: run.turn.agentId, sessionId: run.session.id, turnId: run.turn.id },
+        () =>
+          listen(model, request, {
+            signal: run.signal,
+            onDelta: (kind, text) => run.live.append(kind, text),
+            onFallback: (from, to, failure) => void tellFallback(run, from, to, failure.message),
+          }),
+      )
+      noteUsage(run, heard)
+
+      if (heard.end.state === "failed") {
+        if (run.signal.aborted) return stopped(stepText(run.live))
+        if (heard.end.failure.kind === "context_overflow" && !overflowed) {
+          overflowed = true
+          if (await deps.compactNow(run.session, model, run.signal)) {
+            run.rows = (await deps.inSight(run.session.id)).messages
+            continue
+          }
+        }
+        return failed(stepText(run.live), modelError(heard.end.failure))
+      }
+
+      const clientNames = clientToolNames(run)
+      const calls = heard.calls.map(({ call, problem }) => ({ ...call, problem, callId: newId("call") }))
+      if (calls.length === 0) {
+        if (run.live.steered.length > 0) {
+          await storeStep(run, heard.text, [], { labels, source: context.source })
+          await takeSteered(run)
+          continue
+        }
+        if (heard.text.trim() === "" && emptyAnswers === 0) {
+          emptyAnswers += 1
+          note = "Your last answer was empty. Answer the owner in words."
+          continue
+        }
+        if (heard.text.trim() === "")
+          return failed("", new AppError("model.empty", `${heard.model} gave an empty answer twice`).toBody())
+        return { state: "finished", text: heard.text, finishReason: heard.end.reason, clientToolCalls: [], error: null }
+      }
+
+      const own = calls.filter(({ name }) => !clientNames.has(name))
+      const forClient = calls.filter(({ name }) => clientNames.has(name))
+      await storeStep(run, heard.text, calls, { labels, source: context.source })
+      const outcomes = await runCalls(run, own, { labels, source: joinSources([context.source]) })
+      if (run.signal.aborted) return stopped(stepText(run.live))
+      for (const outcome of outcomes) run.rows.push(rows.toolRow(run, outcome))
+      if (forClient.length > 0) {
+        return {
+          state: "finished",
+          text: heard.text,
+          finishReason: "tool_calls",
+          clientToolCalls: forClient.map(({ callId, name, arguments: args }) => ({
+            id: callId,
+            name,
+            arguments: args,
+          })),
+          error: null,
+        }
+      }
+      for (const outcome of outcomes) {
+        const call = own.find(({ callId }) => callId === outcome.callId)
+        const advice = watch.note({
+          tool: outcome.tool,
+          text: outcome.text,
+          fingerprint: fingerprint({ principal: "", tool: outcome.tool, arguments: call?.arguments }),
+        })
+        if (advice.advice === "go on") continue
+        note = `You called ${advice.tool} ${advice.times} times with the same arguments and got the same result. Do something else, or answer with what you have.`
+        if (advice.advice === "stop") mayCallTools = false
+      }
+      await takeSteered(run)
+    }
+  }
+
+  /** The model's words and calls become a row before any of the calls runs. */
+  async function storeStep(run: TurnRun, text: string, calls: readonly AskedCall[], taint: Taint): Promise<void> {
+    const row = rows.modelRow(run, {
+      text,
+      toolCalls: calls.map(({ callId, name, arguments: args }) => ({ callId, name, arguments: args ?? {} })),
+      ...taint,
+    })
+    await writer.commit({
+      statements: [
+        holdStatement(run.claim),
+        rows.insertMessage(db.orm, row),
+        rows.progressStatement(db.orm, run),
+        ...run.unstored.splice(0),
+      ],
+      audit: deps.takeEgress(run.turn.id),
+    })
+    run.rows.push(row)
+    run.live.stepFrom = run.live.text.length
+  }
+
+  async function takeSteered(run: TurnRun): Promise<void> {
+    // One that could not be stored was refused to its sender; the others join.
+    const joined = await Promise.allSettled(run.live.steered.splice(0))
+    run.rows.push(...joined.flatMap((one) => (one.status === "fulfilled" ? [one.value] : [])))
+  }
+
+  async function finish(run: TurnRun, ending: Ending): Promise<TurnOutcome> {
+    run.live.closing = true
+    const taint = rows.contextTaint(run)
+    // A turn that ends with the client's calls has its words in the row of that step already.
+    const row =
+      ending.text !== "" && ending.finishReason !== "tool_calls"
+        ? rows.modelRow(run, { text: ending.text, toolCalls: [], ...taint })
+        : null
+    const outcome: TurnOutcome = {
+      turnId: run.turn.id,
+      sessionId: run.session.id,
+      model: run.answered,
+      messageId: row?.id ?? null,
+      usage: run.usage,
+      approval: null,
+      ...ending,
+    }
+    await writer.commit({
+      statements: [
+        endStatement(run.claim, "done"),
+        ...(row ? [rows.insertMessage(db.orm, row)] : []),
+        rows.endTurnStatement(db.orm, run, outcome),
+        ...run.unstored.splice(0),
+      ],
+      events: [rows.finishedEvent(run, outcome, deps.redact)],
+      audit: [...deps.takeEgress(run.turn.id), rows.replyAudit(run, outcome, taint, deps.redact)],
+    })
+    return outcome
+  }
+
+  function noteUsage(run: TurnRun, heard: Heard): void {
+    run.answered = heard.model
+    run.usage = addUsage(run.usage, heard.usage)
+    if (heard.usage.inputTokens + heard.usage.outputTokens === 0) return
+    const { id: turnId, agentId } = run.turn
+    run.unstored.push(
+      deps.usage.row({
+        agentId,
+        sessionId: run.session.id,
+        turnId,
+        jobId: run.job.id,
+        purpose: "turn",
+        model: heard.model,
+        usage: heard.usage,
+      }),
+    )
+  }
+
+  async function systemPrompt(agentId: string) {
+    const { agentName, timeZone } = deps.settings()
+    const [documents, skills] = await Promise.all([deps.documents(agentId), deps.skills(agentId)])
+    const today = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeZone }).format(clock.nowMs())
+    return buildSystemPrompt({ agentName, documents, skills, today: `${today} (${timeZone})` })
+  }
+
+  async function tellFallback(run: TurnRun, from: ModelId, to: ModelId, error: string): Promise<void> {
+    const at = { sessionId: run.session.id, turnId: run.turn.id, agentId: run.turn.agentId, labels: [], source: "host" }
+    try {
+      await writer.commit({
+        statements: [],
+        events: [{ type: "model.failed", model: from, next: to, error: preview(deps.redact(error)), ...at }],
+      })
+    } catch (problem) {
+      log.debug("A fallback was not recorded", { problem }) // the answer matters more than the note about it
+    }
+  }
+
+  return {
+    run,
+    async dropped(job, why) {
+      const { turnId, sessionId } = rows.turnPayload(job)
+      await writer.commit({
+        statements: [rows.dropStatement(db.orm, turnId, why)],
+        events: [rows.droppedEvent({ turnId, sessionId, agentId: job.agentId, why })],
+      })
+    },
+  }
+}

@@ -1,0 +1,413 @@
+/** Every configuration key: what it is for, what it accepts, its default, the environment names that set it, and whether a change is picked up live. */
+import { isAbsolute } from "node:path"
+import { int, t, type TSchema } from "./schema.ts"
+
+/** `condition` makes a name count only where that backend is the one in use. */
+export type EnvName = { name: string; backend?: string }
+
+export type KeySpec<T> = {
+  readonly about: string
+  readonly schema: TSchema
+  readonly initial: T
+  /** A change is picked up while running; else it needs a restart. */
+  readonly live: boolean
+  /** Older names first tried after `IRONCLAW_<SECTION>_<NAME>`, in this order. */
+  readonly env: readonly EnvName[]
+  /** What a text from a command line or the environment means; what cannot be read is handed on for the schema to refuse. */
+  fromText(text: string): unknown
+  /** What the schema cannot say, in plain words; null where the value is fine. */
+  problem(value: unknown): string | null
+  /** The value holds a credential, so it may come from the environment only. */
+  holdsSecret(value: unknown): boolean
+}
+
+type Options<T> = {
+  about: string
+  initial: T
+  live?: boolean
+  env?: (string | EnvName)[]
+  problem?: (value: string) => string | null
+  holdsSecret?: (value: string) => boolean
+}
+type More = { fromText: (text: string) => unknown }
+
+function spec<T>(
+  { about, initial, live = false, env = [], problem, holdsSecret }: Options<T>,
+  schema: TSchema,
+  { fromText }: More,
+): KeySpec<T> {
+  return {
+    about,
+    schema: { ...schema, description: about, ...(initial === null ? {} : { default: initial }) },
+    initial,
+    live,
+    env: env.map((name) => (typeof name === "string" ? { name } : name)),
+    fromText,
+    problem: (value) => {
+      for (const text of Array.isArray(value) ? value : [value]) {
+        const found = typeof text === "string" ? (problem?.(text) ?? null) : null
+        if (found !== null) return found
+      }
+      return null
+    },
+    holdsSecret: (value) => typeof value === "string" && (holdsSecret?.(value) ?? false),
+  }
+}
+
+const MAX_TEXT = 2_048 // longer than any host, path or model name in use
+const MAX_LIST = 32
+
+function text<T extends string | null>(
+  options: Options<T> & { minLength?: number; pattern?: string; maxLength?: number },
+): KeySpec<string | T> {
+  const { pattern, maxLength = MAX_TEXT } = options
+  return spec<string | T>(options, t.String({ minLength: 1, maxLength, ...(pattern ? { pattern } : {}) }), {
+    fromText: (value) => value,
+  })
+}
+
+function choice<const C extends readonly string[], T extends C[number] | null>(
+  choices: C,
+  options: Options<T>,
+): KeySpec<C[number] | T> {
+  return spec<C[number] | T>(options, t.Union(choices.map((value) => t.Literal(value))), {
+    fromText: (value) => value.toLowerCase(),
+  })
+}
+
+function whole(options: Options<number> & { minimum: number; maximum: number }): KeySpec<number> {
+  return spec(options, int({ minimum: options.minimum, maximum: options.maximum }), { fromText: numberOf })
+}
+
+/** US dollars; "none" is no limit, 0 spends nothing. */
+function money(options: Options<number | "none">): KeySpec<number | "none"> {
+  const schema = t.Union([t.Number({ minimum: 0, maximum: 1_000_000 }), t.Literal("none")])
+  return spec(options, schema, { fromText: (value) => (value === "none" ? value : numberOf(value)) })
+}
+
+function list(options: Options<readonly string[]>): KeySpec<readonly string[]> {
+  return spec(options, t.Array(t.String({ minLength: 1, maxLength: MAX_TEXT }), { maxItems: MAX_LIST }), {
+    fromText: listOf,
+  })
+}
+
+export const configKeys = {
+  "agent.name": text({
+    about: "What the assistant calls itself.",
+    initial: "ironclaw",
+    live: true,
+    env: ["AGENT_NAME"],
+    maxLength: 64,
+  }),
+  "agent.max_iterations": whole({
+    about: "How many times in one turn the model may call tools before it must answer.",
+    initial: 50,
+    minimum: 1,
+    maximum: 500,
+    live: true,
+  }),
+  "agent.turn_timeout_seconds": whole({
+    about: "How long one turn may work before it is stopped; waiting for an approval does not count.",
+    initial: 1_800,
+    minimum: 10,
+    maximum: 86_400,
+    live: true,
+  }),
+  "agent.time_zone": text({
+    about: "The time zone in which the assistant tells time, such as Europe/Vienna; unset means the machine's.",
+    initial: null,
+    live: true,
+    problem: timeZoneProblem,
+  }),
+
+  "gateway.host": text({
+    about: "The address the gateway listens on; anything but loopback lets other machines call it.",
+    initial: "127.0.0.1",
+    env: ["GATEWAY_HOST"],
+  }),
+  "gateway.port": whole({
+    about: "The port the gateway listens on; 0 takes any free one.",
+    initial: 3_000,
+    minimum: 0,
+    maximum: 65_535,
+    env: ["GATEWAY_PORT"],
+  }),
+  "gateway.allowed_hosts": list({
+    about: "Host names besides the loopback ones by which clients may call the gateway, for use behind a proxy.",
+    initial: [],
+    live: true,
+    problem: hostProblem,
+  }),
+  "gateway.allowed_origins": list({
+    about: "Web origins besides the gateway's own whose pages may call it, such as https://claw.example.org.",
+    initial: [],
+    live: true,
+    problem: originProblem,
+  }),
+  "gateway.trusted_proxies": list({
+    about:
+      "IP addresses of proxies that may connect where the gateway listens beyond loopback; all others are turned away.",
+    initial: [],
+    live: true,
+    problem: ipProblem,
+  }),
+  "gateway.tls_cert_file": text({
+    about: "A PEM file with the certificate chain with which the gateway speaks https; needs gateway.tls_key_file too.",
+    initial: null,
+    problem: absolutePathProblem,
+  }),
+  "gateway.tls_key_file": text({
+    about: "A PEM file with the private key of gateway.tls_cert_file.",
+    initial: null,
+    problem: absolutePathProblem,
+  }),
+
+  "database.kind": choice(["embedded", "postgres"], {
+    about:
+      "The built-in database in the home, or your own PostgreSQL server, which is the default when database.url is set.",
+    initial: "embedded",
+  }),
+  "database.url": text({
+    about:
+      "Where your PostgreSQL server is, without a password: postgres://user@host:5432/name. With a password it belongs into DATABASE_URL.",
+    initial: null,
+    env: ["DATABASE_URL"],
+    problem: databaseUrlProblem,
+    holdsSecret: urlHoldsSecret,
+  }),
+  "database.pool_size": whole({
+    about: "How many connections to your PostgreSQL server are kept open at most.",
+    initial: 10,
+    minimum: 1,
+    maximum: 200,
+    env: ["DATABASE_POOL_SIZE"],
+  }),
+  "database.ca_file": text({
+    about: "A PEM file with the certificate authority that signed your PostgreSQL server's certificate.",
+    initial: null,
+    problem: absolutePathProblem,
+  }),
+
+  "model.backend": text({
+    about:
+      "Whose models are used: openai, anthropic, gemini, ollama, openai_compatible and others, or demo; unset means whoever's key is in the environment.",
+    initial: null,
+    live: true,
+    env: ["LLM_BACKEND"],
+    pattern: "^[a-z0-9][a-z0-9_-]*$",
+    maxLength: 64,
+  }),
+  "model.base_url": text({
+    about: "The address of the model's API, where it is not the vendor's own.",
+    initial: null,
+    live: true,
+    env: [
+      { name: "OPENAI_BASE_URL", backend: "openai" },
+      { name: "ANTHROPIC_BASE_URL", backend: "anthropic" },
+      { name: "OLLAMA_BASE_URL", backend: "ollama" },
+      "LLM_BASE_URL",
+    ],
+    problem: httpUrlProblem,
+    holdsSecret: urlHoldsSecret,
+  }),
+  "model.name": text({
+    about: "The model that answers, as its vendor names it; unset means the backend's default.",
+    initial: null,
+    live: true,
+    env: [
+      { name: "OPENAI_MODEL", backend: "openai" },
+      { name: "ANTHROPIC_MODEL", backend: "anthropic" },
+      { name: "OLLAMA_MODEL", backend: "ollama" },
+      "LLM_MODEL",
+    ],
+    maxLength: 256,
+  }),
+  "model.fallbacks": list({
+    about: "Models that are tried in this order when the first one fails, as vendor/model.",
+    initial: [],
+    live: true,
+    problem: modelIdProblem,
+  }),
+  "model.thinking": choice(["off", "low", "medium", "high"], {
+    about: "How much the model thinks before it answers, where it can.",
+    initial: "off",
+    live: true,
+  }),
+  "model.local_endpoints": list({
+    about:
+      "Addresses of model servers in your own network that may be called, such as http://127.0.0.1:11434; the public internet needs no entry.",
+    initial: [],
+    live: true,
+    problem: originProblem,
+  }),
+
+  "limits.hour_usd": money({
+    about: "What all models together may cost in an hour, in US dollars, or none.",
+    initial: "none",
+    live: true,
+  }),
+  "limits.day_usd": money({
+    about: "What all models together may cost in a day, in US dollars, or none.",
+    initial: 10,
+    live: true,
+  }),
+  "limits.agent_day_usd": money({
+    about: "What one agent may cost in a day, in US dollars, or none.",
+    initial: "none",
+    live: true,
+  }),
+  "limits.job_usd": money({
+    about: "What one job, and so one turn, may cost, in US dollars, or none.",
+    initial: "none",
+    live: true,
+  }),
+
+  "project.folder": text({
+    about: "The folder whose files the assistant may read, and with trusted approvals change; unset means none.",
+    initial: null,
+    live: true,
+    problem: absolutePathProblem,
+  }),
+  "approvals.level": choice(["supervised", "read-only", "trusted"], {
+    about:
+      "What runs without asking: supervised asks for all that has an effect, read-only refuses it, trusted lets the project be changed.",
+    initial: "supervised",
+    live: true,
+  }),
+
+  "log.level": choice(["debug", "info", "warn", "error"], {
+    about: "How much is logged.",
+    initial: "info",
+    live: true,
+  }),
+  "log.max_bytes": whole({
+    about: "The size at which a log file is set aside.",
+    initial: 10_485_760,
+    minimum: 65_536,
+    maximum: 1_073_741_824,
+    live: true,
+  }),
+  "log.files": whole({
+    about: "How many log files that were set aside are kept.",
+    initial: 5,
+    minimum: 0,
+    maximum: 100,
+    live: true,
+  }),
+} as const
+
+export type ConfigKey = keyof typeof configKeys
+// Object.keys gives exactly the keys of the literal above.
+export const configKeyNames = Object.keys(configKeys) as ConfigKey[]
+
+type ValueOf<K extends ConfigKey> = (typeof configKeys)[K] extends KeySpec<infer T> ? T : never
+type SectionOf<K> = K extends `${infer S}.${string}` ? S : never
+
+/** The values, by section and name exactly as they stand in config.toml. */
+export type ConfigValues = {
+  readonly [S in SectionOf<ConfigKey>]: {
+    readonly [K in ConfigKey as K extends `${S}.${infer N}` ? N : never]: ValueOf<K>
+  }
+}
+
+export function isConfigKey(name: string): name is ConfigKey {
+  return Object.hasOwn(configKeys, name)
+}
+
+export function specOf(key: ConfigKey): KeySpec<unknown> {
+  return configKeys[key]
+}
+
+/** The environment name that every key has: `IRONCLAW_GATEWAY_PORT`. */
+export function envNameOf(key: ConfigKey): string {
+  return `IRONCLAW_${key.toUpperCase().replaceAll(".", "_")}`
+}
+
+function numberOf(value: string): unknown {
+  return /^-?\d+(?:\.\d+)?$/.test(value.trim()) ? Number(value) : value
+}
+
+/** A JSON list, or words between commas. */
+function listOf(value: string): unknown {
+  if (value.trim().startsWith("[")) {
+    try {
+      return JSON.parse(value)
+    } catch {
+      return value // not a list after all: the schema says so
+    }
+  }
+  return value
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "")
+}
+
+function timeZoneProblem(value: string): string | null {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: value })
+    return null
+  } catch {
+    return `"${value}" is not a time zone; it should look like Europe/Vienna or UTC`
+  }
+}
+
+function absolutePathProblem(value: string): string | null {
+  return isAbsolute(value) ? null : `"${value}" is not an absolute path`
+}
+
+function hostProblem(value: string): string | null {
+  return /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/i.test(value) ? null : `"${value}" is not a host name`
+}
+
+function ipProblem(value: string): string | null {
+  const isV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/.test(value)
+  return isV4 || (value.includes(":") && URL.canParse(`http://[${value}]`)) ? null : `"${value}" is not an IP address`
+}
+
+function modelIdProblem(value: string): string | null {
+  return /^[a-z0-9_-]+\/\S+$/i.test(value) ? null : `"${value}" should be written as vendor/model`
+}
+
+function originProblem(value: string): string | null {
+  const url = URL.parse(value)
+  if (url === null || !isHttp(url)) return `"${value}" is not an address such as http://127.0.0.1:11434`
+  return url.pathname === "/" && url.search === "" && url.hash === "" && url.username === ""
+    ? null
+    : `"${value}" should be scheme, host and port alone: ${url.origin}`
+}
+
+function httpUrlProblem(value: string): string | null {
+  const url = URL.parse(value)
+  return url !== null && isHttp(url)
+    ? null
+    : `"${withoutPassword(value)}" is not an address that starts with http:// or https://`
+}
+
+function databaseUrlProblem(value: string): string | null {
+  const url = URL.parse(value)
+  const right = url !== null && (url.protocol === "postgres:" || url.protocol === "postgresql:")
+  return right ? null : `"${withoutPassword(value)}" is not an address such as postgres://user@host:5432/name`
+}
+
+function isHttp(url: URL): boolean {
+  return url.protocol === "http:" || url.protocol === "https:"
+}
+
+/** Query parameters that libpq and vendors' APIs take a credential from. */
+const SECRET_PARAMETER = /(?:password|passwd|secret|token|apikey|(?:^|[_-])(?:pwd|key|sig|signature))$/i
+
+function urlHoldsSecret(value: string): boolean {
+  const url = URL.parse(value)
+  if (url === null) return /:[^/@\s]*@/.test(value)
+  return url.password !== "" || [...url.searchParams.keys()].some((name) => SECRET_PARAMETER.test(name))
+}
+
+/** A URL as it may be shown: credentials replaced. Other texts come back as they are. */
+export function withoutPassword(value: string): string {
+  const url = URL.parse(value)
+  if (url === null) return value.replace(/:[^/@\s]*@/, ":***@")
+  if (!urlHoldsSecret(value)) return value
+  if (url.password !== "") url.password = "***"
+  for (const name of url.searchParams.keys()) if (SECRET_PARAMETER.test(name)) url.searchParams.set(name, "***")
+  return url.href
+}

@@ -1,0 +1,480 @@
+/**
+ * Every table. One file, because a schema is read whole: what refers to what, which rows carry labels, which carry authority.
+ *
+ * Rows of content have `agent_id`, `labels` and `source` (no labels reads `untrusted`).
+ * Rows of authority (people, grants, approvals, tokens) have `mac`, keyed outside the database.
+ * Ids are text with their kind in front; times are timestamptz read as ISO 8601; money is integer micros of a US dollar.
+ */
+import { sql } from "drizzle-orm"
+import {
+  bigint,
+  boolean,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+} from "drizzle-orm/pg-core"
+import type {
+  ApprovalId,
+  CallId,
+  ChunkId,
+  DocumentId,
+  GrantId,
+  JobId,
+  MessageId,
+  PersonId,
+  SessionId,
+  TokenId,
+  TurnId,
+  UsageId,
+} from "../id.ts"
+import type { EventBody, LabelName } from "../event.ts"
+
+/** timestamptz that reads as ISO 8601 in UTC with milliseconds, whatever the server's DateStyle says. */
+const isoTime = customType<{ data: string; driverData: string }>({
+  dataType: () => "timestamp (3) with time zone",
+  fromDriver: (value) => new Date(value).toISOString(),
+})
+/** Words with their positions, made by the database; never read back. */
+const wordVector = customType<{ data: string; driverData: string }>({ dataType: () => "tsvector" })
+const bytes = customType<{ data: Uint8Array; driverData: Uint8Array }>({
+  dataType: () => "bytea",
+  fromDriver: (value) => new Uint8Array(value),
+})
+
+const now = sql`now()`
+const createdAt = () => isoTime("created_at").notNull().default(now)
+const agentId = () => text("agent_id").notNull()
+/** What the text is and where it came from. The default is the distrustful one. */
+const labels = () =>
+  text("labels")
+    .array()
+    .$type<LabelName[]>()
+    .notNull()
+    .default(sql`'{untrusted}'`)
+const source = () => text("source").notNull().default("")
+const mac = () => text("mac").notNull().default("")
+
+/** Small facts about this database: the home it belongs to, the id of the master key. */
+export const meta = pgTable("meta", { key: text("key").primaryKey(), value: text("value").notNull() })
+
+export const agents = pgTable("agents", {
+  id: text("id").primaryKey(), // the name: "main"
+  model: text("model"), // null: the configured one
+  allowedTools: text("allowed_tools").array(), // null: all
+  createdAt: createdAt(),
+  mac: mac(),
+})
+
+export const people = pgTable(
+  "people",
+  {
+    id: text("id").$type<PersonId>().primaryKey(),
+    role: text("role").$type<"owner" | "known" | "stranger">().notNull(),
+    name: text("name").notNull(),
+    createdAt: createdAt(),
+    mac: mac(),
+  },
+  (table) => [
+    uniqueIndex("people_one_owner")
+      .on(table.role)
+      .where(sql`role = 'owner'`),
+  ],
+)
+
+export const identities = pgTable(
+  "identities",
+  {
+    channel: text("channel").notNull(),
+    externalId: text("external_id").notNull(),
+    personId: text("person_id")
+      .$type<PersonId>()
+      .notNull()
+      .references(() => people.id, { onDelete: "cascade" }),
+    createdAt: createdAt(),
+    mac: mac(),
+  },
+  (table) => [primaryKey({ columns: [table.channel, table.externalId] })],
+)
+
+export type ThinkingLevel = "off" | "low" | "medium" | "high"
+
+export const sessions = pgTable(
+  "sessions",
+  {
+    id: text("id").$type<SessionId>().primaryKey(),
+    agentId: agentId(),
+    channel: text("channel").notNull(), // terminal, api, openai, …
+    peer: text("peer").notNull(), // who is at the other end, by immutable id
+    topic: text("topic").notNull().default(""),
+    title: text("title").notNull().default(""),
+    model: text("model"), // null: the agent's
+    thinking: text("thinking").$type<ThinkingLevel>(),
+    /** Messages at or below these positions are out of the model's sight: cleared by the owner, or covered by summaries. */
+    clearedTo: bigint("cleared_to", { mode: "number" }).notNull().default(0),
+    compactedTo: bigint("compacted_to", { mode: "number" }).notNull().default(0),
+    labels: labels(),
+    source: source(),
+    createdAt: createdAt(),
+    updatedAt: isoTime("updated_at").notNull().default(now),
+  },
+  (table) => [
+    index("sessions_recent").on(table.updatedAt.desc(), table.id),
+    index("sessions_place").on(table.channel, table.peer, table.topic, table.agentId),
+  ],
+)
+
+export type TurnState = "queued" | "running" | "suspended" | "finished" | "failed" | "stopped"
+
+export const turns = pgTable(
+  "turns",
+  {
+    id: text("id").$type<TurnId>().primaryKey(),
+    sessionId: text("session_id")
+      .$type<SessionId>()
+      .notNull()
+      .references(() => sessions.id, { onDelete: "cascade" }),
+    agentId: agentId(),
+    jobId: text("job_id").$type<JobId>().notNull(),
+    state: text("state").$type<TurnState>().notNull(),
+    /** Undone turns can be redone until a new message discards them. Hidden turns are out of the model's sight. */
+    hidden: text("hidden").$type<"undone" | "discarded">(),
+    model: text("model"),
+    partial: text("partial").notNull().default(""), // text streamed so far, saved at most twice a second
+    iterations: integer("iterations").notNull().default(0),
+    options: jsonb("options").$type<Record<string, unknown>>().notNull().default({}), // what the client asked for this turn alone
+    error: jsonb("error").$type<{ code: string; message: string }>(),
+    inputTokens: integer("input_tokens").notNull().default(0),
+    outputTokens: integer("output_tokens").notNull().default(0),
+    costUsdMicros: bigint("cost_usd_micros", { mode: "number" }).notNull().default(0),
+    labels: labels(),
+    source: source(),
+    createdAt: createdAt(),
+    finishedAt: isoTime("finished_at"),
+  },
+  (table) => [
+    index("turns_session").on(table.sessionId, table.createdAt),
+    index("turns_active")
+      .on(table.sessionId)
+      .where(sql`state in ('queued', 'running', 'suspended')`),
+    index("turns_hidden")
+      .on(table.sessionId)
+      .where(sql`hidden is not null`),
+  ],
+)
+
+export type MessageRole = "person" | "model" | "tool" | "summary"
+export type ToolCallPart = { callId: CallId; name: string; arguments: unknown }
+/** A part of a message that is not text. Images are data, never addresses: nothing is fetched to show them. */
+export type MessagePart = { type: "image"; mediaType: string; base64: string }
+
+export const messages = pgTable(
+  "messages",
+  {
+    id: text("id").$type<MessageId>().primaryKey(),
+    /** Order within everything; a session's order is this one too, for only one turn runs in it. */
+    position: bigint("position", { mode: "number" }).notNull().generatedAlwaysAsIdentity(),
+    sessionId: text("session_id")
+      .$type<SessionId>()
+      .notNull()
+      .references(() => sessions.id, { onDelete: "cascade" }),
+    turnId: text("turn_id").$type<TurnId>(), // null: a summary, or history a client sent
+    agentId: agentId(),
+    role: text("role").$type<MessageRole>().notNull(),
+    personId: text("person_id").$type<PersonId>(),
+    text: text("text").notNull(),
+    parts: jsonb("parts").$type<MessagePart[]>(),
+    toolCalls: jsonb("tool_calls").$type<ToolCallPart[]>(), // role "model"
+    callId: text("call_id").$type<CallId>(), // role "tool"
+    /** role "summary": covers messages up to this position. */
+    coversTo: bigint("covers_to", { mode: "number" }),
+    labels: labels(),
+    source: source(),
+    createdAt: createdAt(),
+  },
+  (table) => [
+    index("messages_session").on(table.sessionId, table.position),
+    // A tsvector may hold 1 MiB; a message may be longer, so only its head is searched.
+    index("messages_words").using("gin", sql`to_tsvector('simple', left(${table.text}, 100000))`),
+  ],
+)
+
+export type CallState = "started" | "done" | "refused" | "failed" | "unknown"
+
+/** Tool calls. One with an effect is committed as `started` before it runs; a `started` row found after a crash becomes `unknown`. */
+export const calls = pgTable(
+  "calls",
+  {
+    id: text("id").$type<CallId>().primaryKey(),
+    turnId: text("turn_id")
+      .$type<TurnId>()
+      .notNull()
+      .references(() => turns.id, { onDelete: "cascade" }),
+    sessionId: text("session_id").$type<SessionId>().notNull(),
+    agentId: agentId(),
+    principal: text("principal").notNull(),
+    tool: text("tool").notNull(),
+    arguments: jsonb("arguments").$type<unknown>().notNull(),
+    fingerprint: text("fingerprint").notNull(), // sha256 of principal, tool and canonical arguments
+    effect: text("effect").notNull(),
+    state: text("state").$type<CallState>().notNull(),
+    labels: labels(),
+    source: source(),
+    startedAt: isoTime("started_at").notNull().default(now),
+    finishedAt: isoTime("finished_at"),
+  },
+  (table) => [index("calls_turn").on(table.turnId)],
+)
+
+export type JobState = "queued" | "running" | "suspended" | "done" | "failed" | "cancelled"
+
+export const jobs = pgTable(
+  "jobs",
+  {
+    id: text("id").$type<JobId>().primaryKey(),
+    agentId: agentId(),
+    kind: text("kind").notNull(), // "turn", "compact", …
+    state: text("state").$type<JobState>().notNull(),
+    payload: jsonb("payload").$type<Record<string, unknown>>().notNull(),
+    sessionId: text("session_id").$type<SessionId>(), // jobs of one session run one at a time
+    attempts: integer("attempts").notNull().default(0),
+    maxAttempts: integer("max_attempts").notNull().default(3),
+    runAt: isoTime("run_at").notNull().default(now),
+    leaseOwner: text("lease_owner"),
+    leaseUntil: isoTime("lease_until"),
+    /** Grows with every claim; a holder whose fence is old can change nothing. */
+    fence: integer("fence").notNull().default(0),
+    cancelRequested: boolean("cancel_requested").notNull().default(false),
+    error: text("error"),
+    labels: labels(),
+    source: source(),
+    createdAt: createdAt(),
+    finishedAt: isoTime("finished_at"),
+  },
+  (table) => [
+    index("jobs_claimable")
+      .on(table.runAt)
+      .where(sql`state = 'queued'`),
+    index("jobs_leased")
+      .on(table.leaseUntil)
+      .where(sql`state = 'running'`),
+    index("jobs_session").on(table.sessionId),
+    // What keeps a session to one turn at a time, whatever two processes do at once.
+    uniqueIndex("jobs_one_per_session")
+      .on(table.sessionId)
+      .where(sql`state in ('running', 'suspended')`),
+  ],
+)
+
+export const documents = pgTable(
+  "documents",
+  {
+    id: text("id").$type<DocumentId>().primaryKey(),
+    agentId: agentId(),
+    path: text("path").notNull(),
+    content: text("content").notNull(),
+    version: integer("version").notNull().default(1),
+    labels: labels(),
+    source: source(),
+    createdAt: createdAt(),
+    updatedAt: isoTime("updated_at").notNull().default(now),
+  },
+  (table) => [uniqueIndex("documents_path").on(table.agentId, table.path)],
+)
+
+export const documentVersions = pgTable(
+  "document_versions",
+  {
+    documentId: text("document_id")
+      .$type<DocumentId>()
+      .notNull()
+      .references(() => documents.id, { onDelete: "cascade" }),
+    version: integer("version").notNull(),
+    agentId: agentId(),
+    content: text("content").notNull(),
+    labels: labels(),
+    source: source(),
+    createdAt: createdAt(),
+  },
+  (table) => [primaryKey({ columns: [table.documentId, table.version] })],
+)
+
+/** Pieces of a document, each with labels of its own: an untrusted line appended to a trusted note stays untrusted. */
+export const chunks = pgTable(
+  "chunks",
+  {
+    id: text("id").$type<ChunkId>().primaryKey(),
+    documentId: text("document_id")
+      .$type<DocumentId>()
+      .notNull()
+      .references(() => documents.id, { onDelete: "cascade" }),
+    agentId: agentId(),
+    ordinal: integer("ordinal").notNull(),
+    content: text("content").notNull(),
+    /** Stored, because ranking reads it for every match: making it anew each time took 330 ms a query over 1,400 chunks instead of 7. */
+    words: wordVector("words").generatedAlwaysAs(sql`to_tsvector('english', content)`),
+    labels: labels(),
+    source: source(),
+    createdAt: createdAt(),
+  },
+  (table) => [
+    uniqueIndex("chunks_place").on(table.documentId, table.ordinal),
+    index("chunks_words").using("gin", table.words),
+  ],
+)
+
+/** One row for every model call on every path, failed ones too when they cost something. */
+export const usage = pgTable(
+  "usage",
+  {
+    id: text("id").$type<UsageId>().primaryKey(),
+    agentId: agentId(),
+    sessionId: text("session_id").$type<SessionId>(),
+    turnId: text("turn_id").$type<TurnId>(),
+    jobId: text("job_id").$type<JobId>(),
+    purpose: text("purpose").notNull(), // turn, compact, passthrough, …
+    vendor: text("vendor").notNull(),
+    model: text("model").notNull(),
+    inputTokens: integer("input_tokens").notNull(),
+    cachedInputTokens: integer("cached_input_tokens").notNull(),
+    outputTokens: integer("output_tokens").notNull(),
+    costUsdMicros: bigint("cost_usd_micros", { mode: "number" }).notNull(),
+    labels: labels(),
+    source: source(),
+    createdAt: createdAt(),
+  },
+  (table) => [index("usage_time").on(table.createdAt, table.agentId)],
+)
+
+export const events = pgTable(
+  "events",
+  {
+    /** Given by the one writer under an advisory lock, so that the order of commits is the order of `seq`. */
+    seq: bigint("seq", { mode: "number" }).primaryKey(),
+    type: text("type").$type<EventBody["type"]>().notNull(),
+    agentId: agentId(),
+    sessionId: text("session_id").$type<SessionId>(),
+    body: jsonb("body").$type<EventBody>().notNull(),
+    labels: labels(),
+    source: source(),
+    at: isoTime("at").notNull().default(now),
+  },
+  (table) => [index("events_session").on(table.sessionId, table.seq)],
+)
+
+/** One row for each act. Append-only by trigger; `hash` covers the row and `prevHash`. */
+export const audit = pgTable("audit", {
+  seq: bigint("seq", { mode: "number" }).primaryKey(),
+  at: isoTime("at").notNull(),
+  agentId: agentId(),
+  act: text("act").$type<"message.in" | "tool.run" | "egress" | "reply.out" | "owner.change">().notNull(),
+  principal: text("principal").notNull(),
+  subject: text("subject").notNull(), // tool name, host, document path, …
+  outcome: text("outcome").notNull(), // done, refused, failed, unknown, asked, started
+  sessionId: text("session_id").$type<SessionId>(),
+  turnId: text("turn_id").$type<TurnId>(),
+  argumentsHash: text("arguments_hash").notNull().default(""),
+  preview: text("preview").notNull().default(""), // redacted, at most 200 characters
+  verdicts: jsonb("verdicts").$type<Record<string, string>>().notNull().default({}), // gate → allow | deny | ask | why
+  destination: text("destination").notNull().default(""),
+  secretNames: text("secret_names")
+    .array()
+    .notNull()
+    .default(sql`'{}'`),
+  bytesOut: bigint("bytes_out", { mode: "number" }).notNull().default(0),
+  bytesIn: bigint("bytes_in", { mode: "number" }).notNull().default(0),
+  durationMs: integer("duration_ms").notNull().default(0),
+  labels: labels(),
+  source: source(),
+  prevHash: text("prev_hash").notNull(),
+  hash: text("hash").notNull(),
+})
+
+export const grants = pgTable(
+  "grants",
+  {
+    id: text("id").$type<GrantId>().primaryKey(),
+    agentId: agentId(),
+    principal: text("principal").notNull(),
+    capability: jsonb("capability").$type<Record<string, unknown>>().notNull(),
+    evenUntrusted: boolean("even_untrusted").notNull().default(false),
+    sessionId: text("session_id").$type<SessionId>(), // null: every session
+    createdAt: createdAt(),
+    expiresAt: isoTime("expires_at"),
+    revokedAt: isoTime("revoked_at"),
+    mac: mac(),
+  },
+  (table) => [index("grants_principal").on(table.principal)],
+)
+
+export const approvals = pgTable(
+  "approvals",
+  {
+    id: text("id").$type<ApprovalId>().primaryKey(),
+    agentId: agentId(),
+    sessionId: text("session_id")
+      .$type<SessionId>()
+      .notNull()
+      .references(() => sessions.id, { onDelete: "cascade" }),
+    turnId: text("turn_id").$type<TurnId>().notNull(),
+    callId: text("call_id").$type<CallId>().notNull(),
+    principal: text("principal").notNull(),
+    tool: text("tool").notNull(),
+    fingerprint: text("fingerprint").notNull(),
+    question: text("question").notNull(), // written by host code; outside text in it is quoted and bounded
+    state: text("state").$type<"open" | "allowed" | "denied" | "expired">().notNull(),
+    reason: text("reason").notNull().default(""),
+    createdAt: createdAt(),
+    expiresAt: isoTime("expires_at").notNull(),
+    answeredAt: isoTime("answered_at"),
+    mac: mac(),
+  },
+  (table) => [
+    index("approvals_open")
+      .on(table.sessionId)
+      .where(sql`state = 'open'`),
+  ],
+)
+
+/** API tokens, by hash: the token itself is shown once and never stored. */
+export const tokens = pgTable(
+  "tokens",
+  {
+    id: text("id").$type<TokenId>().primaryKey(),
+    name: text("name").notNull(),
+    hash: text("hash").notNull(),
+    scopes: text("scopes").array().notNull(),
+    createdAt: createdAt(),
+    expiresAt: isoTime("expires_at"),
+    revokedAt: isoTime("revoked_at"),
+    mac: mac(),
+  },
+  (table) => [uniqueIndex("tokens_hash").on(table.hash)],
+)
+
+/** Values under AES-256-GCM; nothing here can be read without the master key. */
+export const secrets = pgTable("secrets", {
+  name: text("name").primaryKey(),
+  version: integer("version").notNull(),
+  keyId: text("key_id").notNull(),
+  nonce: bytes("nonce").notNull(),
+  ciphertext: bytes("ciphertext").notNull(),
+  createdAt: createdAt(),
+  usedAt: isoTime("used_at"),
+})
+
+export type SessionRow = typeof sessions.$inferSelect
+export type TurnRow = typeof turns.$inferSelect
+export type MessageRow = typeof messages.$inferSelect
+export type CallRow = typeof calls.$inferSelect
+export type JobRow = typeof jobs.$inferSelect
+export type DocumentRow = typeof documents.$inferSelect
+export type ChunkRow = typeof chunks.$inferSelect
+export type UsageRow = typeof usage.$inferSelect
+export type AuditRow = typeof audit.$inferSelect
+/** What a caller knows of an act; the writer adds order, time and chain. */
+export type NewAudit = Omit<typeof audit.$inferInsert, "seq" | "at" | "prevHash" | "hash">

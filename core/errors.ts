@@ -1,0 +1,169 @@
+/** Every error a person can meet, in one catalogue: its code, its HTTP status, and what to do about it. */
+
+type Entry = { status: number; hint: string }
+
+const catalogue = {
+  internal: { status: 500, hint: "This is a fault in ironclaw. The log holds the details under the id given." },
+  "input.invalid": { status: 400, hint: "Correct the fields named and send it again." },
+  "input.too_large": { status: 413, hint: "Send less at once: the message says how much is accepted." },
+  not_found: { status: 404, hint: "Check the id or the path; the matching `list` command shows what there is." },
+  "input.not_json": { status: 415, hint: "Send JSON with the header `Content-Type: application/json`." },
+  "input.too_slow": { status: 408, hint: "Send the body faster, or less at once." },
+  "client.unauthorized": {
+    status: 401,
+    hint: "Send `Authorization: Bearer <token>`, never a token in the URL. The token is GATEWAY_AUTH_TOKEN, or in run/token of the home.",
+  },
+  "client.forbidden": { status: 403, hint: "This token is for chat alone. The owner's token, or the command line, can do this." },
+  "client.wrong_host": {
+    status: 403,
+    hint: "Call it by the address it listens on, or allow the name: `ironclaw config set gateway.allowed_hosts …`.",
+  },
+  "client.wrong_origin": {
+    status: 403,
+    hint: "Only the gateway's own page may call it from a browser; allow others by `ironclaw config set gateway.allowed_origins …`.",
+  },
+  "client.rate_limited": { status: 429, hint: "Wait the seconds that Retry-After says, then try again." },
+  "client.too_many_streams": { status: 429, hint: "Close an event stream that is not needed any more, then try again." },
+  "gateway.insecure_address": {
+    status: 400,
+    hint: "Listen on 127.0.0.1, or set up TLS, or name the proxy in front of it.",
+  },
+  "gateway.address_taken": { status: 409, hint: "Stop what listens there, or choose another port: GATEWAY_PORT=0 takes any free one." },
+  "service.unreachable": { status: 503, hint: "Start it with `ironclaw serve`, or look into `ironclaw doctor`." },
+  conflict: { status: 409, hint: "The state changed in between. Look at it again, then retry." },
+  "home.not_yours": {
+    status: 403,
+    hint: "Use a home that your own user owns: `IRONCLAW_HOME=/path ironclaw …`, or change the owner with chown.",
+  },
+  "home.too_open": {
+    status: 403,
+    hint: "Close it with the chmod in the message, and check who could have read it until now.",
+  },
+  "home.not_writable": {
+    status: 500,
+    hint: "Make it writable for your user, or name another home: `IRONCLAW_HOME=/path ironclaw …`.",
+  },
+  "home.locked": { status: 409, hint: "Use the running service (every command connects to it), or stop it first." },
+  "home.unsafe_file": { status: 403, hint: "Remove the file named and start again; it is made anew." },
+  "config.unknown_key": { status: 400, hint: "`ironclaw config list` shows every key." },
+  "config.invalid": { status: 400, hint: "`ironclaw config schema` shows what each key accepts." },
+  "config.unreadable": { status: 400, hint: "Correct the line named; `ironclaw config path` shows the files." },
+  "config.secret": {
+    status: 400,
+    hint: "Secrets are never configuration. Put the whole URL into DATABASE_URL in the environment, or in the .env file of the home.",
+  },
+  "usage.interrupted": { status: 499, hint: "" },
+  "usage.wrong": { status: 400, hint: "Add --help to see how the command is used." },
+  "sender.refused": { status: 403, hint: "Ask the owner to let you in." },
+  "turn.timeout": {
+    status: 504,
+    hint: "Ask for less at once, or allow more: `ironclaw config set agent.turn_timeout_seconds …`.",
+  },
+  "turn.given_up": { status: 500, hint: "Send the message again; the log says what ended the program." },
+  "model.empty": { status: 502, hint: "Ask again, or switch the model with `/model`." },
+  "model.failed": { status: 502, hint: "Run `ironclaw model test` to see what the vendor answers." },
+  "usage.limited": { status: 429, hint: "Raise it with `ironclaw config set limits.day_usd …`, or wait." },
+  "db.unreachable": {
+    status: 503,
+    hint: "Start the server or correct DATABASE_URL; without it the built-in database is used. `ironclaw doctor` checks it.",
+  },
+  "db.tls_failed": {
+    status: 503,
+    hint: "Name the certificate authority with `sslrootcert=/path/ca.pem` in DATABASE_URL, or choose a weaker `sslmode` knowingly.",
+  },
+  "db.auth_failed": {
+    status: 503,
+    hint: "Correct user and password in DATABASE_URL; in a URL, special characters are percent-encoded.",
+  },
+  "db.no_database": { status: 503, hint: "Create it first, as in the message, or correct the name in DATABASE_URL." },
+  "db.bad_url": {
+    status: 400,
+    hint: "DATABASE_URL looks like `postgres://user:password@host:5432/database?sslmode=verify-full`.",
+  },
+  "db.no_vector": {
+    status: 200,
+    hint: "Nothing is broken: memory search uses words alone. Install pgvector on the server to search by meaning too.",
+  },
+  "db.extension_denied": {
+    status: 200,
+    hint: "Ask the administrator to run the command in the message; it is picked up at the next start. Until then memory search uses words alone.",
+  },
+  "db.permission_denied": {
+    status: 503,
+    hint: "Ask the administrator to run the command in the message, then start again.",
+  },
+  "db.too_old": { status: 503, hint: "ironclaw needs PostgreSQL 15 or later; the built-in database needs no server." },
+  "db.connection_lost": {
+    status: 503,
+    hint: "The next request connects again by itself. The change in flight was stored whole or not at all: look before you repeat it.",
+  },
+  "db.crashed": { status: 503, hint: "Restart ironclaw; everything that was acknowledged is on disk. The log has the details." },
+  "db.migration_changed": {
+    status: 500,
+    hint: "This database was made by a build with other migrations. Use that build, or `ironclaw backup` there and `ironclaw restore` here.",
+  },
+  "db.newer": { status: 500, hint: "Use the newer version of ironclaw that made this database: `ironclaw update`." },
+  "db.full_disk": { status: 507, hint: "Free some space on the disk named, then try again; nothing that was acknowledged is lost." },
+  "db.locked": { status: 409, hint: "Stop the other process first, or use the running service: every command connects to it." },
+  "db.timeout": { status: 503, hint: "The change was rolled back as a whole. Try again; if it happens often, the log names the statement." },
+  "model.unknown": { status: 404, hint: "`ironclaw model list` shows the models; write one as vendor/model." },
+  "model.unsupported": { status: 400, hint: "Choose another backend: `ironclaw config set model.backend NAME`." },
+  "model.no_key": {
+    status: 503,
+    hint: "Set the vendor's key in the environment or with `ironclaw secret set`, or choose another backend.",
+  },
+  "egress.refused": {
+    status: 403,
+    hint: "Only hosts that were granted can be reached: `ironclaw grant list` shows them; a model on your own machine or network is set by its base URL.",
+  },
+  "guard.refused": {
+    status: 500,
+    hint: "A part of the program tried to go around the gates. Nothing went out; please report it with the log.",
+  },
+  "egress.busy": { status: 429, hint: "Wait until one of the running requests has ended." },
+  "egress.dns": { status: 502, hint: "Check the name, and that this machine is online: `ironclaw doctor`." },
+  "egress.unreachable": { status: 502, hint: "Check that the other side runs and that this machine is online: `ironclaw doctor`." },
+  "egress.timeout": { status: 504, hint: "Try again; if it stays slow, the other side is overloaded or blocked on the way." },
+  "egress.tls": { status: 502, hint: "Someone may be in between, or the certificate has expired. A private authority is trusted with NODE_EXTRA_CA_CERTS." },
+  "egress.too_large": { status: 502, hint: "Ask the other side for less at a time." },
+  "egress.garbled": { status: 502, hint: "The other side does not speak proper HTTP there; check the address and try again." },
+} as const satisfies Record<string, Entry>
+
+export type ErrorCode = keyof typeof catalogue
+
+/** Statuses and hints of every code, for the API document and the tests. */
+export const errorCatalogue: Readonly<Record<ErrorCode, Entry>> = catalogue
+
+/** The hint of a stored code; none for one that this version does not know. */
+export function hintOf(code: string): string {
+  return Object.hasOwn(catalogue, code) ? errorCatalogue[code as ErrorCode].hint : "" // hasOwn proves it
+}
+
+/** What crosses a border: HTTP bodies and `--json` output carry exactly these fields. */
+export type ErrorBody = { code: ErrorCode; message: string; hint: string }
+
+/** An error whose message may be shown. Everything else becomes `internal` with an id at the border. */
+export class AppError extends Error {
+  readonly code: ErrorCode
+  readonly status: number
+  readonly hint: string
+  /** Seconds after which a retry makes sense, where that is known. */
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; hint?: string; retryAfterSeconds?: number } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = "AppError"
+    this.code = code
+    this.status = catalogue[code].status
+    this.hint = options.hint ?? catalogue[code].hint
+    this.retryAfterSeconds = options.retryAfterSeconds
+  }
+
+  toBody(): ErrorBody {
+    return { code: this.code, message: this.message, hint: this.hint }
+  }
+}

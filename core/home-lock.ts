@@ -1,0 +1,134 @@
+/**
+ * The home's lock: one process at a time holds a home. SQLite's exclusive lock is the portable one that the kernel drops when its
+ * holder dies, however it dies, so a stale lock cannot exist; who holds it stands in a file beside, for others to read.
+ * The lock file must be opened by nothing else in this process: POSIX drops a process's locks when it closes any handle to the file.
+ */
+import { Database } from "bun:sqlite"
+import { readFileSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import type { Clock } from "./clock.ts"
+import { AppError } from "./errors.ts"
+import { writePrivateFile } from "./home-file.ts"
+import type { Home } from "./home.ts"
+import { reasonOf, systemCodeOf } from "./home.ts"
+import { int, judgeShape, t, type Static } from "./schema.ts"
+
+const HolderSchema = t.Object({
+  pid: int({ minimum: 1 }),
+  /** Where the holder serves the API over TCP; null where it does not. */
+  address: t.Union([t.String(), t.Null()]),
+  /** ISO time. */
+  startedAt: t.String(),
+  /** The command that holds it: `serve`, `run`, `config set` … */
+  what: t.String(),
+})
+export type LockHolder = Static<typeof HolderSchema>
+
+export type HomeLock = {
+  readonly holder: LockHolder
+  /** Tells others where the API is, once that is known. */
+  announce(address: string): void
+  /** Idempotent. */
+  release(): void
+}
+
+/** A reader's look takes microseconds; more patience would only delay the one who finds the home taken. */
+const BUSY_TIMEOUT_MS = 100
+
+const lockFileOf = (run: string) => join(run, "lock.sqlite")
+const holderFileOf = (run: string) => join(run, "lock.json")
+
+/** Takes the lock, or gives null where another process holds it. Throws `home.not_writable`. */
+export function takeLock({ home, clock, what }: { home: Home; clock: Clock; what: string }): HomeLock | null {
+  const run = home.folder("run")
+  const database = begin(lockFileOf(run), "BEGIN EXCLUSIVE")
+  if (database === null) return null
+  let holder: LockHolder = { pid: process.pid, address: null, startedAt: clock.iso(), what }
+  let held = true
+  const release = () => {
+    if (!held) return
+    held = false
+    process.off("exit", release)
+    rmSync(holderFileOf(run), { force: true })
+    database.close()
+  }
+  const tell = () => writePrivateFile(holderFileOf(run), JSON.stringify(holder))
+  try {
+    tell()
+  } catch (error) {
+    release()
+    throw error
+  }
+  process.on("exit", release)
+  return {
+    get holder() {
+      return holder
+    },
+    announce(address) {
+      if (!held) return
+      holder = { ...holder, address }
+      tell()
+    },
+    release,
+  }
+}
+
+/** Like {@link takeLock}, for those that cannot share: throws `home.locked` with pid and address of the holder. */
+export function requireLock(request: { home: Home; clock: Clock; what: string }): HomeLock {
+  const lock = takeLock(request)
+  if (lock) return lock
+  const holder = readLock(request.home)
+  const who = holder?.pid
+    ? `\`ironclaw ${holder.what}\` with pid ${holder.pid}${holder.address ? ` at ${holder.address}` : ""}`
+    : "another process"
+  throw new AppError("home.locked", `The home ${request.home.root} is in use by ${who}`)
+}
+
+/** What can be said of who holds the lock: `pid` is null in the moment in which a holder starts or stops. */
+export type SeenHolder = Omit<LockHolder, "pid"> & { pid: number | null }
+
+/** Who holds the lock; null when nobody does. Makes nothing and disturbs nobody. */
+export function readLock(home: Home): SeenHolder | null {
+  const run = home.paths.run
+  let probe: Database | null
+  try {
+    probe = new Database(lockFileOf(run), { readonly: true })
+  } catch (error) {
+    if (systemCodeOf(error) === "SQLITE_CANTOPEN") return null // never locked yet
+    throw error
+  }
+  try {
+    probe.exec("PRAGMA busy_timeout=0")
+    probe.query("SELECT 1 FROM sqlite_master").get()
+    return null
+  } catch (error) {
+    if (!isBusy(error)) throw error
+  } finally {
+    probe.close()
+  }
+  try {
+    const parsed = judgeShape(HolderSchema, JSON.parse(readFileSync(holderFileOf(run), "utf8")))
+    if (parsed.ok) return parsed.value
+  } catch {
+    // The holder is just starting or stopping: the lock is held, and that is all that can be said.
+  }
+  return { pid: null, address: null, startedAt: "", what: "unknown" }
+}
+
+function begin(path: string, statement: string): Database | null {
+  let database: Database | undefined
+  try {
+    database = new Database(path, { create: true })
+    database.exec(`PRAGMA busy_timeout=${BUSY_TIMEOUT_MS}`)
+    database.exec(statement)
+    return database
+  } catch (error) {
+    database?.close()
+    if (isBusy(error)) return null
+    throw new AppError("home.not_writable", `The lock ${path} could not be taken: ${reasonOf(error)}`, { cause: error })
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return systemCodeOf(error).startsWith("SQLITE_BUSY") || systemCodeOf(error).startsWith("SQLITE_LOCKED")
+}

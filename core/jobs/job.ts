@@ -1,0 +1,173 @@
+/** Jobs: claimed, leased, fenced, retried, cancellable. Every turn is started by one, so that a turn is a row before it is work. */
+import { and, eq, sql } from "drizzle-orm"
+import type { Orm, Statement } from "../db/db.ts"
+import { jobs, type JobRow, type JobState } from "../db/schema.ts"
+import { newId, type JobId, type SessionId } from "../id.ts"
+
+/** A lease outlives two missed renewals; long enough for a busy machine, short enough that a dead holder is noticed. */
+export const LEASE_MS = 30_000
+
+export type NewJob = {
+  kind: string
+  agentId: string
+  payload: Record<string, unknown>
+  sessionId: SessionId | null
+  maxAttempts?: number
+}
+
+/** Who holds a claim: which process, and which claim of the row's life. */
+export type Claim = { id: JobId; leaseOwner: string; fence: number }
+
+/** How a run ended. `committed`: the run's own last commit already held {@link endStatement}. */
+export type JobEnd =
+  | "committed"
+  | { state: "done" | "suspended" }
+  | { state: "failed"; error: string; retryInMs: number | null }
+
+const leaseUntil = () => sql`now() + ${LEASE_MS} * interval '1 millisecond'`
+
+/** Inserts a job: `queued` for whoever comes first, or already claimed by `leaseOwner`, which saves a round trip where we run it ourselves. */
+export function insertJob(
+  orm: Orm,
+  job: NewJob,
+  claim: { leaseOwner: string } | "queued",
+): { id: JobId; statement: Statement } {
+  const id = newId("job")
+  const claimed =
+    claim === "queued"
+      ? { state: "queued" as const }
+      : { state: "running" as const, leaseOwner: claim.leaseOwner, leaseUntil: leaseUntil(), fence: 1, attempts: 1 }
+  const statement = orm
+    .insert(jobs)
+    .values({ id, ...job, ...claimed, labels: [], source: "host" })
+    .toSQL()
+  return { id, statement }
+}
+
+/** Ends or suspends a claimed job; fails the whole commit where the claim is no longer ours. */
+export function endStatement(
+  claim: Claim,
+  state: Exclude<JobState, "queued" | "running">,
+  error: string | null = null,
+): Statement {
+  return fenced(
+    claim,
+    "state = $4, error = $5, lease_owner = null, lease_until = null, finished_at = case when $4 = 'suspended' then null else now() end",
+    [state, error],
+  )
+}
+
+/** Puts a claimed job back, to be claimed again after `delayMs`. */
+export function retryStatement(claim: Claim, delayMs: number, error: string): Statement {
+  return fenced(
+    claim,
+    "state = 'queued', error = $4, lease_owner = null, lease_until = null, run_at = now() + $5::float8 * interval '1 millisecond'",
+    [error, delayMs],
+  )
+}
+
+/** True facts only while the claim holds: add it to a commit that must not happen after the lease was lost. */
+export function holdStatement(claim: Claim): Statement {
+  return fenced(claim, "fence = fence", [])
+}
+
+function fenced(claim: Claim, set: string, params: unknown[]): Statement {
+  return {
+    sql: `with changed as (update jobs set ${set} where id = $1 and fence = $2 and lease_owner = $3 and state = 'running' returning 1)
+      select expect_rows((select count(*) from changed), 1, 'job fence')`,
+    params: [claim.id, claim.fence, claim.leaseOwner, ...params],
+  }
+}
+
+/** Claims up to `limit` due jobs, oldest first, at most one for each session and none where one runs or waits. */
+export function claimStatement({
+  leaseOwner,
+  limit,
+  kinds,
+}: {
+  leaseOwner: string
+  limit: number
+  kinds: string[]
+}): Statement {
+  return {
+    sql: `update jobs set state = 'running', lease_owner = $1, lease_until = now() + ${LEASE_MS} * interval '1 millisecond',
+        fence = fence + 1, attempts = attempts + 1
+      where id in (
+        select id from jobs due
+        where state = 'queued' and run_at <= now() and kind = any($3)
+          and not exists (select 1 from jobs other where other.session_id = due.session_id
+            and (other.state in ('running', 'suspended') or (other.state = 'queued' and other.id < due.id)))
+        order by run_at, id limit $2 for update skip locked)
+      returning *`,
+    params: [leaseOwner, limit, kinds],
+  }
+}
+
+/** Renews every claim of this process at once; returns id, fence and whether someone asked for a stop. */
+export function renewStatement(leaseOwner: string): Statement {
+  return {
+    sql: `update jobs set lease_until = now() + ${LEASE_MS} * interval '1 millisecond'
+      where lease_owner = $1 and state = 'running' returning id, fence, cancel_requested`,
+    params: [leaseOwner],
+  }
+}
+
+/**
+ * Puts back what dead holders left: leases that ran out, and every lease of `ownerPrefix` (this home's earlier process, proved dead by
+ * our holding of the lock) but our own. A job that has used its attempts fails.
+ */
+export function recoverStatement({
+  leaseOwner,
+  ownerPrefix,
+}: {
+  leaseOwner: string
+  ownerPrefix: string | null
+}): Statement {
+  return {
+    sql: `update jobs set
+        state = case when attempts >= max_attempts then 'failed' else 'queued' end,
+        error = case when attempts >= max_attempts then 'The process that ran it ended, ' || attempts || ' times' else error end,
+        finished_at = case when attempts >= max_attempts then now() end,
+        lease_owner = null, lease_until = null
+      where state = 'running' and lease_owner <> $1
+        and (lease_until < now() or ($2::text is not null and starts_with(lease_owner, $2)))
+      returning *`,
+    params: [leaseOwner, ownerPrefix],
+  }
+}
+
+/** Queued jobs end at once; running ones are asked to stop. Returns the rows as they are now. */
+export function cancelStatement(orm: Orm, where: { id: JobId } | { sessionId: SessionId; kind: string }): Statement {
+  const match =
+    "id" in where ? eq(jobs.id, where.id) : and(eq(jobs.sessionId, where.sessionId), eq(jobs.kind, where.kind))
+  return orm
+    .update(jobs)
+    .set({
+      state: sql`case when ${jobs.state} in ('queued', 'suspended') then 'cancelled' else ${jobs.state} end`,
+      cancelRequested: true,
+      finishedAt: sql`case when ${jobs.state} in ('queued', 'suspended') then now() end`,
+    })
+    .where(and(match, sql`${jobs.state} in ('queued', 'running', 'suspended')`))
+    .returning()
+    .toSQL()
+}
+
+/** A row as the claiming and cancelling statements return it, by column name. */
+export function claimedJob(
+  row: Record<string, unknown>,
+): Pick<JobRow, "id" | "kind" | "agentId" | "payload" | "sessionId" | "attempts" | "maxAttempts" | "fence" | "state"> {
+  // These statements return our own columns, which the schema types; payload may come as text or parsed.
+  const payload = row["payload"]
+  return {
+    id: row["id"] as JobId,
+    kind: row["kind"] as string,
+    agentId: row["agent_id"] as string,
+    payload: (typeof payload === "string" ? JSON.parse(payload) : payload) as Record<string, unknown>,
+    sessionId: row["session_id"] as SessionId | null,
+    attempts: Number(row["attempts"]),
+    maxAttempts: Number(row["max_attempts"]),
+    fence: Number(row["fence"]),
+    state: row["state"] as JobState,
+  }
+}
+export type ClaimedJob = ReturnType<typeof claimedJob>

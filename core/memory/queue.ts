@@ -1,0 +1,20 @@
+/** One writer at a time for each document of this process, so that appends do not collide only to be tried again. */
+
+export type DocumentQueue = { inTurn<T>(key: string, work: () => Promise<T>): Promise<T> }
+
+export function createDocumentQueue(): DocumentQueue {
+  const tails = new Map<string, Promise<unknown>>()
+  return {
+    inTurn(key, work) {
+      const before = tails.get(key) ?? Promise.resolve()
+      // Whether the one before failed is its own caller's matter.
+      const mine = before.then(work, work)
+      tails.set(key, mine)
+      const clear = () => {
+        if (tails.get(key) === mine) tails.delete(key)
+      }
+      mine.then(clear, clear)
+      return mine
+    },
+  }
+}

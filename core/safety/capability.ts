@@ -1,0 +1,24 @@
+/** What code asks to be able to do, and what a call does to the world. */
+
+/**
+ * Declared per call and enforced during it. `write-local` is the agent's own memory or project; `send` reaches someone, or a host that
+ * a text chose. Everything from `write-local` up is an effect: never run again by itself.
+ */
+export type Effect = "read" | "read-private" | "write-local" | "send" | "exec" | "spend"
+
+export type Capability =
+  | { kind: "http"; host: string; path?: string; methods: string[] }
+  | { kind: "memory"; path: string; write: boolean }
+  | { kind: "file"; path: string; write: boolean }
+  | { kind: "tool"; name: string }
+  | { kind: "send"; channel: string }
+
+/** Whether a call changes something, so that it may run at most once. */
+export function hasEffect(effect: Effect): boolean {
+  return effect !== "read" && effect !== "read-private"
+}
+
+/** Whether a call reaches beyond the agent's own memory and project: the W of the flow gate. */
+export function reachesOut(effect: Effect): boolean {
+  return effect === "send" || effect === "exec" || effect === "spend"
+}

@@ -1,0 +1,101 @@
+/** Long texts in a session: how they are shown to the model in part, and the tool by which it reads the rest. */
+import { and, eq, sql } from "drizzle-orm"
+import type { Db } from "../db/db.ts"
+import { messages, sessions, turns } from "../db/schema.ts"
+import { isId } from "../id.ts"
+import { int, type Static, t } from "../schema.ts"
+import type { Tool } from "../tools/tool.ts"
+
+/** What one text may take of the model's view before it is shown head and tail. About 4,000 tokens of English. */
+export const MAX_SHOWN_CHARACTERS = 16_000
+const DEFAULT_READ_CHARACTERS = 8_000 // half of what is shown at once, so that one reading never needs cutting again
+const TAIL_SHARE = 0.25 // the end of a log or an answer often tells most, the beginning says what it is
+
+/**
+ * The whole text where it fits, else its head and tail with a note between that names the handle: the id of the message that holds
+ * it. Counts are UTF-16 units, as `result_read` counts. No surrogate pair is split.
+ */
+export function headAndTail(text: string, maxCharacters: number, handle: string): string {
+  if (text.length <= maxCharacters) return text
+  const tailLength = Math.floor(maxCharacters * TAIL_SHARE)
+  const headEnd = pairStart(text, maxCharacters - tailLength)
+  const tailStart = pairEnd(text, text.length - tailLength)
+  const note = `[… ${tailStart - headEnd} characters left out; read them with result_read handle=${handle} offset=${headEnd}]`
+  return `${text.slice(0, headEnd)}\n${note}\n${text.slice(tailStart)}`
+}
+
+/** `at`, or one less where it stands inside a surrogate pair. */
+function pairStart(text: string, at: number): number {
+  return isInsidePair(text, at) ? at - 1 : at
+}
+function pairEnd(text: string, at: number): number {
+  return isInsidePair(text, at) ? at + 1 : at
+}
+function isInsidePair(text: string, at: number): boolean {
+  return at > 0 && at < text.length && /^[\ud800-\udbff][\udc00-\udfff]$/.test(text.slice(at - 1, at + 1))
+}
+
+const ReadInput = t.Object(
+  {
+    handle: t.String({ pattern: "^msg_[0-9a-f]{32}$", description: "The handle named where text was left out" }),
+    offset: t.Optional(int({ minimum: 0, description: "First character to read (default 0)" })),
+    length: t.Optional(
+      int({
+        minimum: 1,
+        maximum: MAX_SHOWN_CHARACTERS,
+        description: `How many characters (default ${DEFAULT_READ_CHARACTERS})`,
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+/** The tools of this folder. `result_read` reaches only its own session and agent, and nothing that the owner cleared or undid. */
+export function sessionTools({ db }: { db: Db }): Tool[] {
+  // Written out, not by `defineTool`: this folder stands below the one that has it, and may know its type alone.
+  const resultRead: Tool<Static<typeof ReadInput>> = {
+    name: "result_read",
+    provider: "builtin",
+    description:
+      "Read the part of a long tool result or message of this conversation that was left out, by the handle that stands where it is missing.",
+    input: ReadInput,
+    effect: () => "read",
+    needs: () => [],
+    timeoutMs: 10_000, // one row by its key; ten seconds covers a busy database
+    async run({ handle, offset = 0, length = DEFAULT_READ_CHARACTERS }, { sessionId, agentId }) {
+      if (!isId("msg", handle)) return { failed: `"${handle}" is no handle` }
+      const [row] = await db.orm
+        .select({ text: messages.text, labels: messages.labels, source: messages.source })
+        .from(messages)
+        .innerJoin(sessions, eq(sessions.id, messages.sessionId))
+        .leftJoin(turns, eq(turns.id, messages.turnId))
+        .where(
+          and(
+            eq(messages.id, handle),
+            eq(messages.sessionId, sessionId),
+            eq(messages.agentId, agentId),
+            sql`${messages.position} > ${sessions.clearedTo}`,
+            sql`${turns.hidden} is null`,
+          ),
+        )
+      if (!row) return { failed: `There is no text with the handle ${handle} in this conversation` }
+      if (offset >= row.text.length)
+        return { failed: `The text has ${row.text.length} characters; an offset of ${offset} is past its end` }
+      const start = pairStart(row.text, offset)
+      const end = pairEnd(row.text, Math.min(start + length, row.text.length))
+      return {
+        data: {
+          handle,
+          offset: start,
+          totalCharacters: row.text.length,
+          nextOffset: end < row.text.length ? end : null,
+          text: row.text.slice(start, end),
+        },
+        labels: row.labels,
+        source: row.source,
+      }
+    },
+  }
+  // The pipeline hands a tool only what its `input` schema accepted, so erasing the input type loses nothing.
+  return [resultRead as Tool]
+}

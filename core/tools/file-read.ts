@@ -1,0 +1,203 @@
+/** file_read and file_list: the project folder as it is, through the path gate. */
+import { read as readCallback } from "node:fs"
+import { promisify } from "node:util"
+import type { Jail, OpenFile } from "../safety/paths.ts"
+import { int, t } from "../schema.ts"
+import { judgeFileKind, KIND_BYTES } from "./file-kind.ts"
+import { defineTool, type Tool } from "./tool.ts"
+
+const TIMEOUT_MS = 20_000 // a slow disk, not a broken one
+const MAX_RESULT_BYTES = 128 * 1024 // some 30,000 tokens: more would push everything else out of a model's sight
+const DEFAULT_LINES = 2_000
+const MAX_SCANNED_BYTES = 256 * 1024 * 1024 // to reach a line far down; 0.2 s from a warm cache
+const BLOCK_BYTES = 256 * 1024
+const MAX_ENTRIES = 500
+const MAX_DEPTH = 5
+
+const readAt = promisify(readCallback)
+const path = t.String({
+  minLength: 1,
+  maxLength: 4_096,
+  description: 'Path in the project folder, e.g. "docs/plan.md"',
+})
+/** Whoever wrote the file, it was not said by the owner in this conversation; and it is theirs, not the world's. */
+const FILE_LABELS = ["untrusted", "private"] as const
+
+export function fileReadTools({ project }: { project: Jail }): Tool[] {
+  const read = defineTool({
+    name: "file_read",
+    description:
+      "Read a text file of the project folder: some lines of it, or some bytes where lines are long. Says what a file that is no text is.",
+    input: t.Object(
+      {
+        path,
+        unit: t.Optional(
+          t.Union([t.Literal("lines"), t.Literal("bytes")], {
+            description: "What offset and limit count (default lines)",
+          }),
+        ),
+        offset: t.Optional(int({ minimum: 0, description: "How many to leave out at the beginning (default 0)" })),
+        limit: t.Optional(
+          int({
+            minimum: 1,
+            description: `How many to read (default ${DEFAULT_LINES} lines or 128 KiB, which is the most)`,
+          }),
+        ),
+      },
+      { additionalProperties: false },
+    ),
+    effect: () => "read-private",
+    needs: (input) => [{ kind: "file", path: input.path, write: false }],
+    timeoutMs: TIMEOUT_MS,
+    async run({ path, unit = "lines", offset = 0, limit }, { signal }) {
+      const opened = await project.withFile(path, async (file) => {
+        const kind = judgeFileKind(await readBytes(file, { from: 0, count: KIND_BYTES }))
+        if (!kind.text) return { failed: `"${path}" is no text but ${kind.what}, ${file.size} bytes` }
+        const part =
+          unit === "bytes" ? readByteRange(file, { offset, limit }) : readLines(file, { offset, limit, signal })
+        const { path: real, size, modifiedAt } = file
+        return { data: { path: real, size, modifiedAt, ...(await part) } }
+      })
+      if (!opened.ok) return { failed: opened.why }
+      const { value } = opened
+      return "failed" in value ? value : { ...value, labels: [...FILE_LABELS], source: `file:${value.data.path}` }
+    },
+  })
+
+  const list = defineTool({
+    name: "file_list",
+    description: "List a folder of the project, and the folders in it down to a depth. Links are named, not followed.",
+    input: t.Object(
+      {
+        path: t.Optional(t.String({ maxLength: 4_096, description: "Folder (default: the project folder)" })),
+        depth: t.Optional(int({ minimum: 1, maximum: MAX_DEPTH, description: "How many levels (default 1)" })),
+      },
+      { additionalProperties: false },
+    ),
+    effect: () => "read-private",
+    needs: (input) => [{ kind: "file", path: input.path ?? ".", write: false }],
+    timeoutMs: TIMEOUT_MS,
+    async run({ path = ".", depth = 1 }, { signal }) {
+      const tree = await listTree(project, { path, depth, signal })
+      if (!tree.ok) return { failed: tree.why }
+      return { data: tree.value, labels: [...FILE_LABELS], source: `file:${tree.value.path}` }
+    },
+  })
+
+  return [read, list]
+}
+
+type Part = { offset: number; more: boolean; note?: string; text: string }
+
+async function readByteRange(
+  file: OpenFile,
+  { offset, limit }: { offset: number; limit: number | undefined },
+): Promise<Part> {
+  const bytes = await readBytes(file, { from: offset, count: Math.min(limit ?? MAX_RESULT_BYTES, MAX_RESULT_BYTES) })
+  return { offset, more: offset + bytes.length < file.size, ...decode(bytes) }
+}
+
+type LineWindow = { offset: number; limit: number | undefined; signal: AbortSignal }
+
+/** The lines from `offset` on. A line longer than the room that is left is cut there; the note says how to read on. */
+async function readLines(file: OpenFile, { offset, limit, signal }: LineWindow): Promise<Part & { lines: number }> {
+  const wanted = Math.min(limit ?? DEFAULT_LINES, DEFAULT_LINES)
+  const kept: Uint8Array[] = []
+  let keptBytes = 0
+  let line = 0 // of the byte that is looked at
+  for (let at = 0; at < Math.min(file.size, MAX_SCANNED_BYTES);) {
+    signal.throwIfAborted()
+    const block = await readBytes(file, { from: at, count: BLOCK_BYTES })
+    if (block.length === 0) break // cut short meanwhile
+    for (let start = 0; start < block.length;) {
+      const newline = block.indexOf(10, start)
+      const end = newline < 0 ? block.length : newline + 1
+      if (line >= offset + wanted) return { offset, lines: wanted, more: true, ...decode(Buffer.concat(kept)) }
+      if (line >= offset) {
+        const room = MAX_RESULT_BYTES - keptBytes
+        kept.push(block.slice(start, Math.min(end, start + room)))
+        keptBytes += end - start
+        if (keptBytes > MAX_RESULT_BYTES) {
+          const here = at + start + room
+          return {
+            offset,
+            lines: line - offset + 1,
+            more: true,
+            ...decode(Buffer.concat(kept), `cut here: read on by bytes from offset ${here}`),
+          }
+        }
+      }
+      if (newline >= 0) line++
+      start = end
+    }
+    at += block.length
+  }
+  const text = decode(Buffer.concat(kept))
+  const lines = Math.max(0, line - offset + (text.text === "" || text.text.endsWith("\n") ? 0 : 1))
+  if (file.size > MAX_SCANNED_BYTES && lines < wanted)
+    return { offset, lines, more: true, ...text, note: "the file is longer: read on by bytes" }
+  return { offset, lines, more: false, ...text }
+}
+
+export async function readBytes(
+  { fd }: OpenFile,
+  { from, count }: { from: number; count: number },
+): Promise<Uint8Array> {
+  const bytes = Buffer.alloc(count)
+  let length = 0
+  while (length < count) {
+    const { bytesRead } = await readAt(fd, bytes, length, count - length, from + length)
+    if (bytesRead === 0) break
+    length += bytesRead
+  }
+  return bytes.subarray(0, length)
+}
+
+function decode(bytes: Uint8Array, note?: string): { text: string; note?: string } {
+  const text = new TextDecoder().decode(bytes)
+  const inner = text.slice(1, -1) // a range of bytes may cut the first and the last character
+  const notes = [
+    ...(note === undefined ? [] : [note]),
+    ...(inner.includes("\uFFFD") ? ["not all of it is UTF-8; what is not shows as \uFFFD"] : []),
+  ]
+  return notes.length > 0 ? { text, note: notes.join("; ") } : { text }
+}
+
+type TreeEntry = { path: string; kind: string; size?: number; modifiedAt: string }
+
+async function listTree(project: Jail, { path, depth, signal }: { path: string; depth: number; signal: AbortSignal }) {
+  const top = await project.list(path)
+  if (!top.ok) return top
+  const entries: TreeEntry[] = []
+  let { hidden, unlisted } = top.value
+  let more = false
+  const waiting = [{ folder: top.value, level: 1 }]
+  for (let next = waiting.shift(); next && !more; next = waiting.shift()) {
+    signal.throwIfAborted()
+    const { folder, level } = next
+    for (const { name, kind, size, modifiedAt } of folder.entries) {
+      if (entries.length === MAX_ENTRIES) {
+        more = true
+        break
+      }
+      const at = folder.path === "" ? name : `${folder.path}/${name}`
+      entries.push({ path: at, kind, ...(kind === "file" ? { size } : {}), modifiedAt })
+      if (kind !== "folder" || level === depth) continue
+      const below = await project.list(at)
+      // A folder that may not be opened is listed by its name alone.
+      if (!below.ok) continue
+      hidden += below.value.hidden
+      unlisted += below.value.unlisted
+      waiting.push({ folder: below.value, level: level + 1 })
+    }
+  }
+  const notes = [
+    ...(hidden > 0 ? [`${hidden} more are closed to tools`] : []),
+    ...(unlisted > 0 ? [`${unlisted} more are in folders too full to list`] : []),
+    ...(more ? [`only the first ${MAX_ENTRIES}: list a folder further down`] : []),
+  ]
+  return {
+    ok: true as const,
+    value: { path: top.value.path, entries, ...(notes.length > 0 ? { note: notes.join("; ") } : {}) },
+  }
+}

@@ -1,0 +1,42 @@
+/** A Tool: a named function that the model may ask for. Authors write what it does; `run.ts` does everything that must not be forgotten. */
+import type { Static, TObject } from "@sinclair/typebox"
+import type { LabelName } from "../event.ts"
+import type { Capability, Effect } from "../safety/capability.ts"
+import type { CallId, PersonId, SessionId, TurnId } from "../id.ts"
+
+/** What a tool gives back. `failed` is for what the model or the owner can act on; a thrown error is a fault. */
+export type ToolResult =
+  | { data: unknown; labels?: LabelName[]; source?: string }
+  | { failed: string }
+
+/** What a running tool may reach. There is no `fetch` but the egress gate's, already bound to this principal and these grants. */
+export type ToolContext = {
+  signal: AbortSignal
+  fetch: (url: string, init?: RequestInit) => Promise<Response>
+  agentId: string
+  sessionId: SessionId
+  turnId: TurnId
+  callId: CallId
+  personId: PersonId | null
+  /** The join of the labels of everything this call was steered by: what it writes carries them. */
+  labels: readonly LabelName[]
+  source: string
+}
+
+export type Tool<Input = unknown> = {
+  readonly name: string
+  /** `builtin`, `plugin:<name>@<sha256>`, `mcp:<name>`. */
+  readonly provider: string
+  readonly description: string
+  readonly input: TObject
+  effect(input: Input): Effect
+  needs(input: Input): Capability[]
+  readonly timeoutMs: number
+  run(input: Input, context: ToolContext): Promise<ToolResult>
+}
+
+/** Fixes the input type to the schema, and erases it again: a registry holds tools of every input. */
+export function defineTool<S extends TObject>(tool: Omit<Tool<Static<S>>, "input" | "provider"> & { input: S }): Tool {
+  // The pipeline hands `run` only what `input` accepted, so the erased type is the schema's.
+  return { ...tool, provider: "builtin" } as unknown as Tool
+}

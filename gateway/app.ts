@@ -1,0 +1,71 @@
+/** All routes as one Elysia app. It routes and types; who may call, bodies, errors and headers are the server's, around it. */
+import { Elysia } from "elysia"
+import { AppError } from "#core/errors.ts"
+import { configRoutes } from "./api/config.ts"
+import { eventRoutes } from "./api/events.ts"
+import { memoryRoutes } from "./api/memory.ts"
+import { modelRoutes } from "./api/models.ts"
+import { sessionRoutes } from "./api/sessions.ts"
+import { statusRoutes } from "./api/status.ts"
+import { turnRoutes } from "./api/turns.ts"
+import { usageRoutes } from "./api/usage.ts"
+import type { Calls } from "./caller.ts"
+import type { GatewayDeps } from "./deps.ts"
+import { openAiRoutes } from "./openai.ts"
+import { readQuery } from "./shape.ts"
+import type { Streams } from "./stream.ts"
+
+export type AppParts = {
+  calls: Calls
+  streams: Streams
+  /** The body as the server's limits let it through. */
+  readBody: (request: Request) => Promise<unknown>
+  answerError: (error: unknown, request: Request) => Response
+}
+
+export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerError }: AppParts) {
+  return (
+    new Elysia({
+      normalize: false, // an unknown field is a problem, not something to drop
+      handler: { standardHostname: false }, // else a short Host header shifts where routing looks for the path
+    })
+      .onParse({ as: "global" }, ({ request }) => readBody(request))
+      // Elysia splits texts at commas and parses what looks like JSON; a query is text.
+      .onTransform({ as: "global" }, (context) => {
+        Reflect.set(context, "query", readQuery(context.request.url))
+      })
+      .onError({ as: "global" }, ({ error, code, request }) =>
+        answerError(code === "NOT_FOUND" ? noRoute(request) : error instanceof AppError ? error : unwrapped(error), request),
+      )
+      .use(statusRoutes(deps))
+      .use(sessionRoutes(deps, calls))
+      .use(turnRoutes(deps, calls))
+      .use(eventRoutes(deps, { calls, streams }))
+      .use(memoryRoutes(deps))
+      .use(usageRoutes(deps))
+      .use(modelRoutes(deps, calls))
+      .use(configRoutes(deps))
+      .use(openAiRoutes(deps, calls))
+  )
+}
+
+export type App = ReturnType<typeof createApp>
+
+function noRoute(request: Request): AppError {
+  return new AppError("not_found", `There is no ${request.method} ${pathOf(request.url).slice(0, 200)}`, {
+    hint: "GET /api/openapi.json lists every route.",
+  })
+}
+
+/** Elysia wraps what a parser throws. */
+function unwrapped(error: unknown): unknown {
+  return error instanceof Error && error.cause instanceof AppError ? error.cause : error
+}
+
+/** The path exactly as routing sees it. */
+export function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("//") + 2)
+  if (start === -1) return "/"
+  const end = url.indexOf("?", start)
+  return end === -1 ? url.slice(start) : url.slice(start, end)
+}

@@ -1,0 +1,88 @@
+/** What the gateway is made of: services that know nothing of HTTP, handed in by the composition root. */
+import type { Agent } from "#core/agent/agent.ts"
+import type { Clock } from "#core/clock.ts"
+import type { ConfigEntry } from "#core/config.ts"
+import type { ConfigChange } from "#core/config-edit.ts"
+import type { EventBus, StoredEvent } from "#core/event.ts"
+import type { PersonId, SessionId, TurnId } from "#core/id.ts"
+import type { ModelId, ModelUsage, Models } from "#core/llm/model.ts"
+import type { Log } from "#core/log.ts"
+import type { Memory } from "#core/memory/memory.ts"
+import type { SessionStore } from "#core/session/session.ts"
+import type { ToolCard } from "#core/tools/registry.ts"
+import type { ClientPolicy, FindToken } from "./auth.ts"
+
+/** Stored events after `after` in the order of `seq`, at most `limit`; of one session where it is named. */
+export type ReadEvents = (query: { after: number; sessionId: SessionId | null; limit: number }) => Promise<StoredEvent[]>
+
+/** Configuration as the API shows and changes it. Texts are read as on the command line. */
+export type ConfigFace = {
+  list(): ConfigEntry[]
+  /** JSON Schema of every key. */
+  schema(): Record<string, unknown>
+  /** Throws `config.unknown_key`, `config.invalid`, `config.secret`. */
+  set(key: string, value: string): Promise<ConfigChange>
+  unset(key: string): Promise<ConfigChange>
+}
+
+/** Totals over a time, in groups. */
+export type UsageGroup = {
+  group: string
+  calls: number
+  inputTokens: number
+  cachedInputTokens: number
+  outputTokens: number
+  costUsdMicros: number
+}
+export type UsageBy = "day" | "model" | "agent" | "session" | "purpose"
+export type UsageFace = {
+  /** Groups within [since, until), ISO times; the days are the owner's. */
+  summary(query: { since: string | null; until: string | null; by: UsageBy }): Promise<UsageGroup[]>
+  /** Throws `usage.limited` where the owner's limit is used up. */
+  check(at: { agentId: string; sessionId: SessionId | null; turnId: TurnId | null }): Promise<void>
+  /** Stores what a model call outside of a turn used. */
+  record(call: { agentId: string; purpose: "passthrough" | "test"; model: ModelId; usage: ModelUsage }): Promise<void>
+}
+
+/** Can it do its work? Each part says for itself. */
+export type Readiness = { ready: boolean; parts: { name: "database" | "model" | "channels"; ok: boolean; detail: string }[] }
+
+export type ServiceStatus = {
+  version: string
+  pid: number
+  startedAt: string
+  home: string
+  /** Where the API is reached, as URLs and socket paths. */
+  addresses: string[]
+  database: { kind: "embedded" | "postgres"; ok: boolean; detail: string }
+  model: ModelId
+  turns: { running: number; queued: number; suspended: number }
+}
+
+export type GatewayDeps = {
+  sessions: SessionStore
+  agent: Agent
+  bus: EventBus
+  readEvents: ReadEvents
+  /** `seq` of the last stored event; 0 where there is none. */
+  latestSeq: () => Promise<number>
+  models: Models
+  /** Makes this the model of everything that names none; it must be known. */
+  setDefaultModel: (id: ModelId) => Promise<ConfigChange>
+  memory: Memory
+  usage: UsageFace
+  config: ConfigFace
+  tools: () => ToolCard[]
+  /** Names of the agents, `main` first. */
+  agents: () => Promise<string[]>
+  ready: () => Promise<Readiness>
+  status: () => Promise<ServiceStatus>
+  log: Log
+  clock: Clock
+  ownerToken: string
+  /** The owner, in whose name the holder of the owner's token speaks. */
+  ownerId: PersonId
+  findToken: FindToken
+  policy: () => Omit<ClientPolicy, "boundHost">
+  version: string
+}

@@ -1,0 +1,208 @@
+/**
+ * The gateway: one app behind one gate, reached over TCP, the 0600 socket or from this process. Around the app stand the gate, the
+ * limits on bodies, the shape of errors and the headers of every answer, so that no route can forget them.
+ */
+import { chmodSync } from "node:fs"
+import type { Server, ServerWebSocket } from "bun"
+import { Elysia } from "elysia"
+import { AppError } from "#core/errors.ts"
+import { createApp, pathOf } from "./app.ts"
+import { type ClientRequest, createClientGate, judgeBinding } from "./auth.ts"
+import { type BodyLimits, readJsonBody } from "./body.ts"
+import { createCalls, inProcess, type RequestMeta } from "./caller.ts"
+import type { GatewayDeps } from "./deps.ts"
+import { createErrorAnswers, harden } from "./errors.ts"
+import { describeApi, namedRoutes, type RouteFacts } from "./openapi.ts"
+import { createStreams } from "./stream.ts"
+import { createWsConnection, type WsConnection } from "./ws.ts"
+
+export type TlsFiles = { cert: string; key: string }
+export type ListenTcp = { host: string; port: number; tls?: TlsFiles }
+export type ListenSocket = { socket: string }
+export type Listener = {
+  /** `http://127.0.0.1:3000`, or the socket's path. */
+  readonly address: string
+  /** Ends it; open streams are closed. */
+  stop(): Promise<void>
+}
+
+export type Gateway = {
+  /** The same app without a network: for commands that hold the home's lock themselves. */
+  handle(request: Request, meta?: RequestMeta): Promise<Response>
+  /** Throws `gateway.insecure_address`, `gateway.address_taken`. */
+  listen(where: ListenTcp | ListenSocket): Promise<Listener>
+  /** Watchers connected now. */
+  readonly streams: number
+  close(): Promise<void>
+}
+
+const MIB = 1_048_576
+/** A message has 4 MiB at most; escaped as JSON it may take twice that. */
+const MAX_TEXT_BODY_BYTES = 8 * MIB
+/** Besides the text 8 images of at most 5 MiB each, in base64, of which few send more than some; 40 MiB holds the usual full case. */
+const MAX_IMAGE_BODY_BYTES = 40 * MIB
+/** In these a NUL or half a surrogate pair becomes U+FFFD; in ids, names and paths it is refused. */
+const textFields: ReadonlySet<string> = new Set(["content", "text"])
+/** A connection on which nothing moves this long is cut: slow clients hold no place. Answers that take longer say so themselves. */
+const IDLE_SECONDS = 30
+const MAX_FRAME_BYTES = MAX_TEXT_BODY_BYTES
+/** What Bun buffers for a slow WebSocket before it says stop, and at which it cuts the connection. */
+const MAX_WS_BUFFER_BYTES = 2 * MIB
+
+type SocketData = { connect(socket: ServerWebSocket<SocketData>): WsConnection; connection: WsConnection | null }
+
+export function createGateway(deps: GatewayDeps): Gateway {
+  const { log, clock, ownerToken, findToken } = deps
+  const calls = createCalls()
+  const streams = createStreams(deps)
+  const errors = createErrorAnswers({ log })
+  let boundHost = "127.0.0.1"
+  const gate = createClientGate({ clock, ownerToken, findToken, policy: () => ({ ...deps.policy(), boundHost }) })
+  const app = createApp(deps, {
+    calls,
+    streams,
+    readBody: (request) => readJsonBody(request, limitsFor(pathOf(request.url)), clock),
+    answerError: (error, request) => errors.answer(error, { method: request.method, path: pathOf(request.url) }),
+  })
+  const described: RouteFacts[] = [
+    ...app.routes,
+    { method: "GET", path: "/api/openapi.json", hooks: { detail: { operationId: "openapi", summary: "This document" } } },
+    { method: "GET", path: "/api/ws", hooks: { detail: { operationId: "ws", summary: "Requests and events over one WebSocket" } } },
+  ]
+  const document = JSON.stringify(describeApi(described, { version: deps.version }))
+  const served = app.use(
+    new Elysia().get("/api/openapi.json", () => new Response(document, { headers: { "Content-Type": "application/json" } })),
+  )
+  const routes = namedRoutes(app.routes.filter(({ path }) => path !== "/api/openapi.json"))
+  const listeners = new Set<Listener>()
+
+  async function handle(request: Request, meta: RequestMeta = inProcess): Promise<Response> {
+    const path = pathOf(request.url)
+    try {
+      const refused = await judge(request, meta)
+      return harden(refused ?? (await served.handle(request)))
+    } catch (error) {
+      return harden(errors.answer(error, { method: request.method, path }))
+    }
+  }
+
+  /** null where the gate lets it through. */
+  async function judge(request: Request, meta: RequestMeta): Promise<Response | null> {
+    const asked = clientRequest(request, meta)
+    const verdict = await gate.judge(asked)
+    if (verdict.verdict === "allow") {
+      calls.set(request, { caller: verdict.caller, meta })
+      return null
+    }
+    const { code, why, retryAfterSeconds } = verdict
+    const error = new AppError(code, why, retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
+    if (code !== "not_found") log.info("A client was refused", { code, path: asked.path, peer: meta.peer })
+    return errors.answer(error, { method: request.method, path: asked.path })
+  }
+
+  async function upgrade(request: Request, server: Server<SocketData>, meta: RequestMeta): Promise<Response | undefined> {
+    const refused = await judge(request, meta)
+    if (refused) return harden(refused)
+    const query = request.url.includes("?") ? request.url.slice(request.url.indexOf("?")) : ""
+    const data: SocketData = {
+      connection: null,
+      connect: (socket) =>
+        createWsConnection({
+          routes,
+          handle,
+          upgraded: { headers: request.headers, meta: { ...meta, holdOpen() {} }, query },
+          send: (frame) => socket.send(frame) > 0,
+          end: (code, reason) => socket.close(code, reason),
+        }),
+    }
+    if (server.upgrade(request, { data })) return undefined
+    const error = new AppError("input.invalid", "This path is for WebSockets", { hint: "Connect with ws://…/api/ws, or use GET /api/events." })
+    return harden(errors.answer(error, { method: request.method, path: "/api/ws" }))
+  }
+
+  function serve(where: ListenTcp | ListenSocket): Server<SocketData> {
+    const via = "socket" in where ? "socket" : "tcp"
+    return Bun.serve<SocketData>({
+      ...("socket" in where ? { unix: where.socket } : { hostname: where.host, port: where.port, ...(where.tls ? { tls: tlsOf(where.tls), idleTimeout: IDLE_SECONDS } : { idleTimeout: IDLE_SECONDS }) }),
+      // Ours is the one that answers with an error that says what is accepted; this is for what we do not read.
+      maxRequestBodySize: 4 * MAX_IMAGE_BODY_BYTES,
+      development: false,
+      fetch(request, server) {
+        const meta: RequestMeta = {
+          via,
+          peer: via === "socket" ? "socket" : (server.requestIP(request)?.address ?? "unknown"),
+          holdOpen: () => server.timeout(request, 0),
+        }
+        return pathOf(request.url) === "/api/ws" && request.headers.has("upgrade") ? upgrade(request, server, meta) : handle(request, meta)
+      },
+      error: (error) => harden(errors.answer(error, { method: "?", path: "?" })),
+      websocket: {
+        maxPayloadLength: MAX_FRAME_BYTES,
+        backpressureLimit: MAX_WS_BUFFER_BYTES,
+        closeOnBackpressureLimit: true,
+        idleTimeout: 120, // seconds; Bun sends pings, so only a peer that is gone stays silent
+        perMessageDeflate: false, // compressing secrets beside what others wrote leaks them (CRIME)
+        open: (socket) => void (socket.data.connection = socket.data.connect(socket)),
+        message: (socket, frame) => (typeof frame === "string" ? socket.data.connection?.receive(frame) : socket.close(1003, "text frames only")),
+        drain: (socket) => socket.data.connection?.drain(),
+        close: (socket) => socket.data.connection?.close(),
+      },
+    })
+  }
+
+  return {
+    handle,
+    async listen(where) {
+      if (!("socket" in where)) {
+        const why = judgeBinding({ host: where.host, hasTls: where.tls !== undefined, trustedProxies: deps.policy().trustedProxies, ownerToken })
+        if (why !== null) throw new AppError("gateway.insecure_address", why)
+        boundHost = where.host
+      }
+      let server: Server<SocketData>
+      try {
+        server = serve(where)
+      } catch (cause) {
+        const place = "socket" in where ? where.socket : `${where.host}:${where.port}`
+        throw new AppError("gateway.address_taken", `The gateway cannot listen on ${place}: ${cause instanceof Error ? cause.message : "unknown"}`, { cause })
+      }
+      if ("socket" in where) chmodSync(where.socket, 0o600) // its folder is 0700, so there was no moment for others
+      const listener: Listener = {
+        address: "socket" in where ? where.socket : server.url.href.replace(/\/$/, ""),
+        async stop() {
+          listeners.delete(listener)
+          await server.stop(true)
+        },
+      }
+      listeners.add(listener)
+      return listener
+    },
+    get streams() {
+      return streams.count
+    },
+    async close() {
+      streams.closeAll()
+      await Promise.all([...listeners].map((listener) => listener.stop()))
+    },
+  }
+}
+
+function limitsFor(path: string): BodyLimits {
+  if (path.startsWith("/v1/")) return { maxBytes: MAX_IMAGE_BODY_BYTES, textFields: "all" }
+  return { maxBytes: path.endsWith("/messages") ? MAX_IMAGE_BODY_BYTES : MAX_TEXT_BODY_BYTES, textFields }
+}
+
+function clientRequest({ url, headers }: Request, { via, peer }: RequestMeta): ClientRequest {
+  return {
+    via,
+    peer,
+    path: pathOf(url),
+    host: headers.get("host"),
+    origin: headers.get("origin"),
+    fetchSite: headers.get("sec-fetch-site"),
+    authorization: headers.get("authorization"),
+  }
+}
+
+function tlsOf({ cert, key }: TlsFiles) {
+  return { cert: Bun.file(cert), key: Bun.file(key) }
+}

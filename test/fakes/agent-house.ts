@@ -1,0 +1,161 @@
+/** The core with a real database in memory and a scripted model: for tests that go in by a message and look at what comes out. */
+import { createAgent } from "#core/agent/agent.ts"
+import { createInbox } from "#core/agent/inbox.ts"
+import { createLive } from "#core/agent/live.ts"
+import { noSkills } from "#core/agent/prompt.ts"
+import { createTurnKind } from "#core/agent/turn.ts"
+import { systemClock } from "#core/clock.ts"
+import type { Db } from "#core/db/db.ts"
+import { openDb } from "#core/db/open.ts"
+import { createWriter } from "#core/db/writer.ts"
+import { createEventBus, type Event } from "#core/event.ts"
+import { noHooks } from "#core/hooks.ts"
+import type { PersonId, SessionId } from "#core/id.ts"
+import { createJobRunner } from "#core/jobs/runner.ts"
+import type { Models } from "#core/llm/model.ts"
+import { silentLog } from "#core/log.ts"
+import { createAuthorize, type ApprovalLevel } from "#core/safety/authorize.ts"
+import { redactLeaks } from "#core/safety/leaks.ts"
+import { createSessionStore } from "#core/session/store.ts"
+import { createRegistry } from "#core/tools/registry.ts"
+import { createPipeline } from "#core/tools/run.ts"
+import type { Tool } from "#core/tools/tool.ts"
+
+export type AgentHouse = Awaited<ReturnType<typeof agentHouse>>
+
+export async function memoryDb(): Promise<Db> {
+  return openDb({
+    config: { kind: "embedded", dir: "memory" },
+    clock: systemClock,
+    onWarning: () => {},
+    loadSnapshot: async () => null,
+  })
+}
+
+export async function agentHouse({
+  models,
+  tools = [],
+  db: given,
+  level = "supervised",
+  maxIterations = 10,
+  owner = "test-1",
+}: {
+  models: Models
+  tools?: Tool[]
+  db?: Db
+  level?: ApprovalLevel
+  maxIterations?: number
+  owner?: string
+}) {
+  const clock = systemClock
+  const log = silentLog
+  const db = given ?? (await memoryDb())
+  const faults: unknown[] = []
+  const bus = createEventBus({ onListenerError: (error) => faults.push(error) })
+  const events: Event[] = []
+  bus.subscribe((event) => events.push(event))
+  const writer = createWriter({ db, publish: bus.publish })
+  const sessions = createSessionStore({ db, writer, clock })
+  const { registry, take } = createRegistry(tools)
+  const pipeline = createPipeline({
+    db,
+    writer,
+    clock,
+    log,
+    hooks: noHooks,
+    registry,
+    authorize: createAuthorize({ take }),
+    level: () => level,
+    fetchFor: () => async () => {
+      throw new Error("No network here")
+    },
+    cleanse: (text, labels) => ({ text: redactLeaks(text), labels: [...labels], verdicts: { leak: "allow" } }),
+    redact: redactLeaks,
+  })
+  const live = createLive({ db, writer, clock, bus, log })
+  const turnKind = createTurnKind({
+    db,
+    writer,
+    clock,
+    log,
+    live,
+    inSight: sessions.inSight,
+    documents: async () => [],
+    skills: noSkills,
+    models,
+    usage: {
+      judge: async () => null,
+      row: () => ({ sql: "select 1", params: [] }),
+      summary: async () => [],
+    } as never, // the limits have tests of their own
+    registry,
+    pipeline,
+    settings: () => ({ agentName: "Test", timeZone: "UTC", maxIterations, turnTimeoutMs: 60_000 }),
+    acting: (_actor, work) => work(),
+    takeEgress: () => [],
+    compactNow: async () => false,
+    compactSoon: () => {},
+    redact: redactLeaks,
+  })
+  const jobs = createJobRunner({
+    db,
+    writer,
+    clock,
+    log,
+    leaseOwner: `home:${owner}`,
+    ownerPrefix: "home:",
+    kinds: { turn: turnKind },
+  })
+  const { receive } = createInbox({
+    db,
+    writer,
+    clock,
+    jobs,
+    live,
+    agent: async (id) => (id === "main" ? { model: null } : null),
+    defaultModel: () => models.defaultId,
+    redact: redactLeaks,
+  })
+  const agent = createAgent({
+    db,
+    bus,
+    live,
+    jobs,
+    receive,
+    compact: async () => ({ messagesBefore: 0, messagesAfter: 0 }),
+    command: async () => null,
+  })
+  await jobs.start()
+  const [row] = await db.query({ sql: "select id from people where role = 'owner'", params: [] })
+  const ownerId = row?.["id"] as PersonId // the migration made one
+
+  return {
+    db,
+    writer,
+    bus,
+    events,
+    sessions,
+    agent,
+    jobs,
+    ownerId,
+    faults,
+    /** Sends the owner's text and waits for the turn to end. */
+    async say(text: string, more: { sessionId?: SessionId; mode?: "queue" | "steer" } = {}) {
+      const received = await agent.receive({
+        agentId: "main",
+        sessionId: more.sessionId ?? null,
+        place: { channel: "test", peer: "owner", topic: "" },
+        fresh: more.sessionId === undefined,
+        personId: ownerId,
+        text,
+        mode: more.mode ?? "queue",
+      })
+      return { received, outcome: await agent.wait(received.turnId, AbortSignal.timeout(10_000)) }
+    },
+    async close() {
+      await jobs.close()
+      await writer.drain()
+      if (!given) await db.close()
+    },
+  }
+}
