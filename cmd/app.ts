@@ -54,6 +54,8 @@ export type AppDeps = {
    * `verb`: only what is asked for, for as long as a command takes.
    */
   as: "service" | "verb"
+  /** This process has the home's lock, so every earlier process of this home is dead and what it had claimed is free. */
+  holdsHome: boolean
 }
 
 export type App = {
@@ -64,7 +66,7 @@ export type App = {
   close(): Promise<void>
 }
 
-export async function createApp({ setting, loaded, clock, log, as }: AppDeps): Promise<App> {
+export async function createApp({ setting, loaded, clock, log, as, holdsHome }: AppDeps): Promise<App> {
   let config = loaded.config
   const { home } = setting
   const addresses: string[] = []
@@ -172,7 +174,7 @@ export async function createApp({ setting, loaded, clock, log, as }: AppDeps): P
       writer,
       clock,
       log,
-      ...leaseOwnerOf(home),
+      ...leaseOwnerOf(home, { holdsHome }),
       kinds: { turn: turnKind, compact: compaction.kind },
     })
     const { receive } = createInbox({
@@ -242,27 +244,30 @@ export async function createApp({ setting, loaded, clock, log, as }: AppDeps): P
     })
 
     if (as === "service") await jobs.start()
-    const watch = watchConfig({
-      ...setting,
-      current: config,
-      clock,
-      onChange({ config: next, changed, restart }) {
-        config = next
-        log.info("The configuration changed", { changed, restart })
-        const event = {
-          type: "config.changed",
-          keys: changed,
-          restartNeeded: restart.length > 0,
-          agentId: "main",
-          labels: [],
-          source: "owner",
-        } as const
-        writer
-          .commit({ statements: [], events: [{ ...event, labels: [] }] })
-          .catch((error: unknown) => log.warn("A change of the configuration was not recorded", { error }))
-      },
-      onProblem: (error) => log.warn(`The configuration is wrong and was left as it was: ${error.message}`),
-    })
+    const watch =
+      as === "verb"
+        ? null
+        : watchConfig({
+            ...setting,
+            current: config,
+            clock,
+            onChange({ config: next, changed, restart }) {
+              config = next
+              log.info("The configuration changed", { changed, restart })
+              const event = {
+                type: "config.changed",
+                keys: changed,
+                restartNeeded: restart.length > 0,
+                agentId: "main",
+                labels: [],
+                source: "owner",
+              } as const
+              writer
+                .commit({ statements: [], events: [{ ...event, labels: [] }] })
+                .catch((error: unknown) => log.warn("A change of the configuration was not recorded", { error }))
+            },
+            onProblem: (error) => log.warn(`The configuration is wrong and was left as it was: ${error.message}`),
+          })
 
     return {
       config: () => config,
@@ -273,7 +278,7 @@ export async function createApp({ setting, loaded, clock, log, as }: AppDeps): P
         return address
       },
       async close() {
-        watch.close()
+        watch?.close()
         await jobs.close()
         await gateway.close()
         egress.close()

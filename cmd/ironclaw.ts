@@ -18,7 +18,7 @@ if (first === "--version" || first === "-V") {
   process.exit(await child?.runChild(argv.slice(1)))
 } else {
   // The guard goes before all: what loads after it cannot keep the unguarded originals.
-  await import("#core/safety/guard.ts")
+  await import("#core/guard-now.ts")
   const { runProgram } = await import("./lib/program.ts")
   process.exit(await runProgram(argv))
 }

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs"
 import { AppError } from "#core/errors.ts"
 import { reasonOf } from "#core/home.ts"
 import type { SessionHit, SessionMessage, SessionSummary } from "#core/session/session.ts"
-import type { Client } from "#gateway/client.ts"
+import { findSession } from "./lib/find-session.ts"
 import { type Ui, visible } from "./lib/ui.ts"
 import { defineVerbGroup } from "./lib/verb.ts"
 import { askVerb, joinWords, listVerb, parseLimit, timeText } from "./lib/verbs.ts"
@@ -166,14 +166,6 @@ export default defineVerbGroup(
   },
   { list, show, search, rename, export: exportSession, delete: remove },
 )
-
-/** Throws `not_found`. */
-async function findSession(client: Client, name: string): Promise<SessionSummary> {
-  if (name !== "last") return client.api.sessions({ id: name }).get()
-  const [latest] = (await client.api.sessions.get({ query: { limit: 1 } })).items
-  if (latest) return latest
-  throw new AppError("not_found", "There is no conversation yet", { hint: "`ironclaw` starts one." })
-}
 
 const speakers: Readonly<Record<SessionMessage["role"], string>> = {
   person: "You",

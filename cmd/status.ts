@@ -2,7 +2,7 @@
 import { type Dirent, readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { type Config, loadConfig } from "#core/config.ts"
-import { withoutPassword } from "#core/config-keys.ts"
+import { withoutPassword } from "#core/config-problems.ts"
 import { AppError, type ErrorBody } from "#core/errors.ts"
 import { readLock } from "#core/home-lock.ts"
 import type { Home } from "#core/home.ts"

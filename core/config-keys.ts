@@ -1,95 +1,16 @@
 /** Every configuration key: what it is for, what it accepts, its default, the environment names that set it, and whether a change is picked up live. */
-import { isAbsolute } from "node:path"
-import { int, t, type TSchema } from "./schema.ts"
-
-/** `condition` makes a name count only where that backend is the one in use. */
-export type EnvName = { name: string; backend?: string }
-
-export type KeySpec<T> = {
-  readonly about: string
-  readonly schema: TSchema
-  readonly initial: T
-  /** A change is picked up while running; else it needs a restart. */
-  readonly live: boolean
-  /** Older names first tried after `IRONCLAW_<SECTION>_<NAME>`, in this order. */
-  readonly env: readonly EnvName[]
-  /** What a text from a command line or the environment means; what cannot be read is handed on for the schema to refuse. */
-  fromText(text: string): unknown
-  /** What the schema cannot say, in plain words; null where the value is fine. */
-  problem(value: unknown): string | null
-  /** The value holds a credential, so it may come from the environment only. */
-  holdsSecret(value: unknown): boolean
-}
-
-type Options<T> = {
-  about: string
-  initial: T
-  live?: boolean
-  env?: (string | EnvName)[]
-  problem?: (value: string) => string | null
-  holdsSecret?: (value: string) => boolean
-}
-type More = { fromText: (text: string) => unknown }
-
-function spec<T>(
-  { about, initial, live = false, env = [], problem, holdsSecret }: Options<T>,
-  schema: TSchema,
-  { fromText }: More,
-): KeySpec<T> {
-  return {
-    about,
-    schema: { ...schema, description: about, ...(initial === null ? {} : { default: initial }) },
-    initial,
-    live,
-    env: env.map((name) => (typeof name === "string" ? { name } : name)),
-    fromText,
-    problem: (value) => {
-      for (const text of Array.isArray(value) ? value : [value]) {
-        const found = typeof text === "string" ? (problem?.(text) ?? null) : null
-        if (found !== null) return found
-      }
-      return null
-    },
-    holdsSecret: (value) => typeof value === "string" && (holdsSecret?.(value) ?? false),
-  }
-}
-
-const MAX_TEXT = 2_048 // longer than any host, path or model name in use
-const MAX_LIST = 32
-
-function text<T extends string | null>(
-  options: Options<T> & { minLength?: number; pattern?: string; maxLength?: number },
-): KeySpec<string | T> {
-  const { pattern, maxLength = MAX_TEXT } = options
-  return spec<string | T>(options, t.String({ minLength: 1, maxLength, ...(pattern ? { pattern } : {}) }), {
-    fromText: (value) => value,
-  })
-}
-
-function choice<const C extends readonly string[], T extends C[number] | null>(
-  choices: C,
-  options: Options<T>,
-): KeySpec<C[number] | T> {
-  return spec<C[number] | T>(options, t.Union(choices.map((value) => t.Literal(value))), {
-    fromText: (value) => value.toLowerCase(),
-  })
-}
-
-function whole(options: Options<number> & { minimum: number; maximum: number }): KeySpec<number> {
-  return spec(options, int({ minimum: options.minimum, maximum: options.maximum }), { fromText: numberOf })
-}
-
-/** US dollars; "none" is no limit, 0 spends nothing. */
-function money(options: Options<number | "none">): KeySpec<number | "none"> {
-  const schema = t.Union([t.Number({ minimum: 0, maximum: 1_000_000 }), t.Literal("none")])
-  return spec(options, schema, { fromText: (value) => (value === "none" ? value : numberOf(value)) })
-}
-
-function list(options: Options<readonly string[]>): KeySpec<readonly string[]> {
-  return spec(options, t.Array(t.String({ minLength: 1, maxLength: MAX_TEXT }), { maxItems: MAX_LIST }), {
-    fromText: listOf,
-  })
-}
+import {
+  absolutePathProblem,
+  databaseUrlProblem,
+  hostProblem,
+  httpUrlProblem,
+  ipProblem,
+  modelIdProblem,
+  originProblem,
+  timeZoneProblem,
+  urlHoldsSecret,
+} from "./config-problems.ts"
+import { choice, list, money, text, whole, type KeySpec } from "./config-spec.ts"
 
 export const configKeys = {
   "agent.name": text({
@@ -321,93 +242,4 @@ export function specOf(key: ConfigKey): KeySpec<unknown> {
 /** The environment name that every key has: `IRONCLAW_GATEWAY_PORT`. */
 export function envNameOf(key: ConfigKey): string {
   return `IRONCLAW_${key.toUpperCase().replaceAll(".", "_")}`
-}
-
-function numberOf(value: string): unknown {
-  return /^-?\d+(?:\.\d+)?$/.test(value.trim()) ? Number(value) : value
-}
-
-/** A JSON list, or words between commas. */
-function listOf(value: string): unknown {
-  if (value.trim().startsWith("[")) {
-    try {
-      return JSON.parse(value)
-    } catch {
-      return value // not a list after all: the schema says so
-    }
-  }
-  return value
-    .split(",")
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== "")
-}
-
-function timeZoneProblem(value: string): string | null {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: value })
-    return null
-  } catch {
-    return `"${value}" is not a time zone; it should look like Europe/Vienna or UTC`
-  }
-}
-
-function absolutePathProblem(value: string): string | null {
-  return isAbsolute(value) ? null : `"${value}" is not an absolute path`
-}
-
-function hostProblem(value: string): string | null {
-  return /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/i.test(value) ? null : `"${value}" is not a host name`
-}
-
-function ipProblem(value: string): string | null {
-  const isV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/.test(value)
-  return isV4 || (value.includes(":") && URL.canParse(`http://[${value}]`)) ? null : `"${value}" is not an IP address`
-}
-
-function modelIdProblem(value: string): string | null {
-  return /^[a-z0-9_-]+\/\S+$/i.test(value) ? null : `"${value}" should be written as vendor/model`
-}
-
-function originProblem(value: string): string | null {
-  const url = URL.parse(value)
-  if (url === null || !isHttp(url)) return `"${value}" is not an address such as http://127.0.0.1:11434`
-  return url.pathname === "/" && url.search === "" && url.hash === "" && url.username === ""
-    ? null
-    : `"${value}" should be scheme, host and port alone: ${url.origin}`
-}
-
-function httpUrlProblem(value: string): string | null {
-  const url = URL.parse(value)
-  return url !== null && isHttp(url)
-    ? null
-    : `"${withoutPassword(value)}" is not an address that starts with http:// or https://`
-}
-
-function databaseUrlProblem(value: string): string | null {
-  const url = URL.parse(value)
-  const right = url !== null && (url.protocol === "postgres:" || url.protocol === "postgresql:")
-  return right ? null : `"${withoutPassword(value)}" is not an address such as postgres://user@host:5432/name`
-}
-
-function isHttp(url: URL): boolean {
-  return url.protocol === "http:" || url.protocol === "https:"
-}
-
-/** Query parameters that libpq and vendors' APIs take a credential from. */
-const SECRET_PARAMETER = /(?:password|passwd|secret|token|apikey|(?:^|[_-])(?:pwd|key|sig|signature))$/i
-
-function urlHoldsSecret(value: string): boolean {
-  const url = URL.parse(value)
-  if (url === null) return /:[^/@\s]*@/.test(value)
-  return url.password !== "" || [...url.searchParams.keys()].some((name) => SECRET_PARAMETER.test(name))
-}
-
-/** A URL as it may be shown: credentials replaced. Other texts come back as they are. */
-export function withoutPassword(value: string): string {
-  const url = URL.parse(value)
-  if (url === null) return value.replace(/:[^/@\s]*@/, ":***@")
-  if (!urlHoldsSecret(value)) return value
-  if (url.password !== "") url.password = "***"
-  for (const name of url.searchParams.keys()) if (SECRET_PARAMETER.test(name)) url.searchParams.set(name, "***")
-  return url.href
 }

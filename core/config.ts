@@ -4,15 +4,8 @@
  */
 import { basename } from "node:path"
 import { parseEnv } from "node:util"
-import {
-  type ConfigKey,
-  type ConfigValues,
-  configKeyNames,
-  envNameOf,
-  isConfigKey,
-  specOf,
-  withoutPassword,
-} from "./config-keys.ts"
+import { type ConfigKey, type ConfigValues, configKeyNames, envNameOf, isConfigKey, specOf } from "./config-keys.ts"
+import { withoutPassword } from "./config-problems.ts"
 import { AppError } from "./errors.ts"
 import type { Home } from "./home.ts"
 import { readConfigFile, readText, unknownKey } from "./config-file.ts"

@@ -103,7 +103,7 @@ const catalogue = {
     hint: "This database was made by a build with other migrations. Use that build, or `ironclaw backup` there and `ironclaw restore` here.",
   },
   "db.newer": { status: 500, hint: "Use the newer version of ironclaw that made this database: `ironclaw update`." },
-  "db.full_disk": { status: 507, hint: "Free some space on the disk named, then try again; nothing that was acknowledged is lost." },
+  "db.full_disk": { status: 507, hint: "Free some space where the database is, then try again; nothing that was acknowledged is lost." },
   "db.locked": { status: 409, hint: "Stop the other process first, or use the running service: every command connects to it." },
   "db.timeout": { status: 503, hint: "The change was rolled back as a whole. Try again; if it happens often, the log names the statement." },
   "model.unknown": { status: 404, hint: "`ironclaw model list` shows the models; write one as vendor/model." },
@@ -127,6 +127,7 @@ const catalogue = {
   "egress.tls": { status: 502, hint: "Someone may be in between, or the certificate has expired. A private authority is trusted with NODE_EXTRA_CA_CERTS." },
   "egress.too_large": { status: 502, hint: "Ask the other side for less at a time." },
   "egress.garbled": { status: 502, hint: "The other side does not speak proper HTTP there; check the address and try again." },
+  "approval.required": { status: 409, hint: "`ironclaw approval list` shows what waits; `ironclaw approval allow ID` allows it." },
 } as const satisfies Record<string, Entry>
 
 export type ErrorCode = keyof typeof catalogue

@@ -21,6 +21,8 @@ const HolderSchema = t.Object({
   startedAt: t.String(),
   /** The command that holds it: `serve`, `run`, `config set` … */
   what: t.String(),
+  /** A verb holds the home for as long as a command takes; a service until it is stopped. */
+  as: t.Union([t.Literal("service"), t.Literal("verb")]),
 })
 export type LockHolder = Static<typeof HolderSchema>
 
@@ -38,12 +40,14 @@ const BUSY_TIMEOUT_MS = 100
 const lockFileOf = (run: string) => join(run, "lock.sqlite")
 const holderFileOf = (run: string) => join(run, "lock.json")
 
+export type LockRequest = { home: Home; clock: Clock } & Pick<LockHolder, "what" | "as">
+
 /** Takes the lock, or gives null where another process holds it. Throws `home.not_writable`. */
-export function takeLock({ home, clock, what }: { home: Home; clock: Clock; what: string }): HomeLock | null {
+export function takeLock({ home, clock, what, as }: LockRequest): HomeLock | null {
   const run = home.folder("run")
   const database = begin(lockFileOf(run), "BEGIN EXCLUSIVE")
   if (database === null) return null
-  let holder: LockHolder = { pid: process.pid, address: null, startedAt: clock.iso(), what }
+  let holder: LockHolder = { pid: process.pid, address: null, startedAt: clock.iso(), what, as }
   let held = true
   const release = () => {
     if (!held) return
@@ -73,19 +77,35 @@ export function takeLock({ home, clock, what }: { home: Home; clock: Clock; what
   }
 }
 
-/** Like {@link takeLock}, for those that cannot share: throws `home.locked` with pid and address of the holder. */
-export function requireLock(request: { home: Home; clock: Clock; what: string }): HomeLock {
-  const lock = takeLock(request)
-  if (lock) return lock
-  const holder = readLock(request.home)
-  const who = holder?.pid
-    ? `\`ironclaw ${holder.what}\` with pid ${holder.pid}${holder.address ? ` at ${holder.address}` : ""}`
-    : "another process"
-  throw new AppError("home.locked", `The home ${request.home.root} is in use by ${who}`)
+/** A verb is done sooner than this, the first start of a database on a slow machine included. */
+const VERB_PATIENCE_MS = 30_000
+const RETRY_MS = 50
+
+/** Like {@link takeLock}, for services: waits until a verb is done, and throws `home.locked` with pid and address of another service. */
+export async function requireLock(request: LockRequest): Promise<HomeLock> {
+  const { home, clock } = request
+  const startedMs = clock.monotonicMs()
+  for (;;) {
+    const lock = takeLock(request)
+    if (lock) return lock
+    const holder = readLock(home)
+    const isBrief = holder === null || holder.as !== "service"
+    if (!isBrief || clock.monotonicMs() - startedMs > VERB_PATIENCE_MS) throw homeLocked(home, holder)
+    await clock.sleep(RETRY_MS)
+  }
 }
 
-/** What can be said of who holds the lock: `pid` is null in the moment in which a holder starts or stops. */
-export type SeenHolder = Omit<LockHolder, "pid"> & { pid: number | null }
+/** The error for a home that cannot be had. */
+export function homeLocked(home: Home, holder: SeenHolder | null, detail = ""): AppError {
+  const who =
+    holder === null || holder.pid === null
+      ? "another process"
+      : `\`ironclaw ${holder.what}\` with pid ${holder.pid}${holder.address ? ` at ${holder.address}` : ""}`
+  return new AppError("home.locked", `The home ${home.root} is in use by ${who}${detail}`)
+}
+
+/** What can be said of who holds the lock: `pid` and `as` are null in the moment in which a holder starts or stops. */
+export type SeenHolder = Omit<LockHolder, "pid" | "as"> & { pid: number | null; as: LockHolder["as"] | null }
 
 /** Who holds the lock; null when nobody does. Makes nothing and disturbs nobody. */
 export function readLock(home: Home): SeenHolder | null {
@@ -112,7 +132,7 @@ export function readLock(home: Home): SeenHolder | null {
   } catch {
     // The holder is just starting or stopping: the lock is held, and that is all that can be said.
   }
-  return { pid: null, address: null, startedAt: "", what: "unknown" }
+  return { pid: null, address: null, startedAt: "", what: "unknown", as: null }
 }
 
 function begin(path: string, statement: string): Database | null {

@@ -35,7 +35,7 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
         Reflect.set(context, "query", readQuery(context.request.url))
       })
       .onError({ as: "global" }, ({ error, code, request }) =>
-        answerError(code === "NOT_FOUND" ? noRoute(request) : error instanceof AppError ? error : unwrapped(error), request),
+        answerError(code === "NOT_FOUND" ? noRoute(request) : code === "PARSE" ? error.cause : error, request),
       )
       .use(statusRoutes(deps))
       .use(sessionRoutes(deps, calls))
@@ -55,11 +55,6 @@ function noRoute(request: Request): AppError {
   return new AppError("not_found", `There is no ${request.method} ${pathOf(request.url).slice(0, 200)}`, {
     hint: "GET /api/openapi.json lists every route.",
   })
-}
-
-/** Elysia wraps what a parser throws. */
-function unwrapped(error: unknown): unknown {
-  return error instanceof Error && error.cause instanceof AppError ? error.cause : error
 }
 
 /** The path exactly as routing sees it. */

@@ -125,8 +125,8 @@ export function createClientGate({
 /** May a request that came this way, under this Host and from this page, be looked at at all? null: it may. */
 export function judgePlace(request: ClientRequest, policy: ClientPolicy): ClientVerdict | null {
   const { via, path, host, origin, fetchSite, peer } = request
-  // A dot segment, a backslash or a NUL could mean another path to whoever reads it after us.
-  if (/\\|%5c|%00|\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path)) return { verdict: "refuse", code: "not_found", why: "There is no such path" }
+  // A dot segment, a backslash, a NUL or broken encoding could mean another path to whoever reads it after us.
+  if (/\\|%5c|%00|\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path) || !isDecodable(path)) return { verdict: "refuse", code: "not_found", why: "There is no such path" }
   if (via !== "tcp") {
     return origin === null && fetchSite === null ? null : wrongOrigin("A browser has no business on this way in")
   }
@@ -175,6 +175,15 @@ function isKnownHost(host: string | null, { boundHost, allowedHosts }: ClientPol
   if (allowedHosts.some((allowed) => allowed.toLowerCase() === name)) return true
   // Off loopback people call it by its address. A rebinding attack needs a name, so a literal address cannot be one.
   return boundHost !== "localhost" && !isLoopback(boundHost) && parseIp(name) !== null
+}
+
+function isDecodable(path: string): boolean {
+  if (!path.includes("%")) return true
+  try {
+    return decodeURIComponent(path) !== ""
+  } catch {
+    return false // what is no UTF-8 names nothing of ours
+  }
 }
 
 /** `Host` without port and brackets, in lower case; null where it is not a plain host. */

@@ -5,6 +5,7 @@
 import type { Clock } from "#core/clock.ts"
 import { AppError, type ErrorCode, errorCatalogue } from "#core/errors.ts"
 import type { Event } from "#core/event.ts"
+import { claimPass } from "#core/guard.ts"
 import type { SessionId, TurnId } from "#core/id.ts"
 import type { App } from "./app.ts"
 import { newPart } from "./delta.ts"
@@ -125,6 +126,8 @@ export function createClient({ via, clock }: { via: Via; clock: Clock }): Client
   return { api: branch("/api") as Client["api"], health: branch("/health") as Client["health"], ready: branch("/ready") as Client["ready"], events }
 }
 
+const ownService = claimPass("own-service")
+
 function sender(via: Via): (path: string, init: RequestInit) => Promise<Response> {
   if ("handle" in via) return (path, init) => via.handle(new Request(`http://localhost${path}`, init))
   const base = "url" in via ? via.url.replace(/\/$/, "") : "http://localhost"
@@ -134,7 +137,7 @@ function sender(via: Via): (path: string, init: RequestInit) => Promise<Response
     if ("token" in via) headers.set("Authorization", `Bearer ${via.token}`)
     try {
       // Never followed: the service redirects nobody, and the token is for it alone. No timeout: turns take what they take.
-      return await fetch(base + path, { ...init, ...where, headers, redirect: "error", timeout: false })
+      return await ownService(() => fetch(base + path, { ...init, ...where, headers, redirect: "error", timeout: false }))
     } catch (cause) {
       if (init.signal?.aborted) throw cause
       throw new AppError("service.unreachable", `No service answers at ${"url" in via ? base : via.socket}`, { cause })

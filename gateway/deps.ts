@@ -6,6 +6,7 @@ import type { ConfigChange } from "#core/config-edit.ts"
 import type { EventBus, StoredEvent } from "#core/event.ts"
 import type { PersonId, SessionId, TurnId } from "#core/id.ts"
 import type { ModelId, ModelUsage, Models } from "#core/llm/model.ts"
+import type { UsageGroup, UsageQuery } from "#core/llm/usage.ts"
 import type { Log } from "#core/log.ts"
 import type { Memory } from "#core/memory/memory.ts"
 import type { SessionStore } from "#core/session/session.ts"
@@ -25,19 +26,10 @@ export type ConfigFace = {
   unset(key: string): Promise<ConfigChange>
 }
 
-/** Totals over a time, in groups. */
-export type UsageGroup = {
-  group: string
-  calls: number
-  inputTokens: number
-  cachedInputTokens: number
-  outputTokens: number
-  costUsdMicros: number
-}
-export type UsageBy = "day" | "model" | "agent" | "session" | "purpose"
+export type { UsageBy, UsageGroup } from "#core/llm/usage.ts"
 export type UsageFace = {
   /** Groups within [since, until), ISO times; the days are the owner's. */
-  summary(query: { since: string | null; until: string | null; by: UsageBy }): Promise<UsageGroup[]>
+  summary(query: UsageQuery): Promise<UsageGroup[]>
   /** Throws `usage.limited` where the owner's limit is used up. */
   check(at: { agentId: string; sessionId: SessionId | null; turnId: TurnId | null }): Promise<void>
   /** Stores what a model call outside of a turn used. */

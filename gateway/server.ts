@@ -6,6 +6,7 @@ import { chmodSync } from "node:fs"
 import type { Server, ServerWebSocket } from "bun"
 import { Elysia } from "elysia"
 import { AppError } from "#core/errors.ts"
+import { claimPass } from "#core/guard.ts"
 import { createApp, pathOf } from "./app.ts"
 import { type ClientRequest, createClientGate, judgeBinding } from "./auth.ts"
 import { type BodyLimits, readJsonBody } from "./body.ts"
@@ -49,6 +50,13 @@ const MAX_FRAME_BYTES = MAX_TEXT_BODY_BYTES
 /** What Bun buffers for a slow WebSocket before it says stop, and at which it cuts the connection. */
 const MAX_WS_BUFFER_BYTES = 2 * MIB
 
+/** Requests still under way may take this long when the gateway ends; those that wait for a turn were told by then. */
+const STOP_MS = 2_000
+
+const CLIENT_GONE = 499 // nginx's number for it; only logs of a proxy between would ever show it
+
+const listening = claimPass("listener")
+
 type SocketData = { connect(socket: ServerWebSocket<SocketData>): WsConnection; connection: WsConnection | null }
 
 export function createGateway(deps: GatewayDeps): Gateway {
@@ -62,7 +70,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     calls,
     streams,
     readBody: (request) => readJsonBody(request, limitsFor(pathOf(request.url)), clock),
-    answerError: (error, request) => errors.answer(error, { method: request.method, path: pathOf(request.url) }),
+    answerError,
   })
   const described: RouteFacts[] = [
     ...app.routes,
@@ -76,13 +84,18 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const routes = namedRoutes(app.routes.filter(({ path }) => path !== "/api/openapi.json"))
   const listeners = new Set<Listener>()
 
+  function answerError(error: unknown, request: Request): Response {
+    // Nobody reads it, and that somebody went away is no fault of ours.
+    if (request.signal.aborted) return new Response(null, { status: CLIENT_GONE })
+    return errors.answer(error, { method: request.method, path: pathOf(request.url) })
+  }
+
   async function handle(request: Request, meta: RequestMeta = inProcess): Promise<Response> {
-    const path = pathOf(request.url)
     try {
       const refused = await judge(request, meta)
       return harden(refused ?? (await served.handle(request)))
     } catch (error) {
-      return harden(errors.answer(error, { method: request.method, path }))
+      return harden(answerError(error, request))
     }
   }
 
@@ -124,8 +137,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const via = "socket" in where ? "socket" : "tcp"
     return Bun.serve<SocketData>({
       ...("socket" in where ? { unix: where.socket } : { hostname: where.host, port: where.port, ...(where.tls ? { tls: tlsOf(where.tls), idleTimeout: IDLE_SECONDS } : { idleTimeout: IDLE_SECONDS }) }),
-      // Ours is the one that answers with an error that says what is accepted; this is for what we do not read.
-      maxRequestBodySize: 4 * MAX_IMAGE_BODY_BYTES,
+      // Bodies are counted where they are read, and refused with an error that says what is accepted; Bun's own 413 says nothing.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
       fetch(request, server) {
         const meta: RequestMeta = {
@@ -160,7 +173,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       }
       let server: Server<SocketData>
       try {
-        server = serve(where)
+        server = listening(() => serve(where))
       } catch (cause) {
         const place = "socket" in where ? where.socket : `${where.host}:${where.port}`
         throw new AppError("gateway.address_taken", `The gateway cannot listen on ${place}: ${cause instanceof Error ? cause.message : "unknown"}`, { cause })
@@ -170,6 +183,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
         address: "socket" in where ? where.socket : server.url.href.replace(/\/$/, ""),
         async stop() {
           listeners.delete(listener)
+          // What is being answered is answered to its end: a verb of another process may be waiting for it.
+          await Promise.race([server.stop(false), clock.sleep(STOP_MS)])
           await server.stop(true)
         },
       }

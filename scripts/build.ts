@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { SNAPSHOT_FILE } from "#core/db/snapshot.ts"
 import { binaryPath, sourceStamp, stampPath } from "./freshness.mjs"
 import { buildSnapshot } from "./snapshot.ts"
 
@@ -24,8 +25,11 @@ const targets = {
 } as const satisfies Record<string, { bun: string; maxBytes: number }>
 export type Target = keyof typeof targets
 
-/** The second entry is the worker that runs the embedded database: a compiled program finds it only if it is named here. */
-const entries = ["cmd/ironclaw.ts", "core/db/embedded-worker.ts"]
+/** Where the embedded database's first state is made. */
+const snapshot = join(dist, SNAPSHOT_FILE)
+
+/** The program; the worker that runs the embedded database, which a compiled program finds only if it is named; the snapshot, embedded as it is. */
+const entries = ["cmd/ironclaw.ts", "core/db/embedded-worker.ts", `dist/${SNAPSHOT_FILE}`]
 
 export function isTarget(name: string): name is Target {
   return Object.hasOwn(targets, name)
@@ -118,12 +122,12 @@ async function main(): Promise<void> {
   const unknown = names.find((name) => !isTarget(name))
   if (unknown !== undefined)
     throw new Error(`"${unknown}" is no target; there are: ${Object.keys(targets).join(", ")}, all`)
-  for (const entry of entries) if (!existsSync(join(root, entry))) throw new Error(`${entry} is missing`)
   mkdirSync(dist, { recursive: true })
+  await buildSnapshot(snapshot)
+  for (const entry of entries) if (!existsSync(join(root, entry))) throw new Error(`${entry} is missing`)
   const { version } = (await import("../package.json")).default
   const stamps = await stampsOf(version)
   console.log(`Building ironclaw ${version} (${stamps["BUILD_COMMIT"]})`)
-  await buildSnapshot(join(dist, "snapshot.tar.zst"))
   for (const target of names.length === 0 ? [null] : names.filter(isTarget)) await build(target, stamps)
 }
 

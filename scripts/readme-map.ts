@@ -1,9 +1,10 @@
 /** README against the disk: its tree names what is there and nothing else, and each gate of its security map exists, is tested and says its limits. */
-import { existsSync, readdirSync, statSync } from "node:fs"
+import { existsSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { type Problem, headerOf, readText, report, sourceFiles, sourceFolders } from "./tree.ts"
 
 const readme = "README.md"
+const generated = new Set(["node_modules", "dist"])
 
 /** The four lines that a gate's header answers, in the words of the security map. */
 const gateLines = ["Question:", "Fails closed by:", "Known limits:", "Source:"] as const
@@ -64,14 +65,11 @@ function checkTree(root: string, markdown: string): Problem[] {
   if (paths.length === 0) return [{ file: readme, message: 'It has no code block under the heading "The tree"' }]
   const missing = paths.filter((path) => !existsSync(join(root, path)))
   const listed = new Set(paths.map((path) => path.split("/")[0]))
-  const unlisted = readdirSync(root).filter(
-    (name) =>
-      !name.startsWith(".") &&
-      name !== "node_modules" &&
-      name !== "dist" &&
-      statSync(join(root, name)).isDirectory() &&
-      !listed.has(name),
-  )
+  const unlisted = readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith(".") && !generated.has(entry.name))
+    .map(({ name }) => name)
+    // Git keeps no empty folders: on a clean checkout they are not there.
+    .filter((name) => !listed.has(name) && readdirSync(join(root, name)).length > 0)
   const strange = unlisted.filter((name) => !sourceFolders.some((folder) => folder === name))
   return [
     ...missing.map((path) => ({ file: readme, message: `The tree names "${path}", which is not there` })),

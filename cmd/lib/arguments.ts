@@ -75,7 +75,7 @@ export function judgeFlags(words: readonly string[], args: ArgsDef): string | nu
     if (word === "--") return null
     if (!word.startsWith("-") || word === "-" || /^-\d/.test(word)) continue
     const long = word.startsWith("--")
-    const [left = "", inline] = long ? splitOnce(word.slice(2)) : [word.slice(1, 2), word.slice(2) || undefined]
+    const [left, inline] = long ? splitOnce(word.slice(2)) : [word.slice(1, 2), word.slice(2) || undefined]
     const name = long && left.startsWith("no-") && takesValue.get(left.slice(3)) === false ? left.slice(3) : left
     const valued = takesValue.get(name)
     if (valued === undefined) {

@@ -4,8 +4,7 @@
  */
 import { systemClock } from "#core/clock.ts"
 import type { LoadedConfig } from "#core/config.ts"
-import { AppError } from "#core/errors.ts"
-import { type HomeLock, readLock, takeLock } from "#core/home-lock.ts"
+import { homeLocked, type HomeLock, readLock, takeLock } from "#core/home-lock.ts"
 import { findSocket, prepareSocket, removeSocket } from "#core/home-socket.ts"
 import type { Home } from "#core/home.ts"
 import { type Client, createClient } from "#gateway/client.ts"
@@ -24,6 +23,8 @@ export type ConnectDeps = {
   loaded: LoadedConfig
   /** What others are told holds the lock, such as `session list`. */
   what: string
+  /** `service` where the verb starts turns: then what an earlier process left behind is taken up first. */
+  as?: "service" | "verb"
   verbose: boolean
   ui: Ui
   signal: AbortSignal
@@ -34,6 +35,8 @@ const HEALTH_TIMEOUT_MS = 2_000
 /** A holder that is starting needs this long at most before it listens: a first start on a slow, busy machine. */
 const STARTING_MS = 20_000
 const RETRY_MS = 50
+/** Another verb that found the socket just before it went is in the queue of connections; this lets it be seen, and so be served. */
+const LINGER_MS = 20
 
 /** Throws `home.locked` where another process holds the home and does not answer, and what opening the database throws. */
 export async function connect(deps: ConnectDeps): Promise<Connection> {
@@ -45,9 +48,10 @@ export async function connect(deps: ConnectDeps): Promise<Connection> {
     if (service) return service
     // Postgres lets any number of processes in: a verb needs no lock, and does not stand in for the service.
     if (loaded.config.database.kind === "postgres") return openInProcess(deps, null)
-    const lock = takeLock({ home, clock: systemClock, what })
+    const lock = takeLock({ home, clock: systemClock, what, as: "verb" })
     if (lock) return openInProcess(deps, lock)
-    if (systemClock.monotonicMs() - startedMs > STARTING_MS) throw notAnswering(home)
+    if (systemClock.monotonicMs() - startedMs > STARTING_MS)
+      throw homeLocked(home, readLock(home), ", which does not answer on its socket")
     await systemClock.sleep(RETRY_MS, signal) // the holder starts, or has just ended
   }
 }
@@ -68,7 +72,7 @@ export async function findService({ home, signal }: { home: Home; signal: AbortS
 }
 
 async function openInProcess(
-  { setting, loaded, verbose, ui }: ConnectDeps,
+  { setting, loaded, as = "verb", verbose, ui }: ConnectDeps,
   lock: HomeLock | null,
 ): Promise<Connection> {
   const progress = ui.progress("Starting")
@@ -79,7 +83,7 @@ async function openInProcess(
   }
   try {
     const { createApp } = await import("../app.ts")
-    const app = await createApp({ setting, loaded, clock: systemClock, log, as: "verb" })
+    const app = await createApp({ setting, loaded, clock: systemClock, log, as, holdsHome: lock !== null })
     const closeLog = undo
     undo = async () => {
       await app.close()
@@ -90,6 +94,7 @@ async function openInProcess(
       const closeApp = undo
       undo = async () => {
         removeSocket(setting.home, socket) // first: whoever comes now waits for the lock instead
+        await systemClock.sleep(LINGER_MS)
         await closeApp()
       }
       await app.listen({ socket })
@@ -101,10 +106,4 @@ async function openInProcess(
   } finally {
     progress.stop()
   }
-}
-
-function notAnswering(home: Home): AppError {
-  const holder = readLock(home)
-  const who = holder?.pid ? `\`ironclaw ${holder.what}\` with pid ${holder.pid}` : "another process"
-  return new AppError("home.locked", `The home ${home.root} is held by ${who}, which does not answer on its socket`)
 }

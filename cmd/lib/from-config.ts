@@ -5,10 +5,11 @@ import type { Config } from "#core/config.ts"
 import type { DbConfig } from "#core/db/open.ts"
 import { readPostgresUrl } from "#core/db/postgres-url.ts"
 import type { Home } from "#core/home.ts"
+import { randomToken } from "#core/id.ts"
 import type { UsageLimits } from "#core/llm/budget.ts"
 import type { LlmSettings } from "#core/llm/settings.ts"
 import { sha256Hex } from "#core/safety/fingerprint.ts"
-import { allowDatabase } from "#core/safety/guard.ts"
+import { allowDatabase } from "#core/guard.ts"
 import { openJail, type Jail } from "#core/safety/paths.ts"
 
 /** Also tells the guard where the database is: its driver opens the connection by itself. */
@@ -49,8 +50,18 @@ export function projectOf({ project }: Config, home: Home): Jail | null {
   return project.folder === null ? null : openJail({ root: project.folder, closed: [home.root] })
 }
 
-/** Claims of this home's earlier processes begin alike: whoever holds the home's lock knows that they are dead. */
-export function leaseOwnerOf(home: Home): { leaseOwner: string; ownerPrefix: string } {
-  const ownerPrefix = `home-${sha256Hex(`${hostname()}\n${home.root}`).slice(0, 16)}:`
-  return { leaseOwner: `${ownerPrefix}${process.pid}-${Bun.randomUUIDv7().slice(0, 13)}`, ownerPrefix }
+/**
+ * The name under which this process claims jobs. Claims of a home's lock holders begin alike: the next holder knows that they are dead.
+ * Without the lock nobody may conclude that, so such a claim only runs out.
+ */
+export function leaseOwnerOf(
+  home: Home,
+  { holdsHome }: { holdsHome: boolean },
+): { leaseOwner: string; ownerPrefix: string | null } {
+  const home16 = sha256Hex(`${hostname()}\n${home.root}`).slice(0, 16) // enough to tell one owner's homes apart
+  const own = `${process.pid}-${randomToken(8)}`
+  const ownerPrefix = `home-${home16}:`
+  return holdsHome
+    ? { leaseOwner: ownerPrefix + own, ownerPrefix }
+    : { leaseOwner: `guest-${home16}:${own}`, ownerPrefix: null }
 }

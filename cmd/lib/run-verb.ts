@@ -10,13 +10,14 @@ export type RunDeps = {
   verbs: VerbTable
   /** The verb that `ironclaw` alone means. */
   fallback: string
-  makeUi: (options: { json: boolean }) => Ui
+  makeUi: (options: { json: boolean; verbose: boolean }) => Ui
 }
 
 /** Runs one command line to its end and gives the exit status. Never throws. */
 export async function runCommandLine(argv: readonly string[], { verbs, fallback, makeUi }: RunDeps): Promise<number> {
   // Wrong usage is told as JSON too, so this much is read before anything can go wrong.
-  const ui = makeUi({ json: beforeDashes(argv).includes("--json") })
+  const early = beforeDashes(argv)
+  const ui = makeUi({ json: early.includes("--json"), verbose: early.includes("-v") || early.includes("--verbose") })
   try {
     const { flags, help, words } = splitCommandLine(argv)
     const [first] = words
@@ -85,8 +86,7 @@ function argumentsOf(
     const parsed = parseArgs([...words], verb.args)
     const rest = parsed._.slice(named)
     if (rest.length > 0 && !verb.meta.rest) throw wrong(`\`${command}\` does not know what to do with "${rest[0]}"`)
-    // citty parsed by these very definitions.
-    return { args: { ...parsed } as unknown as ArgValues<ArgsDef>, rest }
+    return { args: { ...parsed }, rest }
   } catch (error) {
     if (error instanceof AppError || !(error instanceof Error)) throw error
     // What citty throws is about the command line, in words for people, coloured as it likes.

@@ -6,6 +6,7 @@ import { type Cancel, systemClock } from "#core/clock.ts"
 import { processEnvironment } from "#core/config.ts"
 import { AppError, type ErrorBody } from "#core/errors.ts"
 import type { LogMirror } from "#core/log.ts"
+import { redactLeaks } from "#core/safety/leaks.ts"
 
 /** Where text goes; tests hand in their own. */
 export type Terminal = { write(text: string): void; readonly isTTY: boolean; readonly columns: number }
@@ -48,6 +49,8 @@ export type Ui = {
 
 export type UiDeps = {
   json: boolean
+  /** What lies behind an error is shown too. */
+  verbose: boolean
   out: Terminal
   err: Terminal
   stdinIsTTY: boolean
@@ -55,9 +58,10 @@ export type UiDeps = {
 }
 
 /** The ui of this process. */
-export function terminalUi({ json }: { json: boolean }): Ui {
+export function terminalUi({ json, verbose }: { json: boolean; verbose: boolean }): Ui {
   return createUi({
     json,
+    verbose,
     out: terminalOf(process.stdout),
     err: terminalOf(process.stderr),
     stdinIsTTY: process.stdin.isTTY === true,
@@ -84,7 +88,7 @@ export async function readStdin(): Promise<string | null> {
 /** Exit statuses, as INTERFACES promises them. */
 export const exitStatus = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const
 
-export function createUi({ json, out, err, stdinIsTTY, env }: UiDeps): Ui {
+export function createUi({ json, verbose, out, err, stdinIsTTY, env }: UiDeps): Ui {
   const outStyle = createStyle(hasColours(out, env))
   const errStyle = createStyle(hasColours(err, env))
   const moves = err.isTTY && !env["CI"] && env["TERM"] !== "dumb" && !json
@@ -150,6 +154,7 @@ export function createUi({ json, out, err, stdinIsTTY, env }: UiDeps): Ui {
         say(`${errStyle.red("Error:")} ${visible(body.message)}`)
         if (body.hint) say(errStyle.dim(visible(body.hint)))
       }
+      if (verbose) for (const line of detailsOf(error)) say(errStyle.dim(line))
       return body.code.startsWith("usage.") ? exitStatus.usage : exitStatus.failed
     },
   }
@@ -302,4 +307,15 @@ function bodyOf(error: unknown): ErrorBody {
   return new AppError("internal", `Something went wrong inside (${what})`, {
     hint: "Run it again with -v; the log in the home's logs folder holds the details.",
   }).toBody()
+}
+
+const MAX_CAUSES = 5 // errors behind errors
+
+/** The stacks of an error and of what caused it, for -v: secrets redacted, nothing that a terminal obeys. */
+function detailsOf(error: unknown): string[] {
+  const lines: string[] = []
+  for (let at = error, depth = 0; at instanceof Error && depth < MAX_CAUSES; at = at.cause, depth++) {
+    lines.push(...visible(redactLeaks(at.stack ?? at.message)).split("\n"))
+  }
+  return lines
 }

@@ -1,6 +1,7 @@
 /** Verbs that only ask the API and show the answer: a list, one thing, a change. Each is a row: what to call, which columns, what to say. */
 import { loadConfig } from "#core/config.ts"
 import { AppError } from "#core/errors.ts"
+import { systemCodeOf } from "#core/home.ts"
 import type { Client } from "#gateway/client.ts"
 import { connect } from "./connect.ts"
 import { openSetting } from "./setting.ts"
@@ -16,25 +17,39 @@ export type Asking<A extends ArgsDef> = {
   ui: Ui
 }
 
-/** Runs `work` with a client of the API, whoever serves it, and closes it again. */
+type Reaching = Pick<VerbContext, "flags" | "ui" | "signal">
+
+/** Runs `work` with a client of the API, whoever serves it, and closes it again. `work` runs anew where the service went away before it. */
 export async function withClient<T>(
-  { flags, ui, signal }: Pick<VerbContext, "flags" | "ui" | "signal">,
+  { flags, ui, signal }: Reaching,
   what: string,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
   const setting = openSetting({ flags, ui })
   const loaded = await loadConfig(setting)
   for (const warning of loaded.warnings) ui.warn(warning)
-  const connection = await connect({ setting, loaded, what, verbose: flags.verbose, ui, signal })
   const interrupted = Promise.withResolvers<never>()
-  const onAbort = () => interrupted.reject(signal.reason)
-  signal.addEventListener("abort", onAbort, { once: true })
-  try {
-    return await Promise.race([work(connection.client), interrupted.promise])
-  } finally {
-    signal.removeEventListener("abort", onAbort)
-    await connection.close()
+  interrupted.promise.catch(() => {}) // nobody may be waiting when it comes
+  signal.addEventListener("abort", () => interrupted.reject(signal.reason), { once: true })
+  for (let attempt = 1; ; attempt++) {
+    const connection = await connect({ setting, loaded, what, verbose: flags.verbose, ui, signal })
+    try {
+      return await Promise.race([work(connection.client), interrupted.promise])
+    } catch (error) {
+      if (connection.mode === "process" || attempt === MAX_ATTEMPTS || !wasNeverReached(error)) throw error
+    } finally {
+      await connection.close()
+    }
   }
+}
+
+/** Other verbs that were the service and ended just before ours could ask; each such race is won by one of them at least. */
+const MAX_ATTEMPTS = 20
+
+/** Nobody was there to take the request, so asking another one cannot do anything twice. */
+function wasNeverReached(error: unknown): boolean {
+  const isGone = error instanceof AppError && error.code === "service.unreachable"
+  return isGone && ["ENOENT", "ECONNREFUSED"].includes(systemCodeOf(error.cause))
 }
 
 /** Asks once and shows the answer. */

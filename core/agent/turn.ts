@@ -107,7 +107,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     const deadline = AbortSignal.timeout(deps.settings().turnTimeoutMs)
     const jobRun: JobRun = { ...given, signal: AbortSignal.any([given.signal, deadline]) }
     // A turn that waited, or that a crash cut off, is told to whoever watches, and its messages move behind what came in between.
-    if (jobRun.job.attempts > 1 || jobRun.job.payload["queued"] === true) await announce(jobRun, liveTurn)
+    if (jobRun.job.fence > 1 || jobRun.job.payload["queued"] === true) await announce(jobRun, liveTurn)
     const [turn, inSight] = await Promise.all([rows.loadTurn(db, liveTurn.turnId), deps.inSight(liveTurn.sessionId)])
     liveTurn.personId = turn.personId
     const run: TurnRun = {
@@ -147,11 +147,11 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     await writer.commit({
       statements: [
         holdStatement(claim),
-        ...(job.attempts > 1 ? [] : [placeTurnStatement(sessionId, turnId)]),
+        ...(job.fence > 1 ? [] : [placeTurnStatement(sessionId, turnId)]),
         rows.runningStatement(db.orm, turnId),
       ],
       events: [
-        job.attempts > 1
+        job.fence > 1
           ? { type: "turn.resumed", why: "restart", ...at }
           : { type: "turn.started", model: deps.models.defaultId, ...at },
       ],

@@ -1,4 +1,6 @@
 /** The thread in which PGlite lives: a long query stalls nobody else, and a crash of the engine takes only this thread. */
+// First, before anything that could keep the unguarded originals.
+import "../guard-now.ts"
 import type { PGlite } from "@electric-sql/pglite"
 import { openEngine } from "./embedded-engine.ts"
 import type { EngineAnswer, EngineFault, EngineRequest, FromEngine, ToEngine } from "./embedded-protocol.ts"

@@ -1,11 +1,12 @@
 /** The embedded engine as a driver: PGlite in a thread of its own, behind a lock on its folder. */
 import { Database } from "bun:sqlite"
-import { existsSync, mkdirSync } from "node:fs"
+import { existsSync, mkdirSync, statfsSync } from "node:fs"
 import { join } from "node:path"
 import initdbWasm from "../../node_modules/@electric-sql/pglite/dist/initdb.wasm" with { type: "file" }
 import pgliteWasm from "../../node_modules/@electric-sql/pglite/dist/pglite.wasm" with { type: "file" }
 import type { Clock } from "../clock.ts"
 import { AppError } from "../errors.ts"
+import { claimPass } from "../guard.ts"
 import type { Driver, DriverTransaction } from "./driver.ts"
 import type { EngineAnswer, EngineFault, EngineModules, EngineRequest, FromEngine, ToEngine } from "./embedded-protocol.ts"
 import { errorOfFault, fullDisk } from "./faults.ts"
@@ -25,13 +26,15 @@ export type EmbeddedDriver = Driver & { dump(): Promise<Uint8Array<ArrayBuffer>>
 /** A second crash within this time after the first is no accident: the engine stays down. */
 const CRASH_WINDOW_MS = 60_000
 
+const startWorker = claimPass("database-worker")
+
 /** The worker's own file, wherever this code runs from. */
 export function spawnEngine(): Worker {
   // In the binary the bundler's chunks lie in one flat folder, the worker under its path in the tree (it is an entry of the build).
   // An absolute path, so that no file of the working directory is taken for it.
   const [, binaryRoot] = /^file:\/\/(.*?(?:\$bunfs|~BUN)\/root\/)/.exec(import.meta.url) ?? []
   const url = binaryRoot ? `${binaryRoot}core/db/embedded-worker.js` : new URL("./embedded-worker.ts", import.meta.url).href
-  return new Worker(url)
+  return startWorker(() => new Worker(url))
 }
 
 // Constants of the build: compiling takes 200 ms and is done once for a process.
@@ -62,6 +65,7 @@ export async function openEmbedded(deps: EmbeddedDeps): Promise<EmbeddedDriver> 
     const [image, modules] = await Promise.all([fresh ? deps.loadImage() : null, engineModules()])
     const started = createEngine({
       worker: deps.spawn(),
+      dir,
       notify,
       onCrash: () => {
         engine = undefined
@@ -201,10 +205,15 @@ type Engine = {
   stop(): void
 }
 
-type EngineDeps = { worker: Worker; notify: (channel: string, payload: string) => void; onCrash: () => void }
+type EngineDeps = {
+  worker: Worker
+  dir: string | null
+  notify: (channel: string, payload: string) => void
+  onCrash: () => void
+}
 
 /** Questions and answers over one worker. Every question is answered, also when the worker dies. */
-function createEngine({ worker, notify, onCrash }: EngineDeps): Engine {
+function createEngine({ worker, dir, notify, onCrash }: EngineDeps): Engine {
   const pending = new Map<number, { resolve: (answer: EngineAnswer) => void; reject: (error: unknown) => void }>()
   let ids = 0
   let stopped = false
@@ -228,7 +237,7 @@ function createEngine({ worker, notify, onCrash }: EngineDeps): Engine {
     pending.delete(data.id)
     if ("answer" in data) return waiting.resolve(data.answer)
     if (data.failed.kind === "sql") return waiting.reject(errorOfFault(data.failed.fault))
-    const error = errorOfBreak(data.failed)
+    const error = errorOfBreak(data.failed, dir)
     waiting.reject(error)
     crash(error)
   })
@@ -250,9 +259,21 @@ function createEngine({ worker, notify, onCrash }: EngineDeps): Engine {
   }
 }
 
-function errorOfBreak(fault: Extract<EngineFault, { kind: "broken" }>): AppError {
-  if (fault.code === "ENOSPC" || fault.code === "EDQUOT") return fullDisk(new Error(fault.message))
-  return crashed(fault.message)
+/** Below this Postgres cannot even write its log of changes (1 MB segments) and stops; then that is what to tell. */
+const LEAST_FREE_BYTES = 4 * 1024 * 1024
+
+function errorOfBreak(fault: Extract<EngineFault, { kind: "broken" }>, dir: string | null): AppError {
+  const cause = new Error(fault.message)
+  return dir !== null && isFull(dir) ? fullDisk(cause, dir) : crashed(fault.message)
+}
+
+function isFull(dir: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(dir)
+    return bavail * bsize < LEAST_FREE_BYTES
+  } catch {
+    return false // the folder itself is gone, which is another trouble
+  }
 }
 
 function crashed(why: string): AppError {

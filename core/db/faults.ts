@@ -78,6 +78,6 @@ export function errorOfFault(given: SqlFault): AppError {
   return new AppError("internal", `The database refused a statement (SQLSTATE ${sqlState})`, { cause })
 }
 
-export function fullDisk(cause: unknown): AppError {
-  return new AppError("db.full_disk", "The disk of the database is full", { cause })
+export function fullDisk(cause: unknown, dir?: string): AppError {
+  return new AppError("db.full_disk", dir === undefined ? "The disk of the database is full" : `The disk that holds "${dir}" is full`, { cause })
 }

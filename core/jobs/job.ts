@@ -66,6 +66,11 @@ export function retryStatement(claim: Claim, delayMs: number, error: string): St
   )
 }
 
+/** Gives a claim back unused, as it was before: whoever comes next runs it again from its rows. */
+export function releaseStatement(claim: Claim): Statement {
+  return fenced(claim, "state = 'queued', attempts = greatest(attempts - 1, 0), lease_owner = null, lease_until = null", [])
+}
+
 /** True facts only while the claim holds: add it to a commit that must not happen after the lease was lost. */
 export function holdStatement(claim: Claim): Statement {
   return fenced(claim, "fence = fence", [])

@@ -11,6 +11,7 @@ import {
   endStatement,
   LEASE_MS,
   recoverStatement,
+  releaseStatement,
   renewStatement,
   retryStatement,
   type Claim,
@@ -108,8 +109,13 @@ export function createJobRunner({ db, writer, clock, log, leaseOwner, ownerPrefi
         retryInMs: backOffMs(job.attempts),
       }
     }
-    if (end === "committed" || signal.reason instanceof LeaseLost || signal.reason instanceof ShuttingDown) return
+    if (signal.reason instanceof LeaseLost) return
     try {
+      if (signal.reason instanceof ShuttingDown) {
+        await writer.commit({ statements: [releaseStatement(claim)] })
+        return
+      }
+      if (end === "committed") return
       if (end.state !== "failed") await writer.commit({ statements: [endStatement(claim, end.state)] })
       else if (end.retryInMs !== null && job.attempts < job.maxAttempts)
         await writer.commit({ statements: [retryStatement(claim, end.retryInMs, end.error)] })

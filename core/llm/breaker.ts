@@ -11,7 +11,11 @@ export const FAILURES_TO_OPEN = 5
 export const OPEN_MS = 30_000
 const MAX_OPEN_MS = 300_000
 /** Cooldowns by kind, where the vendor names no time: limits are by the minute, keys are mended by people. */
-const cooldownMs: Partial<Record<ModelFailure["kind"], number>> = { rate_limit: 60_000, overloaded: 30_000, auth: 300_000 }
+const cooldownMs: Partial<Record<ModelFailure["kind"], number>> = {
+  rate_limit: 60_000,
+  overloaded: 30_000,
+  auth: 300_000,
+}
 const MAX_COOLDOWN_MS = 3_600_000
 
 /** The vendor's or the way's fault; the rest says nothing about whether the next call would work. */
@@ -45,7 +49,14 @@ export function createHealthBook({ clock }: { clock: Clock }): HealthBook {
   const of = (id: ModelId): Health => {
     let health = book.get(id)
     if (!health) {
-      health = { failuresInARow: 0, openUntilMs: null, openForMs: OPEN_MS, probing: false, coolingUntilMs: null, lastFailure: null }
+      health = {
+        failuresInARow: 0,
+        openUntilMs: null,
+        openForMs: OPEN_MS,
+        probing: false,
+        coolingUntilMs: null,
+        lastFailure: null,
+      }
       book.set(id, health)
     }
     return health
@@ -90,7 +101,8 @@ export function createHealthBook({ clock }: { clock: Clock }): HealthBook {
       const nowMs = clock.monotonicMs()
       health.lastFailure = failure.message
       const coolMs = cooldownMs[failure.kind]
-      if (coolMs !== undefined) health.coolingUntilMs = nowMs + Math.min(failure.retryAfterMs ?? coolMs, MAX_COOLDOWN_MS)
+      if (coolMs !== undefined)
+        health.coolingUntilMs = nowMs + Math.min(failure.retryAfterMs ?? coolMs, MAX_COOLDOWN_MS)
       if (!counts.has(failure.kind)) {
         health.probing = false
         // It answered, if only to refuse: it is not down.

@@ -32,7 +32,14 @@ export type Budget = {
 }
 
 type Sums = { hour: number; day: number; agentDay: number; job: number }
-type Snapshot = { agentId: string; jobId: JobId | null; sums: Sums; readAtMs: number; hourFromMs: number; dayFromMs: number }
+type Snapshot = {
+  agentId: string
+  jobId: JobId | null
+  sums: Sums
+  readAtMs: number
+  hourFromMs: number
+  dayFromMs: number
+}
 
 /** How old sums may be while they are far from a limit: what "within a few seconds" means for several processes. */
 const MAX_AGE_MS = 3_000
@@ -43,10 +50,23 @@ const MAX_SNAPSHOTS = 1_000
 /** A job's id holds the time it was made; its calls cannot be older, but clocks of two machines may differ. */
 const CLOCK_SLACK_MS = 600_000
 
-export function createBudget({ db, clock, limits, timeZone }: { db: Db; clock: Clock; limits: () => UsageLimits; timeZone: () => string }): Budget {
+export function createBudget({
+  db,
+  clock,
+  limits,
+  timeZone,
+}: {
+  db: Db
+  clock: Clock
+  limits: () => UsageLimits
+  timeZone: () => string
+}): Budget {
   const snapshots = new Map<string, Snapshot>()
 
-  async function read(who: { agentId: string; jobId: JobId | null }, now: { hourFromMs: number; dayFromMs: number }): Promise<Sums> {
+  async function read(
+    who: { agentId: string; jobId: JobId | null },
+    now: { hourFromMs: number; dayFromMs: number },
+  ): Promise<Sums> {
     const { hourFromMs, dayFromMs } = now
     const since = (ms: number) => new Date(ms).toISOString()
     const jobFromMs = who.jobId === null ? dayFromMs : Math.min(madeAtMs(who.jobId) - CLOCK_SLACK_MS, dayFromMs)
@@ -58,7 +78,12 @@ export function createBudget({ db, clock, limits, timeZone }: { db: Db; clock: C
 from usage where created_at >= $5::timestamptz`,
       params: [since(hourFromMs), since(dayFromMs), who.agentId, who.jobId, since(Math.min(jobFromMs, hourFromMs))],
     })
-    return { hour: Number(row["hour"]), day: Number(row["day"]), agentDay: Number(row["agent_day"]), job: Number(row["job"]) }
+    return {
+      hour: Number(row["hour"]),
+      day: Number(row["day"]),
+      agentDay: Number(row["agent_day"]),
+      job: Number(row["job"]),
+    }
   }
 
   return {
@@ -73,7 +98,11 @@ from usage where created_at >= $5::timestamptz`,
     },
     async judge(who) {
       const caps = limits()
-      const isUnlimited = caps.hourUsdMicros === null && caps.dayUsdMicros === null && caps.agentDayUsdMicros === null && caps.jobUsdMicros === null
+      const isUnlimited =
+        caps.hourUsdMicros === null &&
+        caps.dayUsdMicros === null &&
+        caps.agentDayUsdMicros === null &&
+        caps.jobUsdMicros === null
       if (isUnlimited) return null
       const nowMs = clock.nowMs()
       const hour = hourOf(nowMs)
@@ -90,7 +119,13 @@ from usage where created_at >= $5::timestamptz`,
         snapshot.dayFromMs === now.dayFromMs &&
         !isNear(snapshot.sums, caps)
       if (!snapshot || !isFresh) {
-        snapshot = { agentId: who.agentId, jobId, sums: await read({ agentId: who.agentId, jobId }, now), readAtMs: clock.monotonicMs(), ...now }
+        snapshot = {
+          agentId: who.agentId,
+          jobId,
+          sums: await read({ agentId: who.agentId, jobId }, now),
+          readAtMs: clock.monotonicMs(),
+          ...now,
+        }
         snapshots.delete(key)
         snapshots.set(key, snapshot)
         const oldest = snapshots.size > MAX_SNAPSHOTS ? snapshots.keys().next().value : undefined
@@ -100,9 +135,27 @@ from usage where created_at >= $5::timestamptz`,
       const hourEnds = new Date(hour.untilMs).toISOString()
       const dayEnds = new Date(day.untilMs).toISOString()
       const windows: (Omit<Limited, "limitUsdMicros"> & { limitUsdMicros: number | null })[] = [
-        { scope: "job", window: "job", limitUsdMicros: caps.jobUsdMicros, spentUsdMicros: sums.job, resetsAt: "the next message, for this one does not go on" },
-        { scope: "all", window: "hour", limitUsdMicros: caps.hourUsdMicros, spentUsdMicros: sums.hour, resetsAt: hourEnds },
-        { scope: "agent", window: "day", limitUsdMicros: caps.agentDayUsdMicros, spentUsdMicros: sums.agentDay, resetsAt: dayEnds },
+        {
+          scope: "job",
+          window: "job",
+          limitUsdMicros: caps.jobUsdMicros,
+          spentUsdMicros: sums.job,
+          resetsAt: "the next message, for this one does not go on",
+        },
+        {
+          scope: "all",
+          window: "hour",
+          limitUsdMicros: caps.hourUsdMicros,
+          spentUsdMicros: sums.hour,
+          resetsAt: hourEnds,
+        },
+        {
+          scope: "agent",
+          window: "day",
+          limitUsdMicros: caps.agentDayUsdMicros,
+          spentUsdMicros: sums.agentDay,
+          resetsAt: dayEnds,
+        },
         { scope: "all", window: "day", limitUsdMicros: caps.dayUsdMicros, spentUsdMicros: sums.day, resetsAt: dayEnds },
       ]
       for (const { limitUsdMicros, ...rest } of windows) {

@@ -41,7 +41,13 @@ function startOf(year: number, month: number, day: number, timeZone: string): nu
 function localDate(ms: number, timeZone: string): { year: number; month: number; day: number } {
   let format = formats.get(timeZone)
   if (!format) {
-    format = new Intl.DateTimeFormat("en-US", { timeZone, calendar: "gregory", year: "numeric", month: "numeric", day: "numeric" })
+    format = new Intl.DateTimeFormat("en-US", {
+      timeZone,
+      calendar: "gregory",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+    })
     formats.set(timeZone, format)
   }
   const parts = new Map(format.formatToParts(ms).map(({ type, value }) => [type, Number(value)]))

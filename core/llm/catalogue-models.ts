@@ -44,18 +44,64 @@ type Facts = Partial<Omit<ModelRow, "vendor" | "name" | "contextTokens" | "maxOu
 /** [input, cached input, output], and [cache write] where the vendor charges for it. */
 type Prices = readonly [number, number, number, number?]
 
-function row(vendor: string, name: string, [contextTokens, maxOutputTokens]: [number, number], prices: Prices, facts: Facts & { long?: ModelPrice["long"] } = {}): ModelRow {
+function row(
+  vendor: string,
+  name: string,
+  [contextTokens, maxOutputTokens]: [number, number],
+  prices: Prices,
+  facts: Facts & { long?: ModelPrice["long"] } = {},
+): ModelRow {
   const { long = null, ...rest } = facts
   const [inputUsdMicros, cachedInputUsdMicros, outputUsdMicros, cacheWriteUsdMicros = inputUsdMicros] = prices
-  const price = { inputUsdMicros, cachedInputUsdMicros, cacheWriteUsdMicros, outputUsdMicros, long, source: SOURCE, asOf: AS_OF }
+  const price = {
+    inputUsdMicros,
+    cachedInputUsdMicros,
+    cacheWriteUsdMicros,
+    outputUsdMicros,
+    long,
+    source: SOURCE,
+    asOf: AS_OF,
+  }
   const sees = { images: true, thinking: true, tools: true }
-  return { vendor, name, contextTokens, maxOutputTokens, price, sees, thinkingOff: null, thinkingWithTools: true, sampling: true, textCalls: false, ...rest }
+  return {
+    vendor,
+    name,
+    contextTokens,
+    maxOutputTokens,
+    price,
+    sees,
+    thinkingOff: null,
+    thinkingWithTools: true,
+    sampling: true,
+    textCalls: false,
+    ...rest,
+  }
 }
 
 function local(name: string, facts: Facts & { contextTokens?: number }): ModelRow {
-  const price = { inputUsdMicros: 0, cachedInputUsdMicros: 0, cacheWriteUsdMicros: 0, outputUsdMicros: 0, long: null, source: "runs on your own machine", asOf: "" }
+  const price = {
+    inputUsdMicros: 0,
+    cachedInputUsdMicros: 0,
+    cacheWriteUsdMicros: 0,
+    outputUsdMicros: 0,
+    long: null,
+    source: "runs on your own machine",
+    asOf: "",
+  }
   const sees = { images: false, thinking: false, tools: true }
-  return { vendor: "local", name, contextTokens: 32_768, maxOutputTokens: 4_096, price, sees, thinkingOff: null, thinkingWithTools: true, sampling: true, textCalls: false, ...facts }
+  return {
+    vendor: "local",
+    name,
+    contextTokens: 32_768,
+    maxOutputTokens: 4_096,
+    price,
+    sees,
+    thinkingOff: null,
+    thinkingWithTools: true,
+    sampling: true,
+    textCalls: false,
+    ...facts,
+  }
 }
 
 const text = { images: false, thinking: false, tools: true }
@@ -73,9 +119,18 @@ const over200k = { aboveTokens: 200_000, inputFactor: 2, outputFactor: 1.5 }
 
 export const modelRows: readonly ModelRow[] = [
   // OpenAI
-  row("openai", "gpt-5.6*", [1_050_000, 128_000], [5_000_000, 500_000, 30_000_000, 6_250_000], { ...gpt52, long: over272k }),
-  row("openai", "gpt-5.6-terra*", [1_050_000, 128_000], [2_000_000, 200_000, 12_000_000, 2_500_000], { ...gpt52, long: over272k }),
-  row("openai", "gpt-5.6-luna*", [1_050_000, 128_000], [200_000, 20_000, 1_200_000, 250_000], { ...gpt52, long: over272k }),
+  row("openai", "gpt-5.6*", [1_050_000, 128_000], [5_000_000, 500_000, 30_000_000, 6_250_000], {
+    ...gpt52,
+    long: over272k,
+  }),
+  row("openai", "gpt-5.6-terra*", [1_050_000, 128_000], [2_000_000, 200_000, 12_000_000, 2_500_000], {
+    ...gpt52,
+    long: over272k,
+  }),
+  row("openai", "gpt-5.6-luna*", [1_050_000, 128_000], [200_000, 20_000, 1_200_000, 250_000], {
+    ...gpt52,
+    long: over272k,
+  }),
   row("openai", "gpt-5.5*", [1_050_000, 128_000], [5_000_000, 500_000, 30_000_000], { ...gpt52, long: over272k }),
   row("openai", "gpt-5.4*", [1_050_000, 128_000], [2_500_000, 250_000, 15_000_000], { ...gpt52, long: over272k }),
   row("openai", "gpt-5.4-mini*", [272_000, 128_000], [750_000, 75_000, 4_500_000], gpt52),
@@ -115,11 +170,19 @@ export const modelRows: readonly ModelRow[] = [
   row("gemini", "gemini-2.5-flash*", [1_048_576, 65_535], [300_000, 30_000, 2_500_000]),
   row("gemini", "gemini-2.5-flash-lite*", [1_048_576, 65_535], [100_000, 10_000, 400_000]),
   // Groq
-  row("groq", "openai/gpt-oss-120b", [131_072, 32_766], [150_000, 75_000, 600_000], { sees: thought, thinkingOff: "low" }),
-  row("groq", "openai/gpt-oss-20b", [131_072, 32_768], [75_000, 37_500, 300_000], { sees: thought, thinkingOff: "low" }),
+  row("groq", "openai/gpt-oss-120b", [131_072, 32_766], [150_000, 75_000, 600_000], {
+    sees: thought,
+    thinkingOff: "low",
+  }),
+  row("groq", "openai/gpt-oss-20b", [131_072, 32_768], [75_000, 37_500, 300_000], {
+    sees: thought,
+    thinkingOff: "low",
+  }),
   row("groq", "llama-3.3-70b-versatile", [128_000, 32_768], [590_000, 590_000, 790_000], { sees: text }),
   row("groq", "llama-3.1-8b-instant", [128_000, 8_192], [50_000, 50_000, 80_000], { sees: text }),
-  row("groq", "meta-llama/llama-4-maverick-17b-128e-instruct", [131_072, 8_192], [200_000, 200_000, 600_000], { sees: sight }),
+  row("groq", "meta-llama/llama-4-maverick-17b-128e-instruct", [131_072, 8_192], [200_000, 200_000, 600_000], {
+    sees: sight,
+  }),
   row("groq", "moonshotai/kimi-k2-instruct-0905", [262_144, 16_384], [1_000_000, 500_000, 3_000_000], { sees: text }),
   row("groq", "qwen/qwen3-32b", [131_000, 65_500], [290_000, 290_000, 590_000], { sees: thought, thinkingOff: "none" }),
   // Mistral
@@ -142,13 +205,21 @@ export const modelRows: readonly ModelRow[] = [
   row("deepseek", "deepseek-chat", [131_072, 8_192], [280_000, 28_000, 420_000], { sees: text }),
   row("deepseek", "deepseek-reasoner", [131_072, 65_536], [280_000, 28_000, 420_000], { sees: thought }),
   // Together AI
-  row("together", "openai/gpt-oss-120b", [131_072, 65_536], [150_000, 150_000, 600_000], { sees: thought, thinkingOff: "low" }),
-  row("together", "openai/gpt-oss-20b", [128_000, 8_192], [50_000, 50_000, 200_000], { sees: thought, thinkingOff: "low" }),
+  row("together", "openai/gpt-oss-120b", [131_072, 65_536], [150_000, 150_000, 600_000], {
+    sees: thought,
+    thinkingOff: "low",
+  }),
+  row("together", "openai/gpt-oss-20b", [128_000, 8_192], [50_000, 50_000, 200_000], {
+    sees: thought,
+    thinkingOff: "low",
+  }),
   row("together", "moonshotai/Kimi-K2.5", [256_000, 128_000], [500_000, 500_000, 2_800_000]),
   row("together", "deepseek-ai/DeepSeek-V3.1", [128_000, 16_384], [600_000, 600_000, 1_700_000], { sees: text }),
   row("together", "zai-org/GLM-4.7", [200_000, 100_000], [450_000, 450_000, 2_000_000], { sees: text }),
   row("together", "Qwen/Qwen3.5-397B-A17B", [262_144, 8_192], [600_000, 600_000, 3_600_000], { sees: text }),
-  row("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo", [131_072, 8_192], [880_000, 880_000, 880_000], { sees: text }),
+  row("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo", [131_072, 8_192], [880_000, 880_000, 880_000], {
+    sees: text,
+  }),
   // On one's own machine, by the model's name
   local("llama3.1*", { contextTokens: 131_072 }),
   local("llama3.2*", { contextTokens: 131_072 }),
@@ -160,5 +231,8 @@ export const modelRows: readonly ModelRow[] = [
   local("hermes*", { textCalls: true }),
   local("qwen2.5-coder*", { textCalls: true }),
   // The stand-in
-  { ...local("demo", { contextTokens: 100_000, sees: { images: false, thinking: false, tools: true } }), vendor: "demo" },
+  {
+    ...local("demo", { contextTokens: 100_000, sees: { images: false, thinking: false, tools: true } }),
+    vendor: "demo",
+  },
 ]

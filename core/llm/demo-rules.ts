@@ -71,11 +71,19 @@ export function planDemo({ text, results, tools }: Asked): DemoStep {
     const matter = (match[1] ?? "").trim()
     const last = results.at(-1)
     if (last) {
-      const told = last.isError ? `The tool ${last.toolName} could not do that: ${short(plain(last.text))}` : rule.tell(plain(last.text), matter)
+      const told = last.isError
+        ? `The tool ${last.toolName} could not do that: ${short(plain(last.text))}`
+        : rule.tell(plain(last.text), matter)
       return { text: `${told}\n\n${REMINDER}`, calls: [] }
     }
-    const offer = rule.tools.map((name) => tools.find((tool) => tool.name === name)).find((found) => found !== undefined)
-    if (!offer) return { text: `For that I would need the tool ${rule.tools.join(" or ")}, which is not offered here.\n\n${REMINDER}`, calls: [] }
+    const offer = rule.tools
+      .map((name) => tools.find((tool) => tool.name === name))
+      .find((found) => found !== undefined)
+    if (!offer)
+      return {
+        text: `For that I would need the tool ${rule.tools.join(" or ")}, which is not offered here.\n\n${REMINDER}`,
+        calls: [],
+      }
     return { text: "", calls: [{ name: offer.name, arguments: fitting(rule.input(matter), offer) }] }
   }
   const isGreeting = /^(?:hi|hello|hey|hallo|good (?:morning|evening|afternoon)|moin|servus)\b/i.test(text)
@@ -105,7 +113,10 @@ function fitting(input: Record<string, unknown>, { parameters }: ToolOffer): Rec
 
 /** A result without the marks of the fence. */
 function plain(text: string): string {
-  return text.replace(/^\s*<untrusted [^>]*>\n?/i, "").replace(/\n?<\/untrusted [^>]*>\s*$/i, "").trim()
+  return text
+    .replace(/^\s*<untrusted [^>]*>\n?/i, "")
+    .replace(/\n?<\/untrusted [^>]*>\s*$/i, "")
+    .trim()
 }
 
 function parsed(result: string): unknown {
@@ -121,10 +132,18 @@ function snippets(result: string): string[] {
   if (typeof value === "string") return value ? [short(value)] : []
   if (!isRecord(value)) return []
   const content = value["content"]
-  if (typeof content === "string") return content.split("\n").map((line) => line.replace(/^[-*]\s*/, "").trim()).filter(Boolean).slice(-10)
+  if (typeof content === "string")
+    return content
+      .split("\n")
+      .map((line) => line.replace(/^[-*]\s*/, "").trim())
+      .filter(Boolean)
+      .slice(-10)
   const list = Array.isArray(value["results"]) ? value["results"] : []
   return list.filter(isRecord).map((hit) => {
-    const snippet = String(hit["snippet"] ?? hit["text"] ?? "").replace(/\s+/g, " ").replace(/^[-*]\s*/, "").trim()
+    const snippet = words(hit["snippet"] ?? hit["text"])
+      .replace(/\s+/g, " ")
+      .replace(/^[-*]\s*/, "")
+      .trim()
     return typeof hit["path"] === "string" ? `${short(snippet)} (${hit["path"]})` : short(snippet)
   })
 }
@@ -134,23 +153,31 @@ function listing(title: string, result: string, keys: readonly string[]): string
   const list = Array.isArray(value) ? value : isRecord(value) ? keys.map((key) => value[key]).find(Array.isArray) : null
   if (!Array.isArray(list)) return `${title}:\n${short(result, 2_000)}`
   if (list.length === 0) return `${title}: none.`
-  const names = list.slice(0, 50).map((item: unknown) => (isRecord(item) ? String(item["path"] ?? item["name"] ?? JSON.stringify(item)) : String(item)))
+  const names = list
+    .slice(0, 50)
+    .map((item: unknown) =>
+      isRecord(item) ? words(item["path"] ?? item["name"] ?? item) : words(item),
+    )
   const more = list.length > names.length ? `\n… and ${list.length - names.length} more` : ""
   return `${title}:\n${names.map((name) => `- ${name}`).join("\n")}${more}`
 }
 
 function timeIn(result: string): string {
   const value = parsed(result)
-  if (!isRecord(value)) return short(String(value))
+  if (!isRecord(value)) return short(words(value))
   const local = value["local"] ?? value["text"] ?? value["iso"] ?? value["utc"] ?? value["time"] ?? value["now"]
   const zone = value["timeZone"] ?? value["zone"]
-  return local === undefined ? short(result) : `${String(local)}${zone === undefined ? "" : ` (${String(zone)})`}`
+  return local === undefined ? short(result) : `${words(local)}${zone === undefined ? "" : ` (${words(zone)})`}`
 }
 
 function contentIn(result: string): string {
   const value = parsed(result)
   const content = isRecord(value) ? (value["content"] ?? value["text"] ?? result) : value
-  return short(String(content), 4_000)
+  return short(words(content), 4_000)
+}
+
+function words(value: unknown): string {
+  return typeof value === "string" ? value : (JSON.stringify(value) ?? "")
 }
 
 function short(text: string, max = 300): string {

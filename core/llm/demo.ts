@@ -22,13 +22,24 @@ export function createDemoModel({ clock }: { clock: Clock }): Model {
     async *stream(request, { signal }) {
       const inputTokens = inputOf(request)
       let written = 0
-      const usage = () => ({ inputTokens, cachedInputTokens: 0, outputTokens: Math.ceil(written / 4), costUsdMicros: 0 })
+      const usage = () => ({
+        inputTokens,
+        cachedInputTokens: 0,
+        outputTokens: Math.ceil(written / 4),
+        costUsdMicros: 0,
+      })
       const answer = answerTo(request)
       for (const text of piecesOf(answer.text)) {
         // A turn of the event loop between pieces: a stop gets its chance, and other sessions go on.
         await clock.sleep(0, signal).catch(() => {}) // it rejects when stopped, which the next line sees
         if (signal.aborted) {
-          const failure = { message: "Stopped", kind: "aborted", status: null, retryable: false, retryAfterMs: null } as const
+          const failure = {
+            message: "Stopped",
+            kind: "aborted",
+            status: null,
+            retryable: false,
+            retryAfterMs: null,
+          } as const
           yield { type: "failed", failure, model: DEMO_ID, usage: usage() }
           return
         }
@@ -65,7 +76,10 @@ function lastPersonMessage(messages: readonly ModelMessage[]): { at: number; tex
   for (let at = messages.length - 1; at >= 0; at--) {
     const message = messages[at]
     if (message?.role !== "user") continue
-    const text = message.content.map((part) => (part.type === "text" ? part.text : "[image]")).join("\n").trim()
+    const text = message.content
+      .map((part) => (part.type === "text" ? part.text : "[image]"))
+      .join("\n")
+      .trim()
     if (!text.startsWith(HOST_NOTE)) return { at, text }
   }
   return { at: -1, text: "" }

@@ -31,7 +31,7 @@ export async function* streamChain(
   const spent: ModelUsage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, costUsdMicros: 0 }
   const first = chain[0]
   const start = usableFrom(chain, { at: 0, health }) ?? 0
-  for (let at = start; ; ) {
+  for (let at = start; ;) {
     const link: Link = chain[at] ?? first
     const nextAt = usableFrom(chain, { at: at + 1, health })
     const next = nextAt === null ? null : (chain[nextAt] ?? null)
@@ -55,7 +55,13 @@ export async function* streamChain(
         hasShown = true
         yield event
       }
-      failure ??= { message: "The stream ended without an end", kind: "garbage", status: null, retryable: false, retryAfterMs: null }
+      failure ??= {
+        message: "The stream ended without an end",
+        kind: "garbage",
+        status: null,
+        retryable: false,
+        retryAfterMs: null,
+      }
       if (failure.kind === "aborted") {
         health.released(link.id)
         yield { type: "failed", failure, model: link.id, usage: spent }
@@ -105,7 +111,13 @@ function usableFrom(chain: readonly Link[], { at, health }: { at: number; health
 /** With another model to ask, a person is not kept waiting for longer than this. */
 const MAX_WAIT_WITH_OTHERS_MS = 5_000
 
-const STOPPED: ModelFailure = { message: "Stopped", kind: "aborted", status: null, retryable: false, retryAfterMs: null }
+const STOPPED: ModelFailure = {
+  message: "Stopped",
+  kind: "aborted",
+  status: null,
+  retryable: false,
+  retryAfterMs: null,
+}
 
 function refusal(id: ModelId, permit: { refusedForMs: number }): ModelFailure {
   const seconds = Math.ceil(permit.refusedForMs / 1000)

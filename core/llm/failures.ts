@@ -27,10 +27,12 @@ export class NotAStream extends Error {
 /** Vendors' words for a prompt that does not fit: all are 400 (Groq: 413 too), and only the text tells. */
 const overflowWords =
   /context_length_exceeded|exceed_context_size|model_context_window_exceeded|maximum context length|maximum prompt length|prompt is too long|prompt too long|exceed(s|ed)? (the )?(model'?s? )?(max(imum)? )?context|context (window|length|size)( is)? exceeded|input token count .{0,40}exceeds|input tokens exceed|longer than the (maximum )?(model|context) length|greater than the context length|context the overflows|too large for model with \d+ maximum|available context size|reduce the length of (the|your) (messages|prompt)|`?inputs`? tokens \+ .{0,30}must be <=/i
-const creditWords = /insufficient_quota|insufficient.{0,12}(balance|credit|funds)|credit balance is too low|billing_error|exceeded your current quota|payment required/i
+const creditWords =
+  /insufficient_quota|insufficient.{0,12}(balance|credit|funds)|credit balance is too low|billing_error|exceeded your current quota|payment required/i
 const keyWords = /api key not valid|invalid.{0,12}api.?key|incorrect api key|API_KEY_INVALID/i
 const overloadWords = /overloaded|at capacity|server is busy|temporarily unavailable|try again later|\bcapacity\b/i
-const networkCodes = /ConnectionRefused|ConnectionClosed|ConnectionReset|FailedToOpenSocket|ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|socket|connect|network|terminated|cut by/i
+const networkCodes =
+  /ConnectionRefused|ConnectionClosed|ConnectionReset|FailedToOpenSocket|ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|socket|connect|network|terminated|cut by/i
 
 export const MAX_MESSAGE_CHARACTERS = 400 // a vendor's sentence or two; a page of HTML is no message
 
@@ -85,9 +87,19 @@ function interruptedFailure({ interrupted, afterMs }: Interruption, { vendor }: 
   const base = { status: null, retryAfterMs: null }
   if (interrupted === "aborted") return { ...base, kind: "aborted", retryable: false, message: "Stopped" }
   if (interrupted === "first_byte") {
-    return { ...base, kind: "timeout", retryable: true, message: `${vendor.title} did not begin to answer within ${seconds} s` }
+    return {
+      ...base,
+      kind: "timeout",
+      retryable: true,
+      message: `${vendor.title} did not begin to answer within ${seconds} s`,
+    }
   }
-  return { ...base, kind: "timeout", retryable: true, message: `${vendor.title} sent nothing for ${seconds} s and was given up` }
+  return {
+    ...base,
+    kind: "timeout",
+    retryable: true,
+    message: `${vendor.title} sent nothing for ${seconds} s and was given up`,
+  }
 }
 
 type Judgement = { kind: Kind; retryable: boolean; hint?: string }
@@ -103,7 +115,9 @@ function judge(facts: Facts, { vendor, host, modelName }: FailureContext): Judge
     return { kind: "auth", retryable: false, hint: keyHint(vendor) }
   }
   if (status === 404) {
-    const hint = vendor.local ? `Is the model "${modelName}" installed there?` : `Does the model "${modelName}" exist? \`ironclaw model list --live\` asks.`
+    const hint = vendor.local
+      ? `Is the model "${modelName}" installed there?`
+      : `Does the model "${modelName}" exist? \`ironclaw model list --live\` asks.`
     return { kind: "bad_request", retryable: false, hint }
   }
   if (status === 408) return { kind: "timeout", retryable: true }
@@ -111,13 +125,19 @@ function judge(facts: Facts, { vendor, host, modelName }: FailureContext): Judge
   if (status === 429) return { kind: "rate_limit", retryable: true }
   if (status !== null && status >= 500) return { kind: "overloaded", retryable: true }
   if (status !== null && status >= 400) return { kind: "bad_request", retryable: false }
-  if (facts.shape === "garbage") return { kind: "garbage", retryable: false, hint: `Does ${host} speak this vendor's language?` }
+  if (facts.shape === "garbage")
+    return { kind: "garbage", retryable: false, hint: `Does ${host} speak this vendor's language?` }
   if (/rate.?limit/i.test(words)) return { kind: "rate_limit", retryable: true }
-  if (overloadWords.test(words) || /server_error|internal|api_error/i.test(code)) return { kind: "overloaded", retryable: true }
+  if (overloadWords.test(words) || /server_error|internal|api_error/i.test(code))
+    return { kind: "overloaded", retryable: true }
   if (facts.shape === "vendor_error") return { kind: "bad_request", retryable: false }
   if (facts.shape === "cut") return { kind: "network", retryable: true }
   if (networkCodes.test(words)) {
-    return { kind: "network", retryable: true, hint: vendor.local ? `Is the server at ${host} running?` : "Is the machine online?" }
+    return {
+      kind: "network",
+      retryable: true,
+      hint: vendor.local ? `Is the server at ${host} running?` : "Is the machine online?",
+    }
   }
   return { kind: "network", retryable: false }
 }
@@ -164,8 +184,12 @@ function factsOf(error: unknown): Facts {
   if (/TypeValidation/.test(name) && isRecord(error["value"]) && error["value"]["error"] !== undefined) {
     return { ...none, ...bodyFacts(JSON.stringify(error["value"])), shape: "vendor_error" }
   }
-  if (/JSONParse|TypeValidation/.test(name)) return { ...none, text: "It sent an event that could not be read.", shape: "garbage" }
-  if (/InvalidResponseData|NoContentGenerated|EmptyResponseBody/.test(name) || /without a finish reason|stream ended/i.test(message)) {
+  if (/JSONParse|TypeValidation/.test(name))
+    return { ...none, text: "It sent an event that could not be read.", shape: "garbage" }
+  if (
+    /InvalidResponseData|NoContentGenerated|EmptyResponseBody/.test(name) ||
+    /without a finish reason|stream ended/i.test(message)
+  ) {
     const isCut = /ended/i.test(message)
     return { ...none, text: isCut ? "The answer broke off." : message, shape: isCut ? "cut" : "garbage" }
   }
@@ -187,7 +211,13 @@ function factsOf(error: unknown): Facts {
   }
   if (!(error instanceof Error)) {
     const body = bodyFacts(JSON.stringify({ error }))
-    return { ...none, status: body.status, code: body.code, text: body.text || "It reported an error.", shape: "vendor_error" }
+    return {
+      ...none,
+      status: body.status,
+      code: body.code,
+      text: body.text || "It reported an error.",
+      shape: "vendor_error",
+    }
   }
   const code = `${name} ${typeof error["code"] === "string" ? error["code"] : ""}`
   const inner = isRecord(cause) && typeof cause["message"] === "string" ? ` ${cause["message"]}` : ""
@@ -205,9 +235,13 @@ function bodyFacts(body: string): { status: number | null; code: string; text: s
   if (Array.isArray(parsed)) parsed = parsed[0] // Gemini sends a list of one
   if (!isRecord(parsed)) return { status: null, code: "", text: "" }
   const error = isRecord(parsed["error"]) ? parsed["error"] : parsed
-  const text = [error["message"], parsed["message"], parsed["error"], parsed["detail"]].find((part) => typeof part === "string")
+  const text = [error["message"], parsed["message"], parsed["error"], parsed["detail"]].find(
+    (part) => typeof part === "string",
+  )
   const code = [error["type"], error["code"], error["status"]].filter((part) => typeof part === "string").join(" ")
-  const delay = Array.isArray(error["details"]) ? error["details"].find((detail) => isRecord(detail) && typeof detail["retryDelay"] === "string") : null
+  const delay = Array.isArray(error["details"])
+    ? error["details"].find((detail) => isRecord(detail) && typeof detail["retryDelay"] === "string")
+    : null
   const wait = isRecord(delay) ? ` Retry in ${String(delay["retryDelay"])}.` : ""
   return { status: statusOf(error["code"]), code, text: typeof text === "string" ? text + wait : "" }
 }

@@ -13,17 +13,34 @@ const MAX_LIST_BYTES = 8_388_608 // OpenRouter's list of several hundred models 
 const MAX_MODELS = 2_000
 const TIMEOUT_MS = 10_000 // a list comes in under a second; ten covers a bad line
 
-export async function askVendor({ vendor, baseUrl, fetch, signal }: { vendor: Vendor; baseUrl: string; fetch: Fetch; signal: AbortSignal }): Promise<string[]> {
+export async function askVendor({
+  vendor,
+  baseUrl,
+  fetch,
+  signal,
+}: {
+  vendor: Vendor
+  baseUrl: string
+  fetch: Fetch
+  signal: AbortSignal
+}): Promise<string[]> {
   try {
     const headers: Record<string, string> = { accept: "application/json", "user-agent": "ironclaw" }
     if (vendor.format === "anthropic") headers["anthropic-version"] = "2023-06-01"
-    const response = await fetch(`${baseUrl}/models`, { headers, redirect: "error", signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]) })
+    const response = await fetch(`${baseUrl}/models`, {
+      headers,
+      redirect: "error",
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    })
     const body = await readBounded(response, MAX_LIST_BYTES)
     if (!response.ok) return []
     const judged = judgeShape(Answer, JSON.parse(body))
     if (!judged.ok) return []
     const { data = [], models = [] } = judged.value
-    return [...data.map(({ id }) => id), ...models.map(({ name }) => name.replace(/^models\//, ""))].slice(0, MAX_MODELS)
+    return [...data.map(({ id }) => id), ...models.map(({ name }) => name.replace(/^models\//, ""))].slice(
+      0,
+      MAX_MODELS,
+    )
   } catch {
     return [] // unreachable, refused, stopped or not JSON: `model test` tells why
   }

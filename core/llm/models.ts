@@ -49,7 +49,12 @@ export function createModels(deps: ModelsDeps): Models {
     const { vendor, name } = split
     const ownUrl = vendor === backend ? settings.baseUrl : null
     const baseUrl = ownUrl ?? vendor.baseUrl
-    return { vendor, name, id: `${vendor.name}/${name}`, baseUrl: baseUrl === null ? null : withVersionPath(baseUrl, vendor.format) }
+    return {
+      vendor,
+      name,
+      id: `${vendor.name}/${name}`,
+      baseUrl: baseUrl === null ? null : withVersionPath(baseUrl, vendor.format),
+    }
   }
 
   function nameOnly(id: ModelId, backend: Vendor | null): { vendor: Vendor; name: string } | null {
@@ -60,12 +65,18 @@ export function createModels(deps: ModelsDeps): Models {
   function linkOf(place: Place): Link {
     const { vendor, name, id, baseUrl } = place
     if (!vendor.local && keyFor(vendor) === null) {
-      throw new AppError("model.no_key", `${vendor.title} needs a key, and ${vendor.keyNames.join(" or ")} is not set`, {
-        hint: `Get one at ${vendor.keyUrl ?? "the vendor"}, then set ${vendor.keyNames[0] ?? "LLM_API_KEY"} in the environment or with \`ironclaw secret set\`.`,
-      })
+      throw new AppError(
+        "model.no_key",
+        `${vendor.title} needs a key, and ${vendor.keyNames.join(" or ")} is not set`,
+        {
+          hint: `Get one at ${vendor.keyUrl ?? "the vendor"}, then set ${vendor.keyNames[0] ?? "LLM_API_KEY"} in the environment or with \`ironclaw secret set\`.`,
+        },
+      )
     }
     if (baseUrl === null) {
-      throw new AppError("model.unknown", `"${id}" has no address`, { hint: "Set it: `ironclaw config set model.base_url URL`, or LLM_BASE_URL." })
+      throw new AppError("model.unknown", `"${id}" has no address`, {
+        hint: "Set it: `ironclaw config set model.base_url URL`, or LLM_BASE_URL.",
+      })
     }
     const known = links.get(`${id} ${baseUrl}`)
     if (known) return known
@@ -78,9 +89,16 @@ export function createModels(deps: ModelsDeps): Models {
     const row = modelRow(vendor, name)
     const waits = deps.waits ?? waitsFor(vendor.quirks)
     const host = URL.parse(baseUrl)?.host ?? baseUrl
-    const fetch: Fetch = (url, init) => deps.fetchFor({ vendor, baseUrl, credential: credentialOf(vendor, keyFor(vendor)) })(url, init)
+    const fetch: Fetch = (url, init) =>
+      deps.fetchFor({ vendor, baseUrl, credential: credentialOf(vendor, keyFor(vendor)) })(url, init)
     let wire: Promise<LanguageModelV4> | null = null
-    const open = () => (wire ??= openWire(vendor.format === "demo" ? "openai" : vendor.format, { vendor, modelName: name, baseUrl, fetch }))
+    const open = () =>
+      (wire ??= openWire(vendor.format === "demo" ? "openai" : vendor.format, {
+        vendor,
+        modelName: name,
+        baseUrl,
+        fetch,
+      }))
     const redact = (text: string) => {
       const key = keyFor(vendor)
       return deps.redact(key ? text.replaceAll(key.value, "[key]") : text)
@@ -132,7 +150,8 @@ export function createModels(deps: ModelsDeps): Models {
       contextTokens,
       maxOutputTokens,
       sees,
-      stream: (request, { signal }) => streamChain(chain, { request, signal }, { clock, health, jitter: deps.jitter, onFailure: deps.onFailure }),
+      stream: (request, { signal }) =>
+        streamChain(chain, { request, signal }, { clock, health, jitter: deps.jitter, onFailure: deps.onFailure }),
     }
   }
 
@@ -144,11 +163,15 @@ export function createModels(deps: ModelsDeps): Models {
         const key = keyFor(vendor)
         const configured = vendor === backend || (!vendor.local && key !== null) || vendor.format === "demo"
         const names = rowsOf(vendor).map((row) => row.name.replace(/\*$/, ""))
-        if (vendor === backend && settings.model !== null) names.push(locate(settings.model, { ...settings, backend: vendor.name }).name)
+        if (vendor === backend && settings.model !== null)
+          names.push(locate(settings.model, { ...settings, backend: vendor.name }).name)
         if (live && configured && vendor.format !== "demo") {
           const { baseUrl } = locate(`${vendor.name}/any`, settings)
           const credential = credentialOf(vendor, key)
-          if (baseUrl !== null) names.push(...(await askVendor({ vendor, baseUrl, fetch: deps.fetchFor({ vendor, baseUrl, credential }), signal })))
+          if (baseUrl !== null)
+            names.push(
+              ...(await askVendor({ vendor, baseUrl, fetch: deps.fetchFor({ vendor, baseUrl, credential }), signal })),
+            )
         }
         return [...new Set(names)].map((name) => listing(vendor, { name, configured }))
       }),

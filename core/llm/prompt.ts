@@ -16,7 +16,11 @@ export function toCallOptions(request: ModelRequest, context: PromptContext): La
   const { row, vendor } = context
   const choice = request.toolChoice ?? "auto"
   const hasTools = request.tools.length > 0 && row.sees.tools
-  const thinking = thinkingWord(request.thinking ?? context.thinking, { row, vendor, hasTools: hasTools && choice !== "none" })
+  const thinking = thinkingWord(request.thinking ?? context.thinking, {
+    row,
+    vendor,
+    hasTools: hasTools && choice !== "none",
+  })
   // Anthropic wants a number; elsewhere the vendor's own limit holds unless the caller sets one.
   const maxOutputTokens = request.maxOutputTokens ?? (vendor.format === "anthropic" ? row.maxOutputTokens : undefined)
   return {
@@ -27,7 +31,12 @@ export function toCallOptions(request: ModelRequest, context: PromptContext): La
     ...(row.sampling && request.stop !== undefined && request.stop.length > 0 ? { stopSequences: request.stop } : {}),
     ...(hasTools
       ? {
-          tools: request.tools.map(({ name, description, parameters }) => ({ type: "function" as const, name, description, inputSchema: parameters })),
+          tools: request.tools.map(({ name, description, parameters }) => ({
+            type: "function" as const,
+            name,
+            description,
+            inputSchema: parameters,
+          })),
           toolChoice: typeof choice === "string" ? { type: choice } : { type: "tool" as const, toolName: choice.name },
         }
       : {}),
@@ -43,7 +52,10 @@ export function toCallOptions(request: ModelRequest, context: PromptContext): La
 type Reasoning = NonNullable<LanguageModelV4CallOptions["reasoning"]>
 
 /** Null: say nothing, the model's own habit holds. */
-function thinkingWord(level: ThinkingLevel, { row, vendor, hasTools }: { row: ModelRow; vendor: Vendor; hasTools: boolean }): Reasoning | null {
+function thinkingWord(
+  level: ThinkingLevel,
+  { row, vendor, hasTools }: { row: ModelRow; vendor: Vendor; hasTools: boolean },
+): Reasoning | null {
   if (!row.sees.thinking) return null
   if (vendor.format === "openai") {
     if (vendor.quirks.thinking === "none") return null
@@ -61,28 +73,41 @@ function toPrompt(request: ModelRequest, context: PromptContext): LanguageModelV
     // One mark behind the stable prefix (tools stand before it and are covered), one behind the newest message.
     const lastStable = request.system.findLastIndex(({ cache }) => cache)
     for (const [index, { text }] of request.system.entries()) {
-      if (text) prompt.push({ role: "system", content: text, ...(index === lastStable ? { providerOptions: CACHE } : {}) })
+      if (text)
+        prompt.push({ role: "system", content: text, ...(index === lastStable ? { providerOptions: CACHE } : {}) })
     }
   } else if (request.system.length > 0) {
     // One message: many chat templates of open models know only one.
-    const text = request.system.map((part) => part.text).filter(Boolean).join("\n\n")
+    const text = request.system
+      .map((part) => part.text)
+      .filter(Boolean)
+      .join("\n\n")
     if (text) prompt.push({ role: "system", content: text })
   }
   const firstMessage = prompt.length
   addMessages(prompt, request.messages, context)
   const last = prompt.at(-1)
-  if (isAnthropic && last && prompt.length > firstMessage && request.system.some(({ cache }) => cache)) last.providerOptions = CACHE
+  if (isAnthropic && last && prompt.length > firstMessage && request.system.some(({ cache }) => cache))
+    last.providerOptions = CACHE
   return prompt
 }
 
 /** Results right behind their calls, each call with exactly one; a result without its call becomes the user's text. */
-function addMessages(prompt: LanguageModelV4Message[], messages: readonly ModelMessage[], context: PromptContext): void {
+function addMessages(
+  prompt: LanguageModelV4Message[],
+  messages: readonly ModelMessage[],
+  context: PromptContext,
+): void {
   const shortIds = context.vendor.quirks.shortCallIds
   for (let at = 0; at < messages.length; at++) {
     const message = messages[at]
     if (message === undefined) continue
     if (message.role === "user") prompt.push(userMessage(message, context.row))
-    else if (message.role === "tool") prompt.push({ role: "user", content: [{ type: "text", text: `[Result of ${message.toolName}]\n${message.text}` }] })
+    else if (message.role === "tool")
+      prompt.push({
+        role: "user",
+        content: [{ type: "text", text: `[Result of ${message.toolName}]\n${message.text}` }],
+      })
     else {
       if (!message.text && message.toolCalls.length === 0) continue
       prompt.push(assistantMessage(message, context))
@@ -97,7 +122,10 @@ function addMessages(prompt: LanguageModelV4Message[], messages: readonly ModelM
         role: "tool",
         content: message.toolCalls.map(({ id, name }) => {
           const result = results.get(id)
-          const output = { type: result && !result.isError ? ("text" as const) : ("error-text" as const), value: result?.text ?? NO_RESULT }
+          const output = {
+            type: result && !result.isError ? ("text" as const) : ("error-text" as const),
+            value: result?.text ?? NO_RESULT,
+          }
           return { type: "tool-result" as const, toolCallId: shortIds ? shortId(id) : id, toolName: name, output }
         }),
       })
@@ -118,13 +146,17 @@ function userMessage({ content }: Extract<ModelMessage, { role: "user" }>, row: 
 
 type AssistantMessage = Extract<LanguageModelV4Message, { role: "assistant" }>
 
-function assistantMessage({ text, toolCalls }: Extract<ModelMessage, { role: "assistant" }>, context: PromptContext): AssistantMessage {
+function assistantMessage(
+  { text, toolCalls }: Extract<ModelMessage, { role: "assistant" }>,
+  context: PromptContext,
+): AssistantMessage {
   const content: AssistantMessage["content"] = []
   const kept = toolCalls.map((call) => context.thoughts.recall(context.vendor, call))
   const thought = kept.find((found): found is Kept => found !== null && found.thinking.length > 0)
   if (thought) content.push(...thought.thinking)
   if (text) content.push({ type: "text", text })
-  for (const [index, call] of toolCalls.entries()) content.push(callPart(call, { kept: kept[index] ?? null, shortIds: context.vendor.quirks.shortCallIds }))
+  for (const [index, call] of toolCalls.entries())
+    content.push(callPart(call, { kept: kept[index] ?? null, shortIds: context.vendor.quirks.shortCallIds }))
   return { role: "assistant", content }
 }
 

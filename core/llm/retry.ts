@@ -12,7 +12,10 @@ const MAX_DELAY_MS = 8_000
  * Milliseconds to wait before the next try, or null: no further try. `tries` counts those made. `jitter` gives 0 ≤ x < 1, so that many
  * clients of one vendor do not come back in step; the wait lies between half and the whole of the doubled delay.
  */
-export function retryDelayMs(failure: ModelFailure, { tries, jitter }: { tries: number; jitter: () => number }): number | null {
+export function retryDelayMs(
+  failure: ModelFailure,
+  { tries, jitter }: { tries: number; jitter: () => number },
+): number | null {
   if (!failure.retryable || tries >= MAX_TRIES) return null
   if (failure.retryAfterMs !== null) {
     if (failure.retryAfterMs > MAX_RETRY_AFTER_MS) return null

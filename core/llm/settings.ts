@@ -22,7 +22,13 @@ export type Key = { name: string; value: string }
 export type KeyFor = (vendor: Vendor) => Key | null
 
 /** Looks a vendor's names up, best first. `lookup` knows the environment and the secrets; an empty value counts as none. */
-export function createKeyFor({ settings, lookup }: { settings: () => LlmSettings; lookup: (name: string) => string | null }): KeyFor {
+export function createKeyFor({
+  settings,
+  lookup,
+}: {
+  settings: () => LlmSettings
+  lookup: (name: string) => string | null
+}): KeyFor {
   return (vendor) => {
     for (const name of keyNames(vendor, settings())) {
       const value = lookup(name)?.trim()
@@ -65,7 +71,8 @@ function modelName(vendor: Vendor, model: string | null): string | null {
   if (model === null) return vendor.defaultModel
   const slash = model.indexOf("/")
   // OpenRouter has models of its own named openrouter/…; there the vendor's name is part of the model's.
-  const isOwnPrefix = slash !== -1 && findVendorQuietly(model.slice(0, slash)) === vendor && model !== vendor.defaultModel
+  const isOwnPrefix =
+    slash !== -1 && findVendorQuietly(model.slice(0, slash)) === vendor && model !== vendor.defaultModel
   return isOwnPrefix ? model.slice(slash + 1) : model
 }
 

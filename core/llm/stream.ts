@@ -1,5 +1,11 @@
 /** One attempt at one model: the vendor's stream as our events. Never throws; ends with exactly one `finished` or `failed`. */
-import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4ReasoningPart, LanguageModelV4Usage, SharedV4ProviderMetadata } from "@ai-sdk/provider"
+import type {
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  LanguageModelV4ReasoningPart,
+  LanguageModelV4Usage,
+  SharedV4ProviderMetadata,
+} from "@ai-sdk/provider"
 import type { Clock } from "../clock.ts"
 import { newId } from "../id.ts"
 import type { ModelRow } from "./catalogue-models.ts"
@@ -31,7 +37,8 @@ type HeardCall = { name: string; input: string; metadata: SharedV4ProviderMetada
 export async function* streamOnce(attempt: Attempt): AsyncGenerator<ModelEvent, void, undefined> {
   const { id, vendor, row, request, options, clock, thoughts } = attempt
   const waiting = startWaiting({ clock, waits: attempt.waits, signal: attempt.signal })
-  const watch = row.textCalls && request.trusted && request.tools.length > 0 ? createTextCallWatch(request.tools) : noTextCalls
+  const watch =
+    row.textCalls && request.trusted && request.tools.length > 0 ? createTextCallWatch(request.tools) : noTextCalls
   const text = createTextCleaner()
   const thinking = createTextCleaner()
   const calls: HeardCall[] = []
@@ -69,12 +76,14 @@ export async function* streamOnce(attempt: Attempt): AsyncGenerator<ModelEvent, 
         waiting.begun()
         outputCharacters += part.delta.length
       } else if (part.type === "tool-call") {
-        if (!part.providerExecuted) calls.push({ name: part.toolName, input: part.input, metadata: part.providerMetadata ?? null })
+        if (!part.providerExecuted)
+          calls.push({ name: part.toolName, input: part.input, metadata: part.providerMetadata ?? null })
       } else if (part.type === "error") {
         throw part.error
       } else if (part.type === "finish") {
         const { unified } = part.finishReason
-        if (unified === "interrupted" || unified === "error") throw new Error("The stream ended without a finish reason")
+        if (unified === "interrupted" || unified === "error")
+          throw new Error("The stream ended without a finish reason")
         const heldBack = watch.end()
         if ("text" in heldBack && heldBack.text) yield { type: "text", text: heldBack.text }
         const reason = finishReason(unified)
@@ -84,7 +93,8 @@ export async function* streamOnce(attempt: Attempt): AsyncGenerator<ModelEvent, 
           const kept = vendor.format === "anthropic" ? [...thoughtParts.values()] : []
           for (const [index, call] of calls.entries()) {
             const event = readCall(call)
-            if (index === 0 || call.metadata) thoughts.keep(vendor, event.call, { thinking: index === 0 ? kept : [], metadata: call.metadata })
+            if (index === 0 || call.metadata)
+              thoughts.keep(vendor, event.call, { thinking: index === 0 ? kept : [], metadata: call.metadata })
             yield event
             called += 1
           }
@@ -106,7 +116,10 @@ export async function* streamOnce(attempt: Attempt): AsyncGenerator<ModelEvent, 
   }
 }
 
-function noteThought(parts: Map<string, LanguageModelV4ReasoningPart>, { id, delta, metadata }: { id: string; delta: string; metadata: SharedV4ProviderMetadata | undefined }): void {
+function noteThought(
+  parts: Map<string, LanguageModelV4ReasoningPart>,
+  { id, delta, metadata }: { id: string; delta: string; metadata: SharedV4ProviderMetadata | undefined },
+): void {
   const part = parts.get(id) ?? { type: "reasoning", text: "" }
   part.text += delta
   if (metadata) part.providerOptions = metadata
@@ -121,13 +134,21 @@ function readCall({ name, input }: HeardCall): Extract<ModelEvent, { type: "tool
     args = input.trim() === "" ? {} : JSON.parse(input)
   } catch (error) {
     const why = error instanceof Error ? error.message : "not JSON"
-    return { type: "tool_call", call: { id, name, arguments: {} }, problem: `The arguments are not valid JSON (${why}). Send one JSON object.` }
+    return {
+      type: "tool_call",
+      call: { id, name, arguments: {} },
+      problem: `The arguments are not valid JSON (${why}). Send one JSON object.`,
+    }
   }
   if (!isRecord(args)) {
     return { type: "tool_call", call: { id, name, arguments: {} }, problem: "The arguments must be one JSON object." }
   }
   if (/\\u0000/.test(input)) {
-    return { type: "tool_call", call: { id, name, arguments: {} }, problem: "The arguments must not contain NUL characters." }
+    return {
+      type: "tool_call",
+      call: { id, name, arguments: {} },
+      problem: "The arguments must not contain NUL characters.",
+    }
   }
   return { type: "tool_call", call: { id, name, arguments: args } }
 }
@@ -179,7 +200,14 @@ function reportedUsage(row: ModelRow, { inputTokens, outputTokens }: LanguageMod
 
 /** What a call that broke off, or whose vendor does not count, has probably used. Better than 0: limits must hold for those too. */
 function estimatedUsage({ row, vendor, request }: Attempt, outputCharacters: number): ModelUsage {
-  const family: TokenFamily = vendor.format === "openai" ? (vendor.name === "openai" ? "openai" : "other") : vendor.format === "google" ? "google" : "anthropic"
+  const family: TokenFamily =
+    vendor.format === "openai"
+      ? vendor.name === "openai"
+        ? "openai"
+        : "other"
+      : vendor.format === "google"
+        ? "google"
+        : "anthropic"
   let input = 0
   for (const part of request.system) input += estimateTextTokens(part.text, family)
   for (const message of request.messages) input += estimateTokens(message, family)
@@ -189,7 +217,12 @@ function estimatedUsage({ row, vendor, request }: Attempt, outputCharacters: num
 
 function toUsage(row: ModelRow, counts: TokenCounts): ModelUsage {
   const { input, cachedInput, output } = counts
-  return { inputTokens: input, cachedInputTokens: Math.min(cachedInput, input), outputTokens: output, costUsdMicros: costUsdMicros(row.price, counts) }
+  return {
+    inputTokens: input,
+    cachedInputTokens: Math.min(cachedInput, input),
+    outputTokens: output,
+    costUsdMicros: costUsdMicros(row.price, counts),
+  }
 }
 
 const MAX_COUNT = 2_147_483_647 // the column's, and more than any window

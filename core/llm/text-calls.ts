@@ -46,7 +46,9 @@ export function createTextCallWatch(offers: readonly ToolOffer[]): TextCallWatch
 function couldBeCall(text: string): boolean {
   const start = text.trimStart()
   if (text.length > MAX_HELD_CHARACTERS) return false
-  return openings.some((opening) => (start.length < opening.length ? opening.startsWith(start) : start.startsWith(opening)))
+  return openings.some((opening) =>
+    start.length < opening.length ? opening.startsWith(start) : start.startsWith(opening),
+  )
 }
 
 function readCalls(message: string, offers: readonly ToolOffer[]): WrittenCall[] | null {

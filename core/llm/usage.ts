@@ -77,7 +77,10 @@ export function createUsage({ db, clock, limits, timeZone }: UsageDeps): Usage {
         labels: [], // numbers of the host's own counting
         source: "host",
       }
-      return db.orm.insert(usage).values({ ...row, createdAt: clock.iso() }).toSQL()
+      return db.orm
+        .insert(usage)
+        .values({ ...row, createdAt: clock.iso() })
+        .toSQL()
     },
     judge: ({ agentId, jobId = null }) => budget.judge({ agentId, jobId }),
     async summary({ since, until, by, sessionId = null }) {

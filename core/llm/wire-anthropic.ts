@@ -5,5 +5,7 @@ import { NO_KEY, type WireSpec } from "./wire.ts"
 
 export function open({ modelName, baseUrl, fetch }: WireSpec): LanguageModelV4 {
   // The package calls it with a URL text and an init object, which is all that our fetch takes.
-  return createAnthropic({ baseURL: baseUrl, apiKey: NO_KEY, fetch: fetch as unknown as typeof globalThis.fetch })(modelName)
+  return createAnthropic({ baseURL: baseUrl, apiKey: NO_KEY, fetch: fetch as unknown as typeof globalThis.fetch })(
+    modelName,
+  )
 }

@@ -75,8 +75,8 @@ export async function readBounded(response: Response, maxBytes: number): Promise
   const chunks: Uint8Array[] = []
   let size = 0
   for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
+    const { done, value }: { done: boolean; value?: Uint8Array } = await reader.read()
+    if (done || !value) break
     chunks.push(value)
     size += value.byteLength
     if (size >= maxBytes) {

@@ -112,23 +112,41 @@ function toHit(found: Found, { score, words }: { score: number; words: readonly 
   return { path, line, snippet: defang(content.slice(start, start + SNIPPET_CHARACTERS)), score, labels, source }
 }
 
-/** The start of the line with the first word that was asked for, or a point shortly before it where the line is long. */
+/** Where the stretch begins that shows most of what was asked for: the start of its line, or shortly before it where the line is long. */
 function snippetStart(content: string, words: readonly string[]): number {
   if (content.length <= SNIPPET_CHARACTERS) return 0
   const lower = content.toLowerCase()
-  let first = Infinity
-  for (const word of words) {
-    if (word.length < 3 && !word.match(UNSPACED)) continue
-    // Without its ending, so that "running" also finds "runs".
-    const stem = word.toLowerCase().slice(0, Math.max(3, word.length - 3))
-    const at = lower.indexOf(stem)
-    if (at >= 0 && at < first) first = at
+  // Words of one or two letters stand everywhere; characters of unspaced scripts are words.
+  const telling = words.filter((word) => word.length > 2 || word.search(UNSPACED) >= 0)
+  const found = distinctLower(telling).flatMap((word) => placesOf(lower, word))
+  let best = 0
+  let bestWeight = 0
+  for (const { at } of found) {
+    const shown = new Map<string, number>()
+    for (const place of found) {
+      if (place.at < at || place.at >= at + SNIPPET_CHARACTERS) continue
+      shown.set(place.word, Math.max(place.weight, shown.get(place.word) ?? 0))
+    }
+    const weight = shown.values().reduce((sum, each) => sum + each, 0)
+    // Of equals the later: there what was asked for stands in front.
+    if (weight > bestWeight || (weight === bestWeight && at > best)) [best, bestWeight] = [at, weight]
   }
-  if (first === Infinity || first >= content.length) return 0
-  const lineStart = content.lastIndexOf("\n", first) + 1
-  if (first - lineStart < SNIPPET_CHARACTERS / 2) return lineStart
-  const space = content.indexOf(" ", first - SNIPPET_CHARACTERS / 4)
-  return space >= 0 && space < first ? space + 1 : first
+  const lineStart = content.lastIndexOf("\n", best) + 1
+  if (best - lineStart < SNIPPET_CHARACTERS / 4) return lineStart
+  const space = content.indexOf(" ", best - SNIPPET_CHARACTERS / 4)
+  return space >= 0 && space < best ? space + 1 : best
+}
+
+type Place = { word: string; at: number; weight: number }
+
+/** Where `word` stands, whole or (at half the weight) without its ending, so that "running" also finds "runs". Long words weigh more. */
+function placesOf(lower: string, word: string): Place[] {
+  const places: Place[] = []
+  const stem = word.slice(0, Math.max(3, word.length - 3))
+  for (let at = lower.indexOf(stem); at >= 0 && places.length < MAX_PARTS; at = lower.indexOf(stem, at + 1)) {
+    places.push({ word, at, weight: lower.startsWith(word, at) ? word.length : word.length / 2 })
+  }
+  return places
 }
 
 function countLines(text: string): number {

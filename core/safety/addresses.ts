@@ -7,7 +7,7 @@
 import { isIPv4, isIPv6 } from "node:net"
 import { type IpRange, ipv4Ranges, ipv6Ranges, isatapMarks } from "./ip-ranges.ts"
 
-export type AddressVerdict = { verdict: "allow" } | { verdict: "deny"; why: string }
+type AddressVerdict = { verdict: "allow" } | { verdict: "deny"; why: string }
 
 type Net = { bytes: Uint8Array; bits: number; range: IpRange }
 

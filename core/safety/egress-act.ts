@@ -77,7 +77,7 @@ export type EgressRecord = {
   bytesIn: number
   durationMs: number
 }
-export type EgressOutcome = "done" | "refused" | "failed"
+type EgressOutcome = "done" | "refused" | "failed"
 
 export type Act = {
   readonly who: EgressCaller
@@ -97,7 +97,7 @@ export type Act = {
   fail(thrown: unknown): Promise<unknown>
 }
 
-export type ActDeps = { clock: Clock; onEnd: (act: Act, record: EgressRecord) => void | Promise<void> }
+type ActDeps = { clock: Clock; onEnd: (act: Act, record: EgressRecord) => void | Promise<void> }
 
 export function beginAct(
   who: EgressCaller,
@@ -135,8 +135,10 @@ export function beginAct(
       record.verdicts[gate] = `deny: ${why}`
       return refusal(why)
     },
-    errorOf: (thrown) =>
-      stop.signal.aborted ? stop.signal.reason : asEgressError(thrown, record.host || "the other side"),
+    errorOf(thrown) {
+      const reason: unknown = stop.signal.reason
+      return stop.signal.aborted ? reason : asEgressError(thrown, record.host || "the other side")
+    },
     finish: (why) => end("done", why),
     async fail(thrown) {
       const error = act.errorOf(thrown)

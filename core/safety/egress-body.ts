@@ -6,7 +6,7 @@ import { AppError } from "../errors.ts"
 
 /** Whatever a fetch takes as a body. */
 export type GivenBody = NonNullable<RequestInit["body"]>
-export type RequestBody = { bytes: Uint8Array<ArrayBuffer> | null; contentType: string | null }
+type RequestBody = { bytes: Uint8Array<ArrayBuffer> | null; contentType: string | null }
 
 /** The body of a fetch init, whole: nothing leaves before all of it was judged. Throws `egress.too_large`. */
 export async function readRequestBody(
@@ -27,7 +27,8 @@ export async function readRequestBody(
   const contentType = carrier.headers.get("content-type")
   const chunks: Uint8Array[] = []
   let total = 0
-  const reader = carrier.body?.getReader()
+  const stream: ReadableStream<Uint8Array> | null = carrier.body
+  const reader = stream?.getReader()
   const onAbort = () => void reader?.cancel(signal.reason).catch(() => {}) // the source's own complaint helps nobody
   signal.addEventListener("abort", onAbort, { once: true })
   try {
@@ -65,7 +66,7 @@ const decoders: Record<string, () => Transform> = {
   zstd: () => createZstdDecompress(),
 }
 
-export function isEncoded(contentEncoding: string | undefined): boolean {
+function isEncoded(contentEncoding: string | undefined): boolean {
   return (
     contentEncoding !== undefined &&
     contentEncoding.trim() !== "" &&
@@ -73,7 +74,7 @@ export function isEncoded(contentEncoding: string | undefined): boolean {
   )
 }
 
-export type BodyBounds = {
+type BodyBounds = {
   maxBytes: number
   /** Decoded bytes per byte on the wire; counts from {@link RATIO_FROM_BYTES} decoded bytes on. */
   maxRatio: number

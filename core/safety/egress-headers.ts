@@ -38,7 +38,7 @@ const framingNames = new Set([
 
 const MAX_HEADER_BYTES = 32_768 // servers commonly take 8 to 16 KiB; tokens and cookies together stay well below
 
-export type HeadersVerdict = { verdict: "allow"; headers: Headers } | { verdict: "deny"; why: string }
+type HeadersVerdict = { verdict: "allow"; headers: Headers } | { verdict: "deny"; why: string }
 
 /** Takes the pairs before any class trims or joins them, so that the bytes judged are the bytes given. */
 export function judgeHeaders(given: Iterable<readonly [string, string]>): HeadersVerdict {

@@ -11,14 +11,14 @@ import type { Clock } from "../clock.ts"
 import { AppError } from "../errors.ts"
 import { isLoopback, judgeAddress, judgeLocalAddress } from "./addresses.ts"
 import { asEgressError } from "./egress-record.ts"
-import { claimPass } from "./guard.ts"
+import { claimPass } from "../guard.ts"
 import { withoutBrackets } from "./hosts.ts"
 
 /** All addresses of a name, in the order in which to try them. */
 export type Resolve = (host: string) => Promise<string[]>
 /** Opens one socket to exactly this address; `serverName` null is plain TCP. The socket is ready for bytes when this resolves. */
 export type Connect = (target: ConnectTarget) => Promise<Socket>
-export type ConnectTarget = { address: string; port: number; serverName: string | null; signal: AbortSignal }
+type ConnectTarget = { address: string; port: number; serverName: string | null; signal: AbortSignal }
 
 /** Where one request goes; everything a new connection for it must know. */
 export type Route = {
@@ -120,7 +120,7 @@ export function createPool(deps: { resolve: Resolve; connect: Connect; clock: Cl
 
   async function attempt(route: Route, address: string, signal: AbortSignal, last: boolean): Promise<Socket> {
     const target = { address, port: route.port, serverName: route.secure ? route.host : null }
-    if (last) return await connect({ ...target, signal })
+    if (last) return connect({ ...target, signal })
     const short = new AbortController()
     const cancel = clock.after(ATTEMPT_MS, () =>
       short.abort(new AppError("egress.timeout", `${address} did not answer in ${ATTEMPT_MS} ms`)),

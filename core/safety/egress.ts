@@ -92,7 +92,7 @@ export function createEgress(deps: EgressDeps): Egress {
       const act = beginAct(who, { ...limits.caps, ...who.caps }, method, signal, { clock, onEnd })
       try {
         const given = {
-          url: request ? request.url : String(input),
+          url: typeof input === "string" ? input : input instanceof URL ? input.href : input.url,
           method,
           pairs: headerPairs(init.headers ?? request?.headers),
           body: init.body ?? request?.body ?? null,
@@ -163,7 +163,7 @@ export function createEgress(deps: EgressDeps): Egress {
       const status = answer.statusCode ?? 0
       const { location } = answer.headers
       if (redirect === "manual" || location === undefined || !redirectStatuses.includes(status)) {
-        return await respond(act, outgoing, answer, deps.scanResponse)
+        return respond(act, outgoing, answer, deps.scanResponse)
       }
       answer.destroy() // its body says nothing that the location does not
       act.record.status = status

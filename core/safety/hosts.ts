@@ -19,14 +19,14 @@ export type HostRule = {
 /** Made by the owner alone: this scheme, host and port exactly; no redirects are followed from it. */
 export type LocalEndpoint = { scheme: "http" | "https"; host: string; port: number }
 
-export type UrlVerdict =
+type UrlVerdict =
   | { verdict: "allow"; url: URL; kind: "public" | "local" }
   | { verdict: "deny"; why: string; url: URL | null }
 
-export type Allowed = { allow: readonly HostRule[]; local: readonly LocalEndpoint[] }
+type Allowed = { allow: readonly HostRule[]; local: readonly LocalEndpoint[] }
 
 /** CONNECT and TRACE are no requests of ours. */
-export const methods: readonly string[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+const methods: readonly string[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 /** Names that never mean a host of the public internet, whoever answers for them. */
 const specialNames = [

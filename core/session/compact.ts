@@ -67,9 +67,17 @@ export const ASKED_BUDGET: CompactionBudget = { keepTurns: 2, keepTokens: 8_000 
 /** Before a turn would have to leave something out: a good part of the conversation stays word for word. */
 export const ROOM_BUDGET: CompactionBudget = { keepTurns: 12, keepTokens: 8_000 }
 
-const MAX_SUMMARY_TOKENS = 1_500 // of each side; about two pages
-const MAX_STANDING_CHARACTERS = 8_000 // of quoted instructions; about 2,000 tokens in every later turn
-const MAX_FIRST_LINES_CHARACTERS = 6_000
+/** What may stay, and how long what replaces the rest may be; a small window gets less of everything, or nothing would be won. */
+function limitsFor({ contextTokens, maxOutputTokens }: Model) {
+  const tenth = Math.floor(contextTokens / 10)
+  return {
+    keepTokens: 2 * tenth,
+    summaryTokens: Math.min(1_500, tenth, maxOutputTokens), // of each side; about two pages
+    standingCharacters: Math.min(8_000, 4 * tenth), // four characters a token: 2,000 tokens in every later turn
+    firstLinesCharacters: Math.min(6_000, 4 * tenth),
+  }
+}
+
 const INPUT_SHARE = 0.75 // of the window; the rest is for the prompt, the answer, and an estimate that errs
 const MAX_PARTS = 8 // model calls of one side; what does not fit even so goes in as first lines
 const ATTEMPTS = 2 // the model retries by itself what can be retried; this is for answers that were no answers
@@ -79,7 +87,9 @@ export async function compactSession(deps: CompactDeps, request: CompactRequest)
   const { sessionId, model, signal, budget } = request
   const [sight, active] = await Promise.all([sightOf(deps.db, sessionId), activeTurns(deps.db, sessionId)])
   const same = { messagesBefore: sight.messages.length, messagesAfter: sight.messages.length }
-  const plan = planCompaction({ messages: sight.messages, ...active, ...budget })
+  const limits = limitsFor(model)
+  const keepTokens = Math.min(budget.keepTokens, limits.keepTokens)
+  const plan = planCompaction({ messages: sight.messages, ...active, keepTurns: budget.keepTurns, keepTokens })
   if (!plan) return { state: "nothing", why: "There are no earlier turns to summarise", ...same }
 
   const spent: Statement[] = []
@@ -87,10 +97,10 @@ export async function compactSession(deps: CompactDeps, request: CompactRequest)
     summarise(side, {
       model,
       signal,
-      onUsage: (used, usage) =>
-        spent.push(
-          deps.usageRow({ agentId: sight.session.agentId, sessionId, purpose: "compact", model: used, usage }),
-        ),
+      onUsage: (used, usage) => {
+        if (usage.inputTokens + usage.outputTokens === 0) return // refused before it cost anything
+        spent.push(deps.usageRow({ agentId: sight.session.agentId, sessionId, purpose: "compact", model: used, usage }))
+      },
     })
   // One after the other: a local model has one place, and the second call is rare.
   const trusted = await write(plan.trusted)
@@ -103,12 +113,12 @@ export async function compactSession(deps: CompactDeps, request: CompactRequest)
   }
 
   const standing = quoteStanding(await ownMessages(deps, { session: sight.session, upTo: plan.coversTo }), {
-    maxCharacters: MAX_STANDING_CHARACTERS,
+    maxCharacters: limits.standingCharacters,
   })
   const textOf = (side: readonly MessageRow[], made: Summary) =>
     side.length === 0 || made.failure === null
       ? made.text
-      : firstLines(side, { maxCharacters: MAX_FIRST_LINES_CHARACTERS })
+      : firstLines(side, { maxCharacters: limits.firstLinesCharacters })
   const rows = [
     summaryRow({ text: joined(textOf(plan.trusted, trusted), standing), of: plan.trusted }),
     summaryRow({ text: textOf(plan.untrusted, untrusted), of: plan.untrusted }),
@@ -210,11 +220,12 @@ type SummariseOptions = { model: Model; signal: AbortSignal; onUsage: (model: Mo
 async function summarise(side: readonly MessageRow[], options: SummariseOptions): Promise<Summary> {
   if (side.length === 0) return { text: "", failure: null }
   const untrusted = side.some(({ labels }) => isUntrusted(labels))
+  const { summaryTokens, firstLinesCharacters } = limitsFor(options.model)
   let maxTokens =
-    Math.floor(options.model.contextTokens * INPUT_SHARE) - estimateTextTokens(compactPrompt) - MAX_SUMMARY_TOKENS
+    Math.floor(options.model.contextTokens * INPUT_SHARE) - estimateTextTokens(compactPrompt) - summaryTokens
   let failures = 0
   for (let shrinks = 0; ;) {
-    const answer = await summariseParts(partsOf(side, maxTokens), { ...options, untrusted })
+    const answer = await summariseParts(partsOf(side, { maxTokens, firstLinesCharacters }), { ...options, untrusted })
     if (answer.failure === null) return answer
     if (options.signal.aborted) return answer
     if (answer.overflow && shrinks < MAX_SHRINKS) {
@@ -227,11 +238,14 @@ async function summarise(side: readonly MessageRow[], options: SummariseOptions)
   }
 }
 
-function partsOf(side: readonly MessageRow[], maxTokens: number): string[] {
+function partsOf(
+  side: readonly MessageRow[],
+  { maxTokens, firstLinesCharacters }: { maxTokens: number; firstLinesCharacters: number },
+): string[] {
   const parts = transcriptParts(side, { maxTokens: Math.max(maxTokens, 500) }) // 500: a window too small for that is no use
   if (parts.length <= MAX_PARTS) return parts
   // The end matters most; what is before it is still named, line by line, and stays readable.
-  return [firstLines(side, { maxCharacters: MAX_FIRST_LINES_CHARACTERS }), ...parts.slice(1 - MAX_PARTS)]
+  return [firstLines(side, { maxCharacters: firstLinesCharacters }), ...parts.slice(1 - MAX_PARTS)]
 }
 
 type Answer = Summary & { overflow: boolean; retryable: boolean }
@@ -264,7 +278,7 @@ async function askModel(
     system: [{ text: compactPrompt, cache: true }],
     messages: [{ role: "user" as const, content: [{ type: "text" as const, text }] }],
     tools: [],
-    maxOutputTokens: Math.min(MAX_SUMMARY_TOKENS, model.maxOutputTokens),
+    maxOutputTokens: limitsFor(model).summaryTokens,
     trusted: !untrusted,
   }
   let written = ""

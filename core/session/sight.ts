@@ -31,10 +31,10 @@ export async function sightOf(db: Db, id: SessionId): Promise<Sight> {
     string | null,
   ]
   return {
-    session: sessionFromJson(JSON.parse(session)),
+    session: sessionFromJson(JSON.parse(session) as Row),
     messages: inOrder(
       (messages ? (JSON.parse(messages) as Row[]) : []).map(messageFromJson),
-      turns ? JSON.parse(turns) : [],
+      turns ? (JSON.parse(turns) as TurnMark[]) : [],
     ),
   }
 }

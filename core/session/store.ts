@@ -308,7 +308,7 @@ type ShownRow = Omit<SessionMessage, "toolCalls" | "images"> & {
   images: number | null
 }
 
-function shownMessage({ position: _, toolCalls, images, ...message }: ShownRow): SessionMessage {
+function shownMessage({ position: _position, toolCalls, images, ...message }: ShownRow): SessionMessage {
   return { ...message, toolCalls: toolCalls ?? [], images: images ?? 0 }
 }
 

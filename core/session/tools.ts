@@ -96,6 +96,5 @@ export function sessionTools({ db }: { db: Db }): Tool[] {
       }
     },
   }
-  // The pipeline hands a tool only what its `input` schema accepted, so erasing the input type loses nothing.
-  return [resultRead as Tool]
+  return [resultRead]
 }

@@ -25,7 +25,7 @@ export function timeTools({ clock, timeZone }: { clock: Clock; timeZone: () => s
       const parts = partsIn(zone, at)
       if (!parts) return { failed: "There is no such time zone; use an IANA name such as Europe/Paris or UTC" }
       const { year, month, day, hour, minute, second, weekday, timeZoneName } = parts
-      const offset = timeZoneName === "GMT" ? "Z" : (timeZoneName ?? "").replace("GMT", "")
+      const offset = timeZoneName?.replace("GMT", "") || "+00:00"
       const data = {
         local: `${year}-${month}-${day}T${hour}:${minute}:${second}${offset}`,
         weekday,

@@ -4,12 +4,14 @@ import { AppError } from "#core/errors.ts"
 import { t } from "#core/schema.ts"
 import type { GatewayDeps } from "../deps.ts"
 import { query } from "../shape.ts"
+import { sessionIdOf } from "./sessions.ts"
 
 const time = (description: string) => t.Optional(t.String({ minLength: 10, maxLength: 40, description }))
 const UsageQuery = t.Object(
   {
     since: time("ISO date or time, included"),
     until: time("ISO date or time, not included"),
+    session: t.Optional(t.String({ description: "Only calls of this session" })),
     by: t.Optional(
       t.Union([t.Literal("day"), t.Literal("model"), t.Literal("agent"), t.Literal("session"), t.Literal("purpose")], { description: "What to group by (default day)" }),
     ),
@@ -20,8 +22,13 @@ const UsageQuery = t.Object(
 export function usageRoutes({ usage }: GatewayDeps) {
   return new Elysia({ prefix: "/api/usage" }).get(
     "/",
-    async ({ query: { since, until, by = "day" } }) => ({
-      items: await usage.summary({ since: isoOf(since, "since"), until: isoOf(until, "until"), by }),
+    async ({ query: { since, until, session, by = "day" } }) => ({
+      items: await usage.summary({
+        since: isoOf(since, "since"),
+        until: isoOf(until, "until"),
+        by,
+        ...(session === undefined ? {} : { sessionId: sessionIdOf(session) }),
+      }),
     }),
     { query: query(UsageQuery), detail: { operationId: "usage.list", summary: "Model calls, tokens and costs" } },
   )

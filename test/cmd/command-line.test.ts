@@ -49,6 +49,7 @@ async function run(...argv: string[]) {
     makeUi: ({ json }) =>
       createUi({
         json,
+        verbose: false,
         out: { write: (text) => void out.push(text), isTTY: false, columns: 80 },
         err: { write: (text) => void err.push(text), isTTY: false, columns: 80 },
         stdinIsTTY: false,

@@ -16,7 +16,11 @@ function make({
 }: { json?: boolean; isTTY?: boolean; env?: Record<string, string> } = {}) {
   const out = screen({ isTTY })
   const err = screen({ isTTY })
-  return { ui: createUi({ json, out: out.terminal, err: err.terminal, stdinIsTTY: isTTY, env }), out, err }
+  return {
+    ui: createUi({ json, verbose: false, out: out.terminal, err: err.terminal, stdinIsTTY: isTTY, env }),
+    out,
+    err,
+  }
 }
 
 describe("colours", () => {

@@ -178,23 +178,33 @@ describe("the token", () => {
 })
 
 describe("the lock", () => {
-  test("is held by one, tells others who and where, and is free after release", () => {
+  test("is held by one, tells others who and where, and is free after release", async () => {
     const home = open(fresh())
     expect(readLock(home)).toBeNull()
-    const lock = takeLock({ home, clock: systemClock, what: "serve" })
+    const lock = takeLock({ home, clock: systemClock, what: "serve", as: "service" })
     expect(lock).not.toBeNull()
-    expect(takeLock({ home, clock: systemClock, what: "serve" })).toBeNull()
+    expect(takeLock({ home, clock: systemClock, what: "serve", as: "service" })).toBeNull()
     lock?.announce("127.0.0.1:3000")
-    expect(readLock(home)).toMatchObject({ pid: process.pid, address: "127.0.0.1:3000", what: "serve" })
-    expect(() => requireLock({ home, clock: systemClock, what: "serve" })).toThrow(
-      `pid ${process.pid} at 127.0.0.1:3000`,
-    )
+    expect(readLock(home)).toMatchObject({ pid: process.pid, address: "127.0.0.1:3000", what: "serve", as: "service" })
+    const refused = await requireLock({ home, clock: systemClock, what: "serve", as: "service" }).catch(String)
+    expect(refused).toContain(`pid ${process.pid} at 127.0.0.1:3000`)
     lock?.release()
     lock?.release()
     expect(readLock(home)).toBeNull()
-    const again = takeLock({ home, clock: systemClock, what: "serve" })
+    const again = takeLock({ home, clock: systemClock, what: "serve", as: "service" })
     expect(again?.holder.address).toBeNull()
     again?.release()
+  })
+
+  test("held by a verb is waited for by a service", async () => {
+    const home = open(fresh())
+    const verb = takeLock({ home, clock: systemClock, what: "memory list", as: "verb" })
+    const waiting = requireLock({ home, clock: systemClock, what: "serve", as: "service" })
+    expect(readLock(home)?.what).toBe("memory list")
+    verb?.release()
+    const service = await waiting
+    expect(readLock(home)).toMatchObject({ what: "serve", as: "service" })
+    service.release()
   })
 
   test("of another process is seen, and taken over when that process is killed", async () => {
@@ -208,12 +218,12 @@ describe("the lock", () => {
     const reader = child.stdout.getReader()
     expect(new TextDecoder().decode((await reader.read()).value)).toBe("held\n")
     expect(readLock(home)).toMatchObject({ pid: child.pid, what: "child" })
-    expect(takeLock({ home, clock: systemClock, what: "test" })).toBeNull()
+    expect(takeLock({ home, clock: systemClock, what: "test", as: "verb" })).toBeNull()
     child.kill("SIGKILL")
     await child.exited
     expect(existsSync(join(home.paths.run, "lock.json"))).toBe(true) // what the dead left behind fools nobody
     expect(readLock(home)).toBeNull()
-    const lock = takeLock({ home, clock: systemClock, what: "test" })
+    const lock = takeLock({ home, clock: systemClock, what: "test", as: "verb" })
     expect(lock?.holder.pid).toBe(process.pid)
     lock?.release()
   })
@@ -227,7 +237,7 @@ describe("the lock", () => {
   test("eight processes that want it at once: exactly one gets it", async () => {
     const root = open(fresh()).root
     const script = `import { openHome } from "#core/home.ts"; import { takeLock } from "#core/home-lock.ts"; import { systemClock } from "#core/clock.ts"
-      const lock = takeLock({ home: openHome({ env: {}, explicit: ${JSON.stringify(root)} }), clock: systemClock, what: "race" })
+      const lock = takeLock({ home: openHome({ env: {}, explicit: ${JSON.stringify(root)} }), clock: systemClock, what: "race", as: "verb" })
       await Bun.stdout.write(lock ? "got" : "not\\n"); await Bun.stdin.text(); lock?.release()`
     const children = Array.from({ length: 8 }, () =>
       Bun.spawn([process.execPath, "-e", script], {
@@ -290,7 +300,7 @@ async function serveOnce(root: string): Promise<string> {
 
 function holdScript(root: string): string {
   return `import { openHome } from "#core/home.ts"; import { takeLock } from "#core/home-lock.ts"; import { systemClock } from "#core/clock.ts"
-    const lock = takeLock({ home: openHome({ env: {}, explicit: ${JSON.stringify(root)} }), clock: systemClock, what: "child" })
+    const lock = takeLock({ home: openHome({ env: {}, explicit: ${JSON.stringify(root)} }), clock: systemClock, what: "child", as: "verb" })
     await Bun.stdout.write(lock ? "held\\n" : "busy\\n"); await Bun.sleep(60_000); lock?.release()`
 }
 

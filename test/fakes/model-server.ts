@@ -43,7 +43,12 @@ export type ModelScript = Reply & {
   times?: number
 }
 
-export type RecordedRequest = { format: WireFormat; path: string; headers: Record<string, string>; body: Record<string, unknown> }
+export type RecordedRequest = {
+  format: WireFormat
+  path: string
+  headers: Record<string, string>
+  body: Record<string, unknown>
+}
 export type ModelServerMode = "echo" | "instant"
 export type ModelServer = {
   url: string
@@ -85,7 +90,8 @@ export function startModelServer({
     const body = parseBody(await request.text())
     const recorded = { format, path: url.pathname + url.search, headers: Object.fromEntries(request.headers), body }
     if (record) requests.push(recorded)
-    const script = choose(recorded) ?? nextOf(queue) ?? (mode === "instant" ? INSTANT : { text: `echo: ${lastText(body)}` })
+    const script =
+      choose(recorded) ?? nextOf(queue) ?? (mode === "instant" ? INSTANT : { text: `echo: ${lastText(body)}` })
     return respond({ format, script, body, signal: request.signal })
   }
 
@@ -106,8 +112,15 @@ export function startModelServer({
         return Response.json(requests)
       }
       if (url.pathname.endsWith("/models") && request.method === "GET") {
-        if (url.pathname.startsWith("/v1beta")) return Response.json({ models: [{ name: "models/fake-model", inputTokenLimit: 32_000 }] })
-        return Response.json({ object: "list", data: [{ id: "fake-model", object: "model" }, { id: "other-model", object: "model" }] })
+        if (url.pathname.startsWith("/v1beta"))
+          return Response.json({ models: [{ name: "models/fake-model", inputTokenLimit: 32_000 }] })
+        return Response.json({
+          object: "list",
+          data: [
+            { id: "fake-model", object: "model" },
+            { id: "other-model", object: "model" },
+          ],
+        })
       }
       open += 1
       try {
@@ -175,9 +188,6 @@ function lastText(body: Record<string, unknown>): string {
   return ""
 }
 
-/** What an aborted stream is ended with: Bun prints any other error, and this one is on purpose. */
-const CUT = new DOMException("Cut by the script", "AbortError")
-
 type Answering = { format: WireFormat; script: ModelScript; body: Record<string, unknown>; signal: AbortSignal }
 
 async function respond({ format, script, body, signal }: Answering): Promise<Response> {
@@ -186,10 +196,14 @@ async function respond({ format, script, body, signal }: Answering): Promise<Res
   if (fault === "hang") return new Promise<Response>(() => {})
   if (status !== 200) return errorResponse(format, status, script)
   if (fault === "context_overflow") return overflowResponse(format)
-  if (fault === "html") return new Response("<html><body>Bad gateway</body></html>", { headers: { "content-type": "text/html" } })
-  if (fault === "json_error") return Response.json({ error: { message: script.message ?? "engine is overloaded", type: "server_error" } })
+  if (fault === "html")
+    return new Response("<html><body>Bad gateway</body></html>", { headers: { "content-type": "text/html" } })
+  if (fault === "json_error")
+    return Response.json({ error: { message: script.message ?? "engine is overloaded", type: "server_error" } })
   if (fault === "garbage") {
-    return new Response("\u0000\u0001 this is not an event stream \n\n{]\n\n", { headers: { "content-type": "text/event-stream" } })
+    return new Response("\u0000\u0001 this is not an event stream \n\n{]\n\n", {
+      headers: { "content-type": "text/event-stream" },
+    })
   }
   if (format === "openai" && body["stream"] !== true) return Response.json(replyJson(script))
 
@@ -198,7 +212,12 @@ async function respond({ format, script, body, signal }: Answering): Promise<Res
   if (fault === undefined && chunkDelayMs === 0) return new Response(events.join(""), { headers })
 
   const half = Math.max(1, Math.floor(events.length / 2))
-  const chunks = fault === undefined ? events : fault === "hang_after_head" ? [] : events.slice(0, half)
+  const chunks =
+    fault === undefined
+      ? events
+      : fault === "hang_after_head"
+        ? [": the head leaves with the first byte\n\n"]
+        : events.slice(0, half)
   if (fault === "garbage_chunk") chunks.push("data: {not json\n\n", ...events.slice(half))
   if (fault === "stream_error") chunks.push(streamError(format, script.message ?? "The server is overloaded"))
   const encoder = new TextEncoder()
@@ -213,7 +232,7 @@ async function respond({ format, script, body, signal }: Answering): Promise<Res
         if (fault === "hang_after_head" || fault === "hang_in_middle") return
         if (fault === "cut") {
           await Bun.sleep(5) // lets what was written leave before the connection dies
-          return controller.error(CUT)
+          return controller.error() // with nothing in it, Bun cuts the connection and prints nothing
         }
         controller.close()
       },
@@ -252,8 +271,12 @@ function errorResponse(format: WireFormat, status: number, script: ModelScript):
 
 function overflowResponse(format: WireFormat): Response {
   if (format === "openai") {
-    const message = "This model's maximum context length is 128000 tokens. However, your messages resulted in 150000 tokens."
-    return Response.json({ error: { message, type: "invalid_request_error", param: "messages", code: "context_length_exceeded" } }, { status: 400 })
+    const message =
+      "This model's maximum context length is 128000 tokens. However, your messages resulted in 150000 tokens."
+    return Response.json(
+      { error: { message, type: "invalid_request_error", param: "messages", code: "context_length_exceeded" } },
+      { status: 400 },
+    )
   }
   if (format === "anthropic") {
     const message = "prompt is too long: 210000 tokens > 200000 maximum"

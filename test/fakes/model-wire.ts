@@ -100,7 +100,15 @@ function anthropicEvents(reply: Reply): string[] {
     cache_creation_input_tokens: cacheWriteTokens,
     output_tokens: 1,
   }
-  const message = { id: "msg_1", type: "message", role: "assistant", model: "fake-model", content: [], stop_reason: null, usage }
+  const message = {
+    id: "msg_1",
+    type: "message",
+    role: "assistant",
+    model: "fake-model",
+    content: [],
+    stop_reason: null,
+    usage,
+  }
   const events = [named({ type: "message_start", message } as { type: string })]
   let index = 0
   const block = (content_block: unknown, deltas: unknown[]) => {
@@ -115,7 +123,10 @@ function anthropicEvents(reply: Reply): string[] {
     block({ type: "thinking", thinking: "", signature: "" }, deltas)
   }
   if (reply.text !== undefined) {
-    block({ type: "text", text: "" }, pieces(reply.text, size).map((text) => ({ type: "text_delta", text })))
+    block(
+      { type: "text", text: "" },
+      pieces(reply.text, size).map((text) => ({ type: "text_delta", text })),
+    )
   }
   for (const [at, call] of (reply.toolCalls ?? []).entries()) {
     const deltas = pieces(argumentsText(call), size).map((partial_json) => ({ type: "input_json_delta", partial_json }))
@@ -147,8 +158,15 @@ function googleEvents(reply: Reply): string[] {
           cachedContentTokenCount: cachedInputTokens,
           totalTokenCount: inputTokens + outputTokens,
         }
-  const finishReason = { stop: "STOP", tool_calls: "STOP", length: "MAX_TOKENS", filter: "SAFETY" }[reply.finish ?? "stop"]
+  const finishReason = { stop: "STOP", tool_calls: "STOP", length: "MAX_TOKENS", filter: "SAFETY" }[
+    reply.finish ?? "stop"
+  ]
   const events = parts.map((part) => data({ candidates: [{ index: 0, content: { role: "model", parts: [part] } }] }))
-  events.push(data({ candidates: [{ index: 0, content: { role: "model", parts: [{ text: "" }] }, finishReason }], usageMetadata }))
+  events.push(
+    data({
+      candidates: [{ index: 0, content: { role: "model", parts: [{ text: "" }] }, finishReason }],
+      usageMetadata,
+    }),
+  )
   return events
 }

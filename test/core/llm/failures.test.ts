@@ -118,7 +118,10 @@ for (const { format, id } of formats) {
 test("nobody listens at the address: network, with the address in the hint", async () => {
   const gone = startModelServer()
   await gone.stop()
-  const { models: local } = modelsAt(gone.url, { clock: hastyClock, settings: { backend: "ollama", baseUrl: gone.url } })
+  const { models: local } = modelsAt(gone.url, {
+    clock: hastyClock,
+    settings: { backend: "ollama", baseUrl: gone.url },
+  })
   const failure = failureOf(await hear(local.get("ollama/llama3.1"), ask("hi")))
   expect(failure).toMatchObject({ kind: "network", retryable: true })
   expect(failure.message).toContain(`127.0.0.1:${gone.port}`)
@@ -137,7 +140,13 @@ test("an error of a megabyte becomes a short message", async () => {
   expect(failure.message.length).toBeLessThan(MAX_MESSAGE_CHARACTERS + 200)
 })
 
-const context = (vendor: string) => ({ vendor: vendorNamed(vendor), host: "h", modelName: "m", redact: (text: string) => text, nowMs: Date.UTC(2026, 0, 1) })
+const context = (vendor: string) => ({
+  vendor: vendorNamed(vendor),
+  host: "h",
+  modelName: "m",
+  redact: (text: string) => text,
+  nowMs: Date.UTC(2026, 0, 1),
+})
 const answer = (statusCode: number, error: unknown, responseHeaders: Record<string, string> = {}) => ({
   name: "AI_APICallError",
   message: "m",
@@ -148,20 +157,82 @@ const answer = (statusCode: number, error: unknown, responseHeaders: Record<stri
 
 describe("each vendor's words for a prompt that is too long", () => {
   const words: [string, number, unknown][] = [
-    ["openai", 400, { code: "context_length_exceeded", message: "Your input exceeds the context window of this model." }],
+    [
+      "openai",
+      400,
+      { code: "context_length_exceeded", message: "Your input exceeds the context window of this model." },
+    ],
     ["openai", 400, { message: "Input tokens exceed the configured limit of 272000 tokens." }],
-    ["anthropic", 400, { type: "invalid_request_error", message: "prompt is too long: 210000 tokens > 200000 maximum" }],
-    ["anthropic", 400, { type: "invalid_request_error", message: "input length and `max_tokens` exceed context limit: 190000 + 64000 > 200000" }],
-    ["gemini", 400, { message: "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)." }],
-    ["groq", 400, { message: "Please reduce the length of the messages or completion.", code: "context_length_exceeded" }],
-    ["mistral", 400, { message: "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length" }],
+    [
+      "anthropic",
+      400,
+      { type: "invalid_request_error", message: "prompt is too long: 210000 tokens > 200000 maximum" },
+    ],
+    [
+      "anthropic",
+      400,
+      {
+        type: "invalid_request_error",
+        message: "input length and `max_tokens` exceed context limit: 190000 + 64000 > 200000",
+      },
+    ],
+    [
+      "gemini",
+      400,
+      { message: "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)." },
+    ],
+    [
+      "groq",
+      400,
+      { message: "Please reduce the length of the messages or completion.", code: "context_length_exceeded" },
+    ],
+    [
+      "mistral",
+      400,
+      {
+        message:
+          "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
+      },
+    ],
     ["xai", 400, { message: "This model's maximum prompt length is 131072 but the request contains 150000 tokens." }],
-    ["deepseek", 400, { message: "This model's maximum context length is 65536 tokens. However, you requested 70000 tokens" }],
-    ["together", 422, { message: "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000 `inputs` tokens" }],
-    ["openrouter", 400, { message: "This endpoint's maximum context length is 128000 tokens. However, you requested about 150000 tokens" }],
-    ["llamacpp", 400, { type: "exceed_context_size_error", message: "the request exceeds the available context size, try increasing it" }],
-    ["lmstudio", 400, { message: "The number of tokens to keep from the initial prompt is greater than the context length" }],
-    ["vllm", 400, { message: "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens" }],
+    [
+      "deepseek",
+      400,
+      { message: "This model's maximum context length is 65536 tokens. However, you requested 70000 tokens" },
+    ],
+    [
+      "together",
+      422,
+      {
+        message:
+          "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000 `inputs` tokens",
+      },
+    ],
+    [
+      "openrouter",
+      400,
+      {
+        message: "This endpoint's maximum context length is 128000 tokens. However, you requested about 150000 tokens",
+      },
+    ],
+    [
+      "llamacpp",
+      400,
+      {
+        type: "exceed_context_size_error",
+        message: "the request exceeds the available context size, try increasing it",
+      },
+    ],
+    [
+      "lmstudio",
+      400,
+      { message: "The number of tokens to keep from the initial prompt is greater than the context length" },
+    ],
+    [
+      "vllm",
+      400,
+      { message: "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens" },
+    ],
     ["ollama", 400, { message: "prompt too long; exceeded max context length by 12 tokens" }],
   ]
   for (const [vendor, status, error] of words) {
@@ -171,7 +242,12 @@ describe("each vendor's words for a prompt that is too long", () => {
   }
 
   test("near misses are ordinary bad requests", () => {
-    for (const message of ["context is required", "max_tokens is too large: 200000", "the field `context_length` is unknown", "messages: at least one message is required"]) {
+    for (const message of [
+      "context is required",
+      "max_tokens is too large: 200000",
+      "the field `context_length` is unknown",
+      "messages: at least one message is required",
+    ]) {
       expect(toFailure(answer(400, { message }), context("openai")).kind).toBe("bad_request")
     }
   })
@@ -179,8 +255,14 @@ describe("each vendor's words for a prompt that is too long", () => {
 
 test("an account without credit is not asked again, whatever status it comes with", () => {
   const cases = [
-    answer(429, { code: "insufficient_quota", message: "You exceeded your current quota, please check your plan and billing details." }),
-    answer(400, { type: "invalid_request_error", message: "Your credit balance is too low to access the Anthropic API." }),
+    answer(429, {
+      code: "insufficient_quota",
+      message: "You exceeded your current quota, please check your plan and billing details.",
+    }),
+    answer(400, {
+      type: "invalid_request_error",
+      message: "Your credit balance is too low to access the Anthropic API.",
+    }),
     answer(402, { message: "Insufficient Balance" }),
   ]
   for (const one of cases) expect(toFailure(one, context("openai"))).toMatchObject({ kind: "auth", retryable: false })
@@ -206,7 +288,11 @@ describe("how long a vendor asks to wait", () => {
     expect(after({}, "Please try again in 20ms.")).toBe(20)
   })
   test("as Gemini's retryDelay", () => {
-    const error = { code: 429, message: "Quota exceeded.", details: [{ "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "37s" }] }
+    const error = {
+      code: 429,
+      message: "Quota exceeded.",
+      details: [{ "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "37s" }],
+    }
     expect(toFailure(answer(429, error), context("gemini")).retryAfterMs).toBe(37_000)
   })
   test("nonsense is no time", () => {
@@ -216,10 +302,15 @@ describe("how long a vendor asks to wait", () => {
 })
 
 test("what the egress gate refuses is told in its words and not tried again; what it cannot reach is", () => {
-  const refused = new Error("wrapped", { cause: new AppError("egress.refused", "The request was refused: not granted") })
+  const refused = new Error("wrapped", {
+    cause: new AppError("egress.refused", "The request was refused: not granted"),
+  })
   expect(toFailure(refused, context("openai"))).toMatchObject({ kind: "network", retryable: false })
   expect(toFailure(refused, context("openai")).message).toContain("not granted")
-  expect(toFailure(new AppError("egress.dns", "no such name"), context("openai"))).toMatchObject({ kind: "network", retryable: true })
+  expect(toFailure(new AppError("egress.dns", "no such name"), context("openai"))).toMatchObject({
+    kind: "network",
+    retryable: true,
+  })
 })
 
 test("things that are no errors at all become failures too", () => {

@@ -54,16 +54,31 @@ export const hastyClock: Clock = {
 }
 
 export function ask(text: string, more: Partial<ModelRequest> = {}): ModelRequest {
-  return { system: [{ text: "You are a test.", cache: true }], messages: [{ role: "user", content: [{ type: "text", text }] }], tools: [], trusted: true, ...more }
+  return {
+    system: [{ text: "You are a test.", cache: true }],
+    messages: [{ role: "user", content: [{ type: "text", text }] }],
+    tools: [],
+    trusted: true,
+    ...more,
+  }
 }
 
 export const lookUp = {
   name: "look_up",
   description: "Looks a word up",
-  parameters: { type: "object", properties: { word: { type: "string" } }, required: ["word"], additionalProperties: false },
+  parameters: {
+    type: "object",
+    properties: { word: { type: "string" } },
+    required: ["word"],
+    additionalProperties: false,
+  },
 }
 
-export async function hear(model: Model, request: ModelRequest, signal: AbortSignal = new AbortController().signal): Promise<ModelEvent[]> {
+export async function hear(
+  model: Model,
+  request: ModelRequest,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<ModelEvent[]> {
   const events: ModelEvent[] = []
   for await (const event of model.stream(request, { signal })) events.push(event)
   return events

@@ -2,10 +2,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test"
 import type { Db, Writer } from "#core/db/db.ts"
 import { createWriter } from "#core/db/writer.ts"
+import { AppError } from "#core/errors.ts"
 import { createEventBus, type Event, type EventBus, type LabelName } from "#core/event.ts"
 import { splitText } from "#core/memory/chunk.ts"
 import { createMemory, MAX_DOCUMENT_BYTES, type Memory } from "#core/memory/memory.ts"
-import { memoryDb } from "#test/fakes/agent-house.ts"
+import { openMemoryDb } from "#test/core/db/memory.ts"
 
 let db: Db
 let writer: Writer
@@ -17,7 +18,7 @@ let agentId: string
 let agents = 0
 
 beforeAll(async () => {
-  db = await memoryDb()
+  db = await openMemoryDb()
   bus = createEventBus({
     onListenerError: (error) => {
       throw error
@@ -40,6 +41,12 @@ type Options = { mode?: "replace" | "append"; labels?: LabelName[]; source?: str
 const write = (path: string, content: string, { mode = "replace", labels = [], source = "owner", ...rest }: Options = {}) =>
   memory.write({ agentId, path, content, labels, source, mode, ...rest })
 const append = (path: string, content: string, options: Options = {}) => write(path, content, { ...options, mode: "append" })
+/** The code of the error that it ends in. */
+const codeOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => "no error",
+    (error) => (error instanceof AppError ? error.code : String(error)),
+  )
 const content = async (path: string) => (await memory.read(agentId, path)).content
 const count = async (table: "documents" | "chunks" | "document_versions") => {
   const [row] = await db.query({ sql: `select count(*)::integer as n from ${table} where agent_id = $1`, params: [agentId] })
@@ -74,35 +81,35 @@ describe("writing", () => {
     expect(versions).toHaveLength(50)
     expect(versions.map(({ version }) => version).slice(0, 2)).toEqual([52, 51])
     expect((await memory.readVersion({ agentId, path: "a.md", version: 52 })).content).toBe("text 52")
-    expect(memory.readVersion({ agentId, path: "a.md", version: 2 })).rejects.toMatchObject({ code: "not_found" })
+    expect(await codeOf(memory.readVersion({ agentId, path: "a.md", version: 2 }))).toBe("not_found")
   })
 
   test("is refused where the writer saw another version", async () => {
     await write("a.md", "one", { expectedVersion: 0 })
     await write("a.md", "two", { expectedVersion: 1 })
-    expect(write("a.md", "three", { expectedVersion: 1 })).rejects.toMatchObject({ code: "conflict" })
-    expect(write("a.md", "three", { expectedVersion: 0 })).rejects.toMatchObject({ code: "conflict" })
+    expect(await codeOf(write("a.md", "three", { expectedVersion: 1 }))).toBe("conflict")
+    expect(await codeOf(write("a.md", "three", { expectedVersion: 0 }))).toBe("conflict")
     expect(await content("a.md")).toBe("two")
   })
 
   test("is refused for a lookalike of a document that exists", async () => {
     await write("notes/plan.md", "x")
-    expect(write("Notes/Plan.md", "y")).rejects.toMatchObject({ code: "input.invalid" })
-    expect(write("notes/рlan.md", "y")).rejects.toMatchObject({ code: "input.invalid" })
+    expect(await codeOf(write("Notes/Plan.md", "y"))).toBe("input.invalid")
+    expect(await codeOf(write("notes/рlan.md", "y"))).toBe("input.invalid")
     await write("notes/plans.md", "z")
     expect(await count("documents")).toBe(2)
   })
 
   test("is refused above the size of a document, also in many appends, and nothing of it stays", async () => {
-    expect(write("a.md", "x".repeat(MAX_DOCUMENT_BYTES + 1))).rejects.toMatchObject({ code: "input.too_large" })
+    expect(await codeOf(write("a.md", "x".repeat(MAX_DOCUMENT_BYTES + 1)))).toBe("input.too_large")
     await write("b.md", "x".repeat(MAX_DOCUMENT_BYTES - 10))
-    expect(append("b.md", "0123456789")).rejects.toMatchObject({ code: "input.too_large" })
+    expect(await codeOf(append("b.md", "0123456789"))).toBe("input.too_large")
     expect(await count("documents")).toBe(1)
   })
 
   test("leaves nothing behind when it fails half-way", async () => {
     await write("a.md", "good")
-    expect(write("a.md", "bad \0")).rejects.toMatchObject({ code: "input.invalid" })
+    expect(await codeOf(write("a.md", "bad \0"))).toBe("input.invalid")
     expect(await memory.read(agentId, "a.md")).toMatchObject({ content: "good", version: 1 })
     expect(events).toHaveLength(1)
   })
@@ -166,8 +173,8 @@ describe("deleting", () => {
     expect([await count("documents"), await count("chunks"), await count("document_versions")]).toEqual([0, 0, 0])
     expect(await memory.search({ agentId, text: "secret" })).toEqual([])
     expect(JSON.stringify(events)).not.toContain("secret")
-    expect(memory.delete({ agentId, path: "a.md" })).rejects.toMatchObject({ code: "not_found" })
-    expect(memory.read(agentId, "a.md")).rejects.toMatchObject({ code: "not_found" })
+    expect(await codeOf(memory.delete({ agentId, path: "a.md" }))).toBe("not_found")
+    expect(await codeOf(memory.read(agentId, "a.md"))).toBe("not_found")
     expect((await write("a.md", "again")).version).toBe(1)
   })
 })
@@ -189,11 +196,11 @@ describe("search", () => {
   const paths = async (text: string) => (await memory.search({ agentId, text })).map(({ path }) => path)
 
   test("finds any of the words by their stems, best first, with the line and labels of the place", async () => {
-    await write("travel.md", `# Travel\n\n${"Nothing of note.\n".repeat(100)}\nWe were running through Paris in the rain.\n`, {
+    await write("travel.md", `# Travel\n\n${"Nothing of note.\n".repeat(100)}\nWe were running through Paris in the rain.\n${"And so on.\n".repeat(30)}`, {
       labels: ["private"],
     })
     await write("food.md", "Paris has good bread.")
-    const [hit] = await memory.search({ agentId, text: "Who ran or runs through the rain of Paris?" })
+    const [hit] = await memory.search({ agentId, text: "Who ran or runs through the rain in Paris?" })
     expect(hit).toMatchObject({ path: "travel.md", line: 104, labels: ["private"], source: "owner" })
     expect(hit?.snippet).toContain("running through Paris")
     expect(await paths("bread")).toEqual(["food.md"])

@@ -1,5 +1,5 @@
 /** A small internet on loopback for the egress gate's tests: made-up names and addresses, real HTTP and TLS servers behind them. */
-import http, { type RequestListener } from "node:http"
+import http, { type IncomingMessage, type ServerResponse } from "node:http"
 import https from "node:https"
 import { connect as connectPlain, createServer, type Server, type Socket } from "node:net"
 import { connect as connectTls } from "node:tls"
@@ -18,9 +18,12 @@ import {
 /** A public address that no name has unless a test says so. */
 export const PUBLIC = "93.184.216.34"
 
+/** What a test server does with a request; a promise is not waited for. */
+export type Answer = (request: IncomingMessage, answer: ServerResponse) => unknown
+
 export type FakeInternet = {
   /** Serves HTTPS at `address` as `api.example.com`, `files.example.com` and `*.example.org`. */
-  site(address: string, answer: RequestListener): Promise<void>
+  site(address: string, answer: Answer): Promise<void>
   /** The real port of the site at `address`. */
   portOf(address: string): number
   /** Answers for `name`, one list for each look-up; the last one stays. */
@@ -73,7 +76,10 @@ export function createFakeInternet(changes: Partial<EgressDeps> & { clock?: Cloc
   })
   return {
     async site(address, answer) {
-      const server = https.createServer({ key: testKey, cert: testCertificate }, answer)
+      const server = https.createServer(
+        { key: testKey, cert: testCertificate },
+        (request, reply) => void answer(request, reply),
+      )
       servers.push(server)
       ports.set(address, await listening(server))
     },
@@ -100,8 +106,8 @@ export function createFakeInternet(changes: Partial<EgressDeps> & { clock?: Cloc
 }
 
 /** A plain HTTP server on loopback, as an owner's model server is. */
-export async function startPlainSite(answer: RequestListener): Promise<{ port: number; close: () => void }> {
-  const server = http.createServer(answer)
+export async function startPlainSite(answer: Answer): Promise<{ port: number; close: () => void }> {
+  const server = http.createServer((request, reply) => void answer(request, reply))
   return { port: await listening(server), close: () => void server.close() }
 }
 

@@ -1,6 +1,5 @@
-/** A real store on a database in memory, and turns and messages in it without an agent. */
+/** A real store on a real database, and turns and messages in it without an agent. */
 import type { Db, Writer } from "#core/db/db.ts"
-import { openDb } from "#core/db/open.ts"
 import { messages, turns, type MessageRow, type TurnState } from "#core/db/schema.ts"
 import { createWriter } from "#core/db/writer.ts"
 import { systemClock } from "#core/clock.ts"
@@ -13,13 +12,8 @@ export type Rig = Awaited<ReturnType<typeof openRig>>
 
 export const PLACE = { channel: "terminal", peer: "owner", topic: "" }
 
-export async function openRig() {
-  const db: Db = await openDb({
-    config: { kind: "embedded", dir: "memory" },
-    clock: systemClock,
-    onWarning: () => {},
-    loadSnapshot: async () => null,
-  })
+export async function openRig(open: () => Promise<Db>) {
+  const db = await open()
   const events: StoredEvent[] = []
   const writer: Writer = createWriter({
     db,

@@ -9,10 +9,10 @@
  * Source: ARCHITECTURE law 2; what can be replaced in Bun 1.4.5 was measured, 2026-11, in scripts and in a compiled binary.
  */
 import { Socket } from "node:net"
-import { AppError } from "../errors.ts"
+import { AppError } from "./errors.ts"
 
 /** What a pass can open; no pass opens `nobody`. `fetch` is the runtime's own client, and reaches only our own service. */
-export type DoorKind = "connect" | "resolve" | "listen" | "datagram" | "spawn" | "worker" | "fetch" | "nobody"
+type DoorKind = "connect" | "resolve" | "listen" | "datagram" | "spawn" | "worker" | "fetch" | "nobody"
 
 /** The exemptions, by name: who may do what. Each name is claimed once, by the module that it names. */
 const doors = {
@@ -25,7 +25,7 @@ const doors = {
   "system-service": ["spawn"], // systemctl, launchctl, the owner's browser: on the owner's command
 } as const satisfies Record<string, readonly DoorKind[]>
 
-export type DoorName = keyof typeof doors
+type DoorName = keyof typeof doors
 /** Runs `work` with the doors open until it returns: what it starts must be started before its first await. */
 export type Pass = <T>(work: () => T) => T
 
@@ -155,7 +155,7 @@ function wrap(owner: unknown, name: string, kind: DoorKind, exempt: (args: unkno
       throw error
     }
     // The driver's own look-up of the database's name happens inside this call.
-    return withOpen(["resolve"], () => Reflect.apply(real, this, args))
+    return withOpen(["resolve"], (): unknown => Reflect.apply(real, this, args))
   }
   // Statics like `lookup.__promisify__`, or `$.env`, stay where callers look for them.
   replace(owner, name, Object.defineProperties(guarded, Object.getOwnPropertyDescriptors(real)))
@@ -171,7 +171,8 @@ function wrapSpawn(owner: unknown, name: string, prepare: (args: unknown[]) => u
   replace(owner, name, function (this: unknown, ...args: unknown[]): unknown {
     for (const proxy of proxyNames) delete process.env[proxy]
     try {
-      return Reflect.apply(checked, this, prepare(args))
+      const result: unknown = Reflect.apply(checked, this, prepare(args))
+      return result
     } finally {
       for (const proxy of proxyNames) process.env[proxy] = NOWHERE
     }
@@ -196,7 +197,8 @@ function replaceClass(owner: unknown, name: string, kind: DoorKind): void {
       construct(_target, args: unknown[], made) {
         if (!isOpen(kind)) throw refused(kind, name)
         const object: unknown = Reflect.construct(real, args, made)
-        return Object(object)
+        if (typeof object !== "object" || object === null) throw refused(kind, name)
+        return object
       },
       apply(_target, self, args: unknown[]): unknown {
         if (!isOpen(kind)) throw refused(kind, name)
@@ -218,14 +220,16 @@ function refused(kind: DoorKind, what: string): AppError {
 
 /** `socket.connect(port, host)`, `(path)`, `(options)`, or the array of these that node:net passes to itself. */
 function databaseOf(args: unknown[]): boolean {
-  const [first, second] = Array.isArray(args[0]) ? args[0] : args
+  const given: unknown[] = Array.isArray(args[0]) ? args[0] : args
+  const [first, second] = given
   if (typeof first === "object" && first !== null) {
     // TLS over a socket that is connected already: what it may be connected to was judged then.
     if (member(first, "socket") instanceof Socket) return true
     const path = member(first, "path")
     if (typeof path === "string") return databases.has(path)
+    const host = member(first, "host")
     return databases.has(
-      `${String(member(first, "host") ?? "localhost").toLowerCase()}:${Number(member(first, "port"))}`,
+      `${typeof host === "string" ? host.toLowerCase() : "localhost"}:${Number(member(first, "port"))}`,
     )
   }
   if (typeof first === "string" && !/^\d+$/.test(first)) return databases.has(first)

@@ -1,0 +1,49 @@
+/** The full service in this process: the home's lock, the log, the app, its socket and its port. For `serve` and `run`. */
+import { systemClock } from "#core/clock.ts"
+import type { LoadedConfig } from "#core/config.ts"
+import { type HomeLock, requireLock } from "#core/home-lock.ts"
+import { prepareSocket, removeSocket } from "#core/home-socket.ts"
+import type { RootLog } from "#core/log.ts"
+import { type App, createApp } from "../app.ts"
+import { openLog, type Setting } from "./setting.ts"
+import type { Ui } from "./ui.ts"
+import { version } from "./version.ts"
+
+export type Service = {
+  app: App
+  log: RootLog
+  /** `http://127.0.0.1:3000`. */
+  address: string
+  /** Stops taking work, ends what runs so that it comes back at the next start, and lets the home go. */
+  close(): Promise<void>
+}
+
+export type ServiceDeps = { setting: Setting; loaded: LoadedConfig; what: "serve" | "run"; verbose: boolean; ui: Ui }
+
+/** Throws `home.locked` where another process has the home, and what opening the database or the port throws. */
+export async function startService({ setting, loaded, what, verbose, ui }: ServiceDeps): Promise<Service> {
+  const { home } = setting
+  const lock: HomeLock = await requireLock({ home, clock: systemClock, what, as: "service" })
+  const log = openLog({ home, config: loaded.config, verbose, ui })
+  const undo: (() => Promise<void> | void)[] = [() => lock.release(), () => log.close()]
+  const close = async () => {
+    for (const step of undo.splice(0).reverse()) await step()
+  }
+  try {
+    for (const warning of loaded.warnings) log.warn(warning)
+    const app = await createApp({ setting, loaded, clock: systemClock, log, as: "service", holdsHome: true })
+    undo.push(() => app.close())
+    const socket = prepareSocket(home)
+    undo.push(() => removeSocket(home, socket))
+    await app.listen({ socket })
+    const { host, port } = loaded.config.gateway
+    const address = await app.listen({ host, port })
+    lock.announce(address)
+    log.info("The service is ready", { version, address, database: loaded.config.database.kind })
+    return { app, log, address, close }
+  } catch (error) {
+    log.error("The service could not start", { error })
+    await close()
+    throw error
+  }
+}
