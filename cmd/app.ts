@@ -140,6 +140,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       log,
       sessions,
       models,
+      usage,
       jobs: () => jobs,
       usageRow: (entry) => usage.row(entry),
       isOwner: (personId) => personId === ownerId,

@@ -140,6 +140,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
       // Bodies are counted where they are read, and refused with an error that says what is accepted; Bun's own 413 says nothing.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
+      // Without this, `development: false` makes Bun share the port (SO_REUSEPORT): a second service, or any program of this user, would
+      // take half of the requests and not be told that the port is taken.
+      reusePort: false,
       fetch(request, server) {
         const meta: RequestMeta = {
           via,

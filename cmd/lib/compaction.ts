@@ -1,5 +1,6 @@
 /** When and for whom sessions are summarised: on the owner's word, before a turn would not fit, and in the background. */
 import type { Agent } from "#core/agent/agent.ts"
+import { limitError } from "#core/agent/turn-ending.ts"
 import type { Db, Writer } from "#core/db/db.ts"
 import type { SessionRow } from "#core/db/schema.ts"
 import { AppError } from "#core/errors.ts"
@@ -7,6 +8,7 @@ import type { SessionId } from "#core/id.ts"
 import { insertJob } from "#core/jobs/job.ts"
 import type { JobKind, JobRunner } from "#core/jobs/runner.ts"
 import type { Model, Models } from "#core/llm/model.ts"
+import type { Usage } from "#core/llm/usage.ts"
 import type { Log } from "#core/log.ts"
 import { ASKED_BUDGET, compactSession, ROOM_BUDGET, type CompactDeps } from "#core/session/compact.ts"
 import type { SessionStore } from "#core/session/session.ts"
@@ -19,17 +21,20 @@ export type CompactionParts = CompactDeps & {
   writer: Writer
   sessions: SessionStore
   models: Models
+  usage: Usage
   log: Log
   jobs: () => JobRunner
 }
 
-export function createCompaction({ sessions, models, log, jobs, ...deps }: CompactionParts) {
+export function createCompaction({ sessions, models, usage, log, jobs, ...deps }: CompactionParts) {
   const underWay = new Set<SessionId>()
 
   const asked: Agent["compact"] = async (sessionId) => {
     const session = await sessions.get(sessionId)
     if (session.activeTurn)
       throw new AppError("conflict", "A turn is at work in this session; stop it or wait for its end")
+    const limited = await usage.judge({ agentId: session.agentId })
+    if (limited) throw limitError(limited)
     const outcome = await compactSession(deps, {
       sessionId,
       model: models.get(session.model),
@@ -79,7 +84,8 @@ export function createCompaction({ sessions, models, log, jobs, ...deps }: Compa
     async run({ job, signal }) {
       const sessionId = job.payload["sessionId"] as SessionId // written above as one
       try {
-        const { model } = await sessions.get(sessionId)
+        const { model, agentId } = await sessions.get(sessionId)
+        if (await usage.judge({ agentId, jobId: job.id })) return { state: "done" } // the next turn asks again
         const outcome = await compactSession(deps, {
           sessionId,
           model: models.get(model),

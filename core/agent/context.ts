@@ -6,7 +6,7 @@ import type { ModelImage, ModelMessage, ModelText } from "../llm/model.ts"
 import { estimateTokens } from "../llm/tokens.ts"
 import { fence } from "../safety/fence.ts"
 import { isUntrusted, joinLabels, joinSources } from "../safety/labels.ts"
-import { headAndTail } from "../session/tools.ts"
+import { headAndTail } from "../session/shown.ts"
 
 /** Characters of one text that the model sees; the whole is stored and read by handle. */
 const MAX_TOOL_CHARACTERS = 16_000 // about 4,000 tokens: a page
@@ -18,7 +18,7 @@ export type Context = {
   labels: LabelName[]
   source: string
   tokens: number
-  /** Whole turns that had to be left out to fit; compaction is due. */
+  /** Turns that had to be left out to fit; compaction is due. */
   leftOut: number
 }
 
@@ -28,6 +28,8 @@ type Group = {
   labels: (readonly LabelName[])[]
   sources: string[]
   tokens: number
+  /** Summaries: what they hold is nowhere else in sight, the owner's standing instructions above all. */
+  kept: boolean
 }
 
 /** `rows` oldest first. The turn `current` is never left out, and keeps its untrusted bodies; earlier turns keep handles. */
@@ -41,7 +43,7 @@ export function buildContext(
 
   for (const row of rows) {
     if (row.role === "tool") continue // placed behind its call
-    const group = groupOf(groups, row.turnId)
+    const group = groupOf(groups, row)
     const add = (message: ModelMessage, labels: readonly LabelName[], source: string) => {
       group.messages.push(message)
       group.labels.push(labels)
@@ -72,26 +74,29 @@ export function buildContext(
   }
 
   let tokens = groups.reduce((sum, group) => sum + group.tokens, 0)
-  let leftOut = 0
+  const out = new Set<Group>()
   // Oldest first, in whole turns, so that no result is left without its call.
-  while (tokens > budgetTokens && leftOut < groups.length - 1) {
-    tokens -= groups[leftOut]?.tokens ?? 0
-    leftOut += 1
+  for (const group of groups.slice(0, -1)) {
+    if (tokens <= budgetTokens) break
+    if (group.kept) continue
+    tokens -= group.tokens
+    out.add(group)
   }
-  const kept = groups.slice(leftOut)
+  const kept = groups.filter((group) => !out.has(group))
   return {
     messages: kept.flatMap((group) => group.messages),
     labels: joinLabels([[], ...kept.flatMap((group) => group.labels)]),
     source: joinSources(kept.flatMap((group) => group.sources)),
     tokens,
-    leftOut,
+    leftOut: out.size,
   }
 }
 
-function groupOf(groups: Group[], turnId: TurnId | null): Group {
+/** A turn's messages belong together; what a client said went before stands alone, message by message. */
+function groupOf(groups: Group[], { turnId, role }: MessageRow): Group {
   const last = groups.at(-1)
-  if (last && last.turnId === turnId) return last
-  const group: Group = { turnId, messages: [], labels: [], sources: [], tokens: 0 }
+  if (last && turnId !== null && last.turnId === turnId) return last
+  const group: Group = { turnId, messages: [], labels: [], sources: [], tokens: 0, kept: role === "summary" }
   groups.push(group)
   return group
 }

@@ -2,7 +2,7 @@
 import { eq, sql } from "drizzle-orm"
 import type { Clock } from "../clock.ts"
 import type { Db, Statement, Writer } from "../db/db.ts"
-import { jobs, messages, sessions, turns, type MessageRow, type SessionRow, type TurnState } from "../db/schema.ts"
+import { messages, sessions, turns, type MessageRow, type SessionRow, type TurnState } from "../db/schema.ts"
 import { AppError } from "../errors.ts"
 import { preview, type LabelName, type NewEvent } from "../event.ts"
 import { newId, type CallId, type MessageId, type SessionId, type TurnId } from "../id.ts"
@@ -77,7 +77,8 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
           id: sessions.id,
           model: sessions.model,
           agentId: sessions.agentId,
-          active: sql<boolean>`exists (select 1 from ${jobs} where ${jobs.sessionId} = ${sessions.id} and ${jobs.state} in ('queued', 'running', 'suspended'))`,
+          // Names written out: in a select of one table drizzle leaves the table's name away, and the inner table would win.
+          active: sql<boolean>`exists (select 1 from jobs where jobs.session_id = sessions.id and jobs.state in ('queued', 'running', 'suspended'))`,
         })
         .from(sessions)
         .where(match)
@@ -96,7 +97,7 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
       agentId: message.agentId,
       place: message.place,
       at: clock.iso(),
-      firstMessage: { text: message.text, labels, source },
+      firstMessage: { text: redact(message.text), labels, source },
     })
     return { session: created.row, active: false, create: { statement: created.statement, event: created.event } }
   }
@@ -134,7 +135,7 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
               discardUndoneStatement(session.id),
               touchSessionStatement(session.id, {
                 at: clock.iso(),
-                message: { text: message.text, ...senderLabels(message) },
+                message: { text: redact(message.text), ...senderLabels(message) },
               }),
             ]),
         ...(history.length > 0 ? [db.orm.insert(messages).values(history).toSQL()] : []),

@@ -166,7 +166,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     let note = "" // host's words to the model for the next step only
     let mayCallTools = true
     let emptyAnswers = 0
-    let overflowed = false
+    let overflowed = false // room was made once; twice would be a circle
 
     for (const outcome of await finishOpenCalls(run)) run.rows.push(rows.toolRow(run, outcome))
 
@@ -175,8 +175,13 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       const limited = await deps.usage.judge({ agentId: run.turn.agentId, jobId: run.job.id })
       if (limited) return failed("", limitError(limited).toBody())
 
-      const context = buildContext(run.rows, { current: run.turn.id, budgetTokens: historyBudget(model) })
-      if (context.leftOut > 0 || context.tokens > COMPACT_SHARE * historyBudget(model)) deps.compactSoon(run.session)
+      const budgetTokens = historyBudget(model)
+      let context = buildContext(run.rows, { current: run.turn.id, budgetTokens })
+      // What would be left out is summarised first, so that nothing the owner asked for is lost on the way.
+      if (context.leftOut > 0 && !overflowed) {
+        overflowed = true
+        if (await makeRoom(run, model)) context = buildContext(run.rows, { current: run.turn.id, budgetTokens })
+      } else if (context.tokens > COMPACT_SHARE * budgetTokens) deps.compactSoon(run.session)
       const labels = joinLabels([context.labels, system.labels])
       const lastStep = run.iterations >= maxIterations
       if (lastStep)
@@ -212,10 +217,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
         if (run.signal.aborted) return stopped(stepText(run.live))
         if (heard.end.failure.kind === "context_overflow" && !overflowed) {
           overflowed = true
-          if (await deps.compactNow(run.session, model, run.signal)) {
-            run.rows = (await deps.inSight(run.session.id)).messages
-            continue
-          }
+          if (await makeRoom(run, model)) continue
         }
         return failed(stepText(run.live), modelError(heard.end.failure))
       }
@@ -270,6 +272,12 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       }
       await takeSteered(run)
     }
+  }
+
+  async function makeRoom(run: TurnRun, model: Model): Promise<boolean> {
+    if (!(await deps.compactNow(run.session, model, run.signal))) return false
+    run.rows = (await deps.inSight(run.session.id)).messages
+    return true
   }
 
   /** The model's words and calls become a row before any of the calls runs. */

@@ -21,6 +21,9 @@ const MAX_COOLDOWN_MS = 3_600_000
 /** The vendor's or the way's fault; the rest says nothing about whether the next call would work. */
 const counts: ReadonlySet<ModelFailure["kind"]> = new Set(["overloaded", "timeout", "network", "garbage"])
 
+/** Models that are remembered: a client of the API may name as many as it likes. */
+const MAX_MODELS = 500
+
 type Health = {
   failuresInARow: number
   openUntilMs: number | null
@@ -58,6 +61,8 @@ export function createHealthBook({ clock }: { clock: Clock }): HealthBook {
         lastFailure: null,
       }
       book.set(id, health)
+      const oldest = book.size > MAX_MODELS ? book.keys().next().value : undefined
+      if (oldest !== undefined) book.delete(oldest)
     }
     return health
   }

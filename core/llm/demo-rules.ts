@@ -155,9 +155,7 @@ function listing(title: string, result: string, keys: readonly string[]): string
   if (list.length === 0) return `${title}: none.`
   const names = list
     .slice(0, 50)
-    .map((item: unknown) =>
-      isRecord(item) ? words(item["path"] ?? item["name"] ?? item) : words(item),
-    )
+    .map((item: unknown) => (isRecord(item) ? words(item["path"] ?? item["name"] ?? item) : words(item)))
   const more = list.length > names.length ? `\n… and ${list.length - names.length} more` : ""
   return `${title}:\n${names.map((name) => `- ${name}`).join("\n")}${more}`
 }

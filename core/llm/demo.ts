@@ -65,7 +65,9 @@ function answerTo(request: ModelRequest): DemoStep {
 }
 
 function isSummaryRequest({ system }: ModelRequest, text: string): boolean {
-  return /^\s*(summari[sz]e|transcript)/i.test(text) || /^You condense a conversation/.test(system[0]?.text ?? "")
+  return (
+    /^\s*(summari[sz]e|transcript)/i.test(text) || (system[0]?.text ?? "").startsWith("You condense a conversation")
+  )
 }
 
 /** How the program's own notes begin; see core/agent. They stand where a person's message would, and are none. */

@@ -3,7 +3,7 @@
  * the answer, and a failure that the next model would repeat is told at once.
  */
 import type { Clock } from "../clock.ts"
-import type { HealthBook } from "./breaker.ts"
+import type { HealthBook, Permit } from "./breaker.ts"
 import type { ModelEvent, ModelFailure, ModelId, ModelRequest, ModelUsage } from "./model.ts"
 import { retryDelayMs } from "./retry.ts"
 
@@ -22,12 +22,43 @@ export type FailoverDeps = {
   onFailure: (failed: { model: ModelId; failure: ModelFailure; next: ModelId | null }) => void
 }
 
+type Call = { request: ModelRequest; signal: AbortSignal }
+
 export async function* streamChain(
   chain: readonly [Link, ...Link[]],
-  call: { request: ModelRequest; signal: AbortSignal },
+  call: Call,
   deps: FailoverDeps,
 ): AsyncGenerator<ModelEvent, void, undefined> {
-  const { clock, health, jitter, onFailure } = deps
+  const probes = new Set<ModelId>()
+  const ask = (id: ModelId): Permit => {
+    const permit = deps.health.ask(id)
+    if (permit === "probe") probes.add(id)
+    return permit
+  }
+  const settle = (id: ModelId, failure: ModelFailure | null) => {
+    probes.delete(id)
+    if (failure) deps.health.failed(id, failure)
+    else deps.health.succeeded(id)
+  }
+  try {
+    yield* runChain(chain, call, { ...deps, ask, settle })
+  } finally {
+    // Stopped, or the reader left: a probe without a verdict gives its place back.
+    for (const id of probes) deps.health.released(id)
+  }
+}
+
+type Asking = FailoverDeps & {
+  ask: (id: ModelId) => Permit
+  settle: (id: ModelId, failure: ModelFailure | null) => void
+}
+
+async function* runChain(
+  chain: readonly [Link, ...Link[]],
+  call: Call,
+  asking: Asking,
+): AsyncGenerator<ModelEvent, void, undefined> {
+  const { clock, health, jitter, onFailure, ask, settle } = asking
   const spent: ModelUsage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, costUsdMicros: 0 }
   const first = chain[0]
   const start = usableFrom(chain, { at: 0, health }) ?? 0
@@ -35,7 +66,7 @@ export async function* streamChain(
     const link: Link = chain[at] ?? first
     const nextAt = usableFrom(chain, { at: at + 1, health })
     const next = nextAt === null ? null : (chain[nextAt] ?? null)
-    const permit = health.ask(link.id)
+    const permit = ask(link.id)
     // With nobody else to ask, a cooling model is asked all the same: a person who tries again wants it tried. An open breaker refuses.
     const mustRefuse = typeof permit === "object" && (permit.why === "open" || next !== null)
     let failure: ModelFailure | null = mustRefuse ? refusal(link.id, permit) : null
@@ -43,7 +74,7 @@ export async function* streamChain(
       let hasShown = false
       for await (const event of link.attempt(call.request, call.signal)) {
         if (event.type === "finished") {
-          health.succeeded(link.id)
+          settle(link.id, null)
           yield { ...event, usage: add(spent, event.usage) }
           return
         }
@@ -63,12 +94,11 @@ export async function* streamChain(
         retryAfterMs: null,
       }
       if (failure.kind === "aborted") {
-        health.released(link.id)
         yield { type: "failed", failure, model: link.id, usage: spent }
         return
       }
       if (hasShown) {
-        health.failed(link.id, failure)
+        settle(link.id, failure)
         onFailure({ model: link.id, failure, next: null })
         yield { type: "failed", failure, model: link.id, usage: spent }
         return
@@ -76,7 +106,7 @@ export async function* streamChain(
       const delayMs = retryDelayMs(failure, { tries, jitter })
       // A longer wait is for those who have nobody else to ask.
       if (delayMs === null || (next !== null && delayMs > MAX_WAIT_WITH_OTHERS_MS)) {
-        health.failed(link.id, failure)
+        settle(link.id, failure)
         break
       }
       onFailure({ model: link.id, failure, next: link.id })
@@ -84,7 +114,6 @@ export async function* streamChain(
         await clock.sleep(delayMs, call.signal)
       } catch {
         // The signal's reason is the person's or the process's; for the stream it is a stop.
-        health.released(link.id)
         yield { type: "failed", failure: STOPPED, model: link.id, usage: spent }
         return
       }

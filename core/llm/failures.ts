@@ -239,9 +239,8 @@ function bodyFacts(body: string): { status: number | null; code: string; text: s
     (part) => typeof part === "string",
   )
   const code = [error["type"], error["code"], error["status"]].filter((part) => typeof part === "string").join(" ")
-  const delay = Array.isArray(error["details"])
-    ? error["details"].find((detail) => isRecord(detail) && typeof detail["retryDelay"] === "string")
-    : null
+  const details: unknown[] = Array.isArray(error["details"]) ? error["details"] : []
+  const delay = details.find((detail) => isRecord(detail) && typeof detail["retryDelay"] === "string")
   const wait = isRecord(delay) ? ` Retry in ${String(delay["retryDelay"])}.` : ""
   return { status: statusOf(error["code"]), code, text: typeof text === "string" ? text + wait : "" }
 }

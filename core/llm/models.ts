@@ -32,6 +32,9 @@ export type ModelsDeps = {
 /** What a model is reached by; when any of it changes, the model is built anew. */
 type Place = { vendor: Vendor; name: string; id: ModelId; baseUrl: string | null }
 
+/** Opened wires that are kept: a client of the API may name as many models as it likes. */
+const MAX_LINKS = 200
+
 export function createModels(deps: ModelsDeps): Models {
   const { clock, keyFor } = deps
   const health = createHealthBook({ clock })
@@ -82,6 +85,8 @@ export function createModels(deps: ModelsDeps): Models {
     if (known) return known
     const link = createLink({ vendor, name, id, baseUrl })
     links.set(`${id} ${baseUrl}`, link)
+    const oldest = links.size > MAX_LINKS ? links.keys().next().value : undefined
+    if (oldest !== undefined) links.delete(oldest)
     return link
   }
 

@@ -71,18 +71,13 @@ function wireFetch({ fetch }: WireSpec): Fetch {
 
 export async function readBounded(response: Response, maxBytes: number): Promise<string> {
   if (!response.body) return ""
-  const reader = response.body.getReader()
   const chunks: Uint8Array[] = []
   let size = 0
-  for (;;) {
-    const { done, value }: { done: boolean; value?: Uint8Array } = await reader.read()
-    if (done || !value) break
-    chunks.push(value)
-    size += value.byteLength
-    if (size >= maxBytes) {
-      void reader.cancel().catch(() => {}) // the rest is not wanted, nor is the error of not getting it
-      break
-    }
+  // A body yields bytes; leaving the loop cancels the rest of it.
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    chunks.push(chunk)
+    size += chunk.byteLength
+    if (size >= maxBytes) break
   }
   return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, maxBytes))
 }

@@ -4,7 +4,7 @@ import type { TurnId } from "../id.ts"
 import { estimateTextTokens } from "../llm/tokens.ts"
 import { isUntrusted } from "../safety/labels.ts"
 import { STANDING_HEADING } from "./standing.ts"
-import { headAndTail, MAX_SHOWN_CHARACTERS } from "./tools.ts"
+import { headAndTail, MAX_SHOWN_CHARACTERS } from "./shown.ts"
 
 export type CompactionPlan = {
   /** Everything up to this position goes out of sight. */

@@ -1,39 +1,13 @@
-/** Long texts in a session: how they are shown to the model in part, and the tool by which it reads the rest. */
+/** The tool by which the model reads what was left out of a long text of its session. */
 import { and, eq, sql } from "drizzle-orm"
 import type { Db } from "../db/db.ts"
 import { messages, sessions, turns } from "../db/schema.ts"
 import { isId } from "../id.ts"
 import { int, type Static, t } from "../schema.ts"
 import type { Tool } from "../tools/tool.ts"
+import { MAX_SHOWN_CHARACTERS, pairEnd, pairStart } from "./shown.ts"
 
-/** What one text may take of the model's view before it is shown head and tail. About 4,000 tokens of English. */
-export const MAX_SHOWN_CHARACTERS = 16_000
 const DEFAULT_READ_CHARACTERS = 8_000 // half of what is shown at once, so that one reading never needs cutting again
-const TAIL_SHARE = 0.25 // the end of a log or an answer often tells most, the beginning says what it is
-
-/**
- * The whole text where it fits, else its head and tail with a note between that names the handle: the id of the message that holds
- * it. Counts are UTF-16 units, as `result_read` counts. No surrogate pair is split.
- */
-export function headAndTail(text: string, maxCharacters: number, handle: string): string {
-  if (text.length <= maxCharacters) return text
-  const tailLength = Math.floor(maxCharacters * TAIL_SHARE)
-  const headEnd = pairStart(text, maxCharacters - tailLength)
-  const tailStart = pairEnd(text, text.length - tailLength)
-  const note = `[… ${tailStart - headEnd} characters left out; read them with result_read handle=${handle} offset=${headEnd}]`
-  return `${text.slice(0, headEnd)}\n${note}\n${text.slice(tailStart)}`
-}
-
-/** `at`, or one less where it stands inside a surrogate pair. */
-function pairStart(text: string, at: number): number {
-  return isInsidePair(text, at) ? at - 1 : at
-}
-function pairEnd(text: string, at: number): number {
-  return isInsidePair(text, at) ? at + 1 : at
-}
-function isInsidePair(text: string, at: number): boolean {
-  return at > 0 && at < text.length && /^[\ud800-\udbff][\udc00-\udfff]$/.test(text.slice(at - 1, at + 1))
-}
 
 const ReadInput = t.Object(
   {

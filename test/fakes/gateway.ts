@@ -13,6 +13,11 @@ import type { GatewayDeps } from "#gateway/deps.ts"
 
 export const OWNER_TOKEN = "owner-token-for-tests-0123456789"
 
+/** The answer's JSON; the test that names its type asserts what is in it. */
+export async function bodyOf<T>(answer: Response): Promise<T> {
+  return (await answer.json()) as T
+}
+
 /** What a scripted turn does: tells its words one by one, waits for `hold` after the first, ends with `end`. */
 export type Reply = { words: string[]; hold?: Promise<unknown>; end?: Partial<TurnOutcome> }
 

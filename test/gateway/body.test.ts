@@ -4,7 +4,7 @@ import { type BodyLimits, cleaned, readJsonBody } from "#gateway/body.ts"
 import { createFakeClock } from "../fakes/clock.ts"
 
 const limits: BodyLimits = { maxBytes: 1_000, textFields: new Set(["content"]) }
-const read = (body: BodyInit, { type = "application/json", clock = systemClock, ...given }: Partial<BodyLimits> & { type?: string; clock?: typeof systemClock } = {}) =>
+const read = (body: string | Uint8Array<ArrayBuffer>, { type = "application/json", clock = systemClock, ...given }: Partial<BodyLimits> & { type?: string; clock?: typeof systemClock } = {}) =>
   readJsonBody(new Request("http://localhost/", { method: "POST", body, headers: { "content-type": type } }), { ...limits, ...given }, clock)
 const codeOf = (work: Promise<unknown>) => work.then(() => "accepted", (error: { code?: string }) => error.code ?? String(error))
 

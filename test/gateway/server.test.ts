@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { AppError } from "#core/errors.ts"
 import { createGateway, type Gateway, type Listener } from "#gateway/server.ts"
-import { gatewayHouse, OWNER_TOKEN } from "../fakes/gateway.ts"
+import { bodyOf, gatewayHouse, OWNER_TOKEN } from "../fakes/gateway.ts"
 
 const authorization = `Bearer ${OWNER_TOKEN}`
 const json = { authorization, "content-type": "application/json" }
@@ -18,14 +18,14 @@ beforeAll(async () => {
   house = gatewayHouse()
   gateway = createGateway(house.deps)
   listener = await gateway.listen({ host: "127.0.0.1", port: 0 })
-  sessionId = (await (await post("/api/sessions", {})).json()).id
+  sessionId = (await bodyOf<{ id: string }>(await post("/api/sessions", {}))).id
 })
 afterAll(() => gateway.close())
 
 const get = (path: string) => fetch(listener.address + path, { headers: { authorization } })
 const post = (path: string, body: unknown) => fetch(listener.address + path, { method: "POST", headers: json, body: typeof body === "string" ? body : JSON.stringify(body) })
 async function problem(answer: Response) {
-  const { error } = await answer.json()
+  const { error } = await bodyOf<{ error: { code: string; message: string; hint: string } }>(answer)
   return { status: answer.status, code: error.code, message: error.message, hint: error.hint }
 }
 
@@ -92,8 +92,8 @@ describe("what comes in wrong", () => {
 
   test("texts in a query are taken as they are", async () => {
     for (const text of ["a,b", "[1]", '{"a":1}', "true", "12", "a+b&c=d", "ü 👩"]) {
-      const found = await (await get(`/api/sessions/search?text=${encodeURIComponent(text)}`)).json()
-      expect(found.items[0].snippet).toBe(text)
+      const found = await bodyOf<{ items: { snippet: string }[] }>(await get(`/api/sessions/search?text=${encodeURIComponent(text)}`))
+      expect(found.items[0]?.snippet).toBe(text)
     }
   })
 
@@ -137,7 +137,7 @@ describe("a message", () => {
   test("is acknowledged with its turn, and waited for where asked", async () => {
     const acknowledged = await post(`/api/sessions/${sessionId}/messages`, { content: "hello" })
     expect(acknowledged.status).toBe(202)
-    const { turnId, messageId } = await acknowledged.json()
+    const { turnId, messageId } = await bodyOf<{ turnId: string; messageId: string }>(acknowledged)
     expect(messageId).toStartWith("msg_")
     expect(await (await get(`/api/turns/${turnId}?wait=true`)).json()).toMatchObject({ state: "finished", text: "Hello there." })
     const waited = await post(`/api/sessions/${sessionId}/messages?wait=true`, { content: "hello" })
@@ -196,8 +196,8 @@ describe("lists", () => {
     let cursor: string | null = ""
     while (cursor !== null) {
       const answer: Response = await handle(new Request(`http://localhost/api/sessions?limit=2${cursor && `&cursor=${cursor}`}`))
-      const page = await answer.json()
-      titles.push(...page.items.map(({ title }: { title: string }) => title))
+      const page = await bodyOf<{ items: { title: string }[]; next: string | null }>(answer)
+      titles.push(...page.items.map(({ title }) => title))
       cursor = page.next
     }
     expect(titles).toEqual(["s4", "s3", "s2", "s1", "s0"])

@@ -177,4 +177,18 @@ describe("health", () => {
     expect(server.requests).toHaveLength(1)
     expect(models.status()[0]).toMatchObject({ state: "ok", failuresInARow: 0 })
   })
+
+  test("a probe whose reader left gives its place back", async () => {
+    const clock = createFakeClock()
+    const { models } = modelsAt(server.url, { clock: { ...clock, sleep: () => Promise.resolve() } })
+    server.decide(() => ({ status: 500 }))
+    for (let call = 0; call < FAILURES_TO_OPEN; call++) await hear(models.get(FIRST), ask("hi"))
+    await clock.advance(30_001)
+    server.reset()
+    for await (const event of models.get(FIRST).stream(ask("hi"), { signal: new AbortController().signal })) {
+      expect(event.type).toBe("text")
+      break
+    }
+    expect(textOf(await hear(models.get(FIRST), ask("hi")))).toBe("echo: hi")
+  })
 })

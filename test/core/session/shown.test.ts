@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { headAndTail } from "#core/session/tools.ts"
+import { headAndTail } from "#core/session/shown.ts"
 
 const HANDLE = "msg_0123456789abcdef0123456789abcdef"
 const NOTE =
