@@ -25,7 +25,7 @@ import { createJobRunner, type JobRunner } from "#core/jobs/runner.ts"
 import { createModels } from "#core/llm/models.ts"
 import { createKeyFor } from "#core/llm/settings.ts"
 import { createUsage } from "#core/llm/usage.ts"
-import type { Log } from "#core/log.ts"
+import type { RootLog } from "#core/log.ts"
 import { createMemory } from "#core/memory/memory.ts"
 import { memoryTools } from "#core/memory/tools.ts"
 import { createAuthorize } from "#core/safety/authorize.ts"
@@ -48,7 +48,7 @@ export type AppDeps = {
   setting: LoadConfigOptions
   loaded: LoadedConfig
   clock: Clock
-  log: Log
+  log: RootLog
   /**
    * `service`: takes up what was left behind, runs what is queued, follows the configuration files.
    * `verb`: only what is asked for, for as long as a command takes.
@@ -254,6 +254,8 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
             clock,
             onChange({ config: next, changed, restart }) {
               config = next
+              if (changed.includes("log.level")) log.setLevel(next.log.level)
+              log.setLimits({ maxBytes: next.log.max_bytes, files: next.log.files })
               log.info("The configuration changed", { changed, restart })
               const event = {
                 type: "config.changed",

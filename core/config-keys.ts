@@ -154,6 +154,14 @@ export const configKeys = {
     initial: "off",
     live: true,
   }),
+  "model.context_tokens": whole({
+    about:
+      "How many tokens the model's window holds, where it runs on your own server; unset means what the catalogue says.",
+    initial: null,
+    minimum: 1_024,
+    maximum: 10_000_000,
+    live: true,
+  }),
   "model.local_endpoints": list({
     about:
       "Addresses of model servers in your own network that may be called, such as http://127.0.0.1:11434; the public internet needs no entry.",

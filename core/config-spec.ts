@@ -74,8 +74,10 @@ export function choice<const C extends readonly string[], T extends C[number] | 
   })
 }
 
-export function whole(options: Options<number> & { minimum: number; maximum: number }): KeySpec<number> {
-  return spec(options, int({ minimum: options.minimum, maximum: options.maximum }), { fromText: numberOf })
+export function whole<T extends number | null>(
+  options: Options<T> & { minimum: number; maximum: number },
+): KeySpec<number | T> {
+  return spec<number | T>(options, int({ minimum: options.minimum, maximum: options.maximum }), { fromText: numberOf })
 }
 
 /** US dollars; "none" is no limit, 0 spends nothing. */

@@ -124,6 +124,12 @@ export async function loadConfig({ home, env, flags }: LoadConfigOptions): Promi
       hint: "Set DATABASE_URL in the environment, or `ironclaw config set database.url postgres://user@host:5432/name`.",
     })
   }
+  if (found.has("gateway.tls_cert_file") !== found.has("gateway.tls_key_file")) {
+    throw new AppError(
+      "config.invalid",
+      "gateway.tls_cert_file and gateway.tls_key_file belong together, and one is missing",
+    )
+  }
   return { config: assemble(found), environment, warnings }
 }
 

@@ -87,7 +87,9 @@ export function createClientGate({
 
   function refuseToken(key: string, why: string): ClientVerdict {
     const seconds = limits.failures.take(key)
-    return seconds === 0 ? { verdict: "refuse", code: "client.unauthorized", why } : limited(seconds, "Too many wrong tokens")
+    return seconds === 0
+      ? { verdict: "refuse", code: "client.unauthorized", why }
+      : limited(seconds, "Too many wrong tokens")
   }
 
   async function judgeApiToken(token: string, { path, peer }: ClientRequest): Promise<ClientVerdict> {
@@ -113,7 +115,9 @@ export function createClientGate({
       const token = bearer(request.authorization)
       if (token === null) {
         const seconds = limits.open.take(key)
-        return seconds === 0 ? { verdict: "refuse", code: "client.unauthorized", why: "The request has no token" } : limited(seconds, "Too many requests without a token")
+        return seconds === 0
+          ? { verdict: "refuse", code: "client.unauthorized", why: "The request has no token" }
+          : limited(seconds, "Too many requests without a token")
       }
       if (timingSafeEqual(digest(token), ownerDigest)) return allow({ scope: "owner", tokenId: null }, key)
       if (isApiToken(token)) return judgeApiToken(token, request)
@@ -126,17 +130,33 @@ export function createClientGate({
 export function judgePlace(request: ClientRequest, policy: ClientPolicy): ClientVerdict | null {
   const { via, path, host, origin, fetchSite, peer } = request
   // A dot segment, a backslash, a NUL or broken encoding could mean another path to whoever reads it after us.
-  if (/\\|%5c|%00|\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path) || !isDecodable(path)) return { verdict: "refuse", code: "not_found", why: "There is no such path" }
+  if (/\\|%5c|%00|\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path) || !isDecodable(path))
+    return { verdict: "refuse", code: "not_found", why: "There is no such path" }
   if (via !== "tcp") {
     return origin === null && fetchSite === null ? null : wrongOrigin("A browser has no business on this way in")
   }
-  if (policy.trustedProxies.length > 0 && !isLoopback(peer.replace(/^::ffff:/i, "")) && !policy.trustedProxies.some((proxy) => sameAddress(proxy, peer))) {
-    return { verdict: "refuse", code: "client.forbidden", why: "Only the proxies named in the configuration may connect" }
+  if (
+    policy.trustedProxies.length > 0 &&
+    !isLoopback(peer.replace(/^::ffff:/i, "")) &&
+    !policy.trustedProxies.some((proxy) => sameAddress(proxy, peer))
+  ) {
+    return {
+      verdict: "refuse",
+      code: "client.forbidden",
+      why: "Only the proxies named in the configuration may connect",
+    }
   }
-  if (!isKnownHost(host, policy)) return { verdict: "refuse", code: "client.wrong_host", why: "The Host header names no host of ours" }
+  if (!isKnownHost(host, policy))
+    return { verdict: "refuse", code: "client.wrong_host", why: "The Host header names no host of ours" }
   if (origin !== null && !isOwnOrigin(origin, host, policy)) return wrongOrigin("The page that sent this is not ours")
   // A request without Origin that a foreign page caused: an image, a form, a link. Opening a page by a link is allowed, the API is not.
-  if (origin === null && fetchSite !== null && fetchSite !== "same-origin" && fetchSite !== "none" && /^\/(?:api|v1)\b/.test(path)) {
+  if (
+    origin === null &&
+    fetchSite !== null &&
+    fetchSite !== "same-origin" &&
+    fetchSite !== "none" &&
+    /^\/(?:api|v1)\b/.test(path)
+  ) {
     return wrongOrigin("The page that sent this is not ours")
   }
   return null
@@ -155,7 +175,8 @@ export function judgeBinding({
   ownerToken: string
 }): string | null {
   if (host === "localhost" || isLoopback(host)) return null
-  if (!hasTls && trustedProxies.length === 0) return `${host} is not loopback, and there is neither TLS nor a named trusted proxy`
+  if (!hasTls && trustedProxies.length === 0)
+    return `${host} is not loopback, and there is neither TLS nor a named trusted proxy`
   if (ownerToken.length < MIN_TOKEN_CHARACTERS) {
     return `${host} is not loopback, and the token has fewer than ${MIN_TOKEN_CHARACTERS} characters, so it could be guessed`
   }

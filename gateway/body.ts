@@ -23,7 +23,10 @@ export async function readJsonBody(request: Request, limits: BodyLimits, clock: 
   if (bytes.byteLength === 0) return null
   const type = request.headers.get("content-type") ?? ""
   if (!/^\s*application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type)) {
-    throw new AppError("input.not_json", type === "" ? "The body has no Content-Type" : `The body is "${type.slice(0, 100)}", not JSON`)
+    throw new AppError(
+      "input.not_json",
+      type === "" ? "The body has no Content-Type" : `The body is "${type.slice(0, 100)}", not JSON`,
+    )
   }
   return cleaned(parseJson(bytes), limits.textFields)
 }
@@ -61,7 +64,12 @@ export function parseJson(bytes: Uint8Array | string): unknown {
   try {
     return JSON.parse(typeof bytes === "string" ? bytes : new TextDecoder("utf-8", { fatal: true }).decode(bytes))
   } catch (error) {
-    const why = error instanceof SyntaxError ? error.message : error instanceof RangeError ? "it is nested too deeply" : "it is not UTF-8"
+    const why =
+      error instanceof SyntaxError
+        ? error.message
+        : error instanceof RangeError
+          ? "it is nested too deeply"
+          : "it is not UTF-8"
     throw new AppError("input.invalid", `The body is not valid JSON: ${why.slice(0, 200)}`)
   }
 }
@@ -75,9 +83,11 @@ export function cleaned(root: unknown, textFields: BodyLimits["textFields"]): un
     const { value, depth } = next
     if (depth > MAX_DEPTH) throw new AppError("input.invalid", `The body is nested more than ${MAX_DEPTH} deep`)
     for (const [key, inner] of Object.entries(value)) {
-      if (isUnstorable(key) || key === "__proto__") throw new AppError("input.invalid", "A field's name in the body is not acceptable")
+      if (isUnstorable(key) || key === "__proto__")
+        throw new AppError("input.invalid", "A field's name in the body is not acceptable")
       if (typeof inner === "object" && inner !== null) open.push({ value: inner, depth: depth + 1 })
-      else if (typeof inner === "string" && isUnstorable(inner)) Reflect.set(value, key, cleanText(inner, key, textFields))
+      else if (typeof inner === "string" && isUnstorable(inner))
+        Reflect.set(value, key, cleanText(inner, key, textFields))
     }
   }
   return root
@@ -92,5 +102,8 @@ function cleanText(text: string, field: string, textFields: BodyLimits["textFiel
 }
 
 function tooLarge(maxBytes: number): AppError {
-  return new AppError("input.too_large", `The body is larger than the ${Math.floor(maxBytes / 1_048_576)} MiB accepted here`)
+  return new AppError(
+    "input.too_large",
+    `The body is larger than the ${Math.floor(maxBytes / 1_048_576)} MiB accepted here`,
+  )
 }

@@ -12,8 +12,15 @@ import { newPart } from "./delta.ts"
 
 type Method = "get" | "post" | "put" | "patch" | "delete"
 type Endpoint = { body: unknown; query: unknown; response: unknown }
-type Fields<Name extends string, T> = unknown extends T ? unknown : Record<string, never> extends T ? { [K in Name]?: T } : { [K in Name]: T }
-type Options<E extends Endpoint> = { signal?: AbortSignal } & (unknown extends E["body"] ? unknown : { body: E["body"] }) & Fields<"query", E["query"]>
+type Fields<Name extends string, T> = unknown extends T
+  ? unknown
+  : Record<string, never> extends T
+    ? { [K in Name]?: T }
+    : { [K in Name]: T }
+type Options<E extends Endpoint> = { signal?: AbortSignal } & (unknown extends E["body"]
+  ? unknown
+  : { body: E["body"] }) &
+  Fields<"query", E["query"]>
 /** An answer without `error` is data, whatever its status: `/ready` says 503 and why. */
 type Data<R> = R[keyof R & (200 | 201 | 202 | 503)]
 type Call<E extends Endpoint> =
@@ -23,15 +30,24 @@ type Call<E extends Endpoint> =
 type ParameterOf<R> = keyof R & `:${string}`
 /** `/sessions/:id/messages` is `sessions({ id }).messages`; the last step is the HTTP method. */
 type Branch<R> = {
-  [K in keyof R as K extends `:${string}` | "*" ? never : K]: K extends Method ? (R[K] extends Endpoint ? Call<R[K]> : Branch<R[K]>) : Branch<R[K]>
+  [K in keyof R as K extends `:${string}` | "*" ? never : K]: K extends Method
+    ? R[K] extends Endpoint
+      ? Call<R[K]>
+      : Branch<R[K]>
+    : Branch<R[K]>
 } & ([ParameterOf<R>] extends [never]
   ? unknown
-  : (parameter: { [K in ParameterOf<R> as K extends `:${infer Name}` ? Name : never]: string }) => Branch<R[ParameterOf<R>]>)
+  : (parameter: { [K in ParameterOf<R> as K extends `:${infer Name}` ? Name : never]: string }) => Branch<
+      R[ParameterOf<R>]
+    >)
 
 type Routes = App["~Routes"]
 
 /** Where the service is. `handle` is a gateway in this process. */
-export type Via = { url: string; token: string } | { socket: string } | { handle: (request: Request) => Promise<Response> }
+export type Via =
+  | { url: string; token: string }
+  | { socket: string }
+  | { handle: (request: Request) => Promise<Response> }
 
 export type EventsQuery = {
   session?: SessionId
@@ -61,7 +77,11 @@ const methods: ReadonlySet<string> = new Set<Method>(["get", "post", "put", "pat
 export function createClient({ via, clock }: { via: Via; clock: Clock }): Client {
   const send = sender(via)
 
-  async function call(method: string, path: string, options: { body?: unknown; query?: object; signal?: AbortSignal } = {}): Promise<unknown> {
+  async function call(
+    method: string,
+    path: string,
+    options: { body?: unknown; query?: object; signal?: AbortSignal } = {},
+  ): Promise<unknown> {
     const hasBody = options.body !== undefined
     const response = await send(path + queryText(options.query), {
       method: method.toUpperCase(),
@@ -84,7 +104,11 @@ export function createClient({ via, clock }: { via: Via; clock: Clock }): Client
     })
   }
 
-  async function* events({ session, after, signal, onConnection }: EventsQuery = {}): AsyncGenerator<Event, void, undefined> {
+  async function* events({ session, after, signal, onConnection }: EventsQuery = {}): AsyncGenerator<
+    Event,
+    void,
+    undefined
+  > {
     let lastId = after === undefined ? null : String(after)
     let retryMs = FIRST_RETRY_MS
     const known = new Map<TurnId, number>()
@@ -123,7 +147,12 @@ export function createClient({ via, clock }: { via: Via; clock: Clock }): Client
   }
 
   // The proxies answer to any path, and the types name exactly those that the app has.
-  return { api: branch("/api") as Client["api"], health: branch("/health") as Client["health"], ready: branch("/ready") as Client["ready"], events }
+  return {
+    api: branch("/api") as Client["api"],
+    health: branch("/health") as Client["health"],
+    ready: branch("/ready") as Client["ready"],
+    events,
+  }
 }
 
 const ownService = claimPass("own-service")
@@ -137,7 +166,9 @@ function sender(via: Via): (path: string, init: RequestInit) => Promise<Response
     if ("token" in via) headers.set("Authorization", `Bearer ${via.token}`)
     try {
       // Never followed: the service redirects nobody, and the token is for it alone. No timeout: turns take what they take.
-      return await ownService(() => fetch(base + path, { ...init, ...where, headers, redirect: "error", timeout: false }))
+      return await ownService(() =>
+        fetch(base + path, { ...init, ...where, headers, redirect: "error", timeout: false }),
+      )
     } catch (cause) {
       if (init.signal?.aborted) throw cause
       throw new AppError("service.unreachable", `No service answers at ${"url" in via ? base : via.socket}`, { cause })
@@ -155,7 +186,12 @@ async function dataOf(response: Response): Promise<unknown> {
   }
   const error = typeof data === "object" && data !== null && "error" in data && !response.ok ? data.error : null
   if (error === null) return data
-  const { code, message, hint } = { code: "internal", message: `The service answered ${response.status}`, hint: "", ...Object(error) }
+  const { code, message, hint } = {
+    code: "internal",
+    message: `The service answered ${response.status}`,
+    hint: "",
+    ...Object(error),
+  }
   const seconds = Number(response.headers.get("retry-after"))
   throw new AppError(isKnown(code) ? code : "internal", String(message), {
     ...(hint ? { hint: String(hint) } : {}),
@@ -179,7 +215,9 @@ function segment(text: string): string {
 
 function queryText(query: object = {}): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined)
-  return given.length === 0 ? "" : `?${new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]))}`
+  return given.length === 0
+    ? ""
+    : `?${new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]))}`
 }
 
 /** Server-sent events, as far as our own service writes them. */
@@ -190,6 +228,7 @@ async function* blocks(body: ReadableStream<Uint8Array>): AsyncGenerator<{ id: s
     rest += decoder.decode(bytes, { stream: true })
     const whole = rest.split("\n\n")
     rest = whole.pop() ?? ""
-    for (const block of whole) yield { id: /^id: (.*)$/m.exec(block)?.[1] ?? null, data: /^data: (.*)$/m.exec(block)?.[1] ?? null }
+    for (const block of whole)
+      yield { id: /^id: (.*)$/m.exec(block)?.[1] ?? null, data: /^data: (.*)$/m.exec(block)?.[1] ?? null }
   }
 }

@@ -14,7 +14,11 @@ import type { ToolCard } from "#core/tools/registry.ts"
 import type { ClientPolicy, FindToken } from "./auth.ts"
 
 /** Stored events after `after` in the order of `seq`, at most `limit`; of one session where it is named. */
-export type ReadEvents = (query: { after: number; sessionId: SessionId | null; limit: number }) => Promise<StoredEvent[]>
+export type ReadEvents = (query: {
+  after: number
+  sessionId: SessionId | null
+  limit: number
+}) => Promise<StoredEvent[]>
 
 /** Configuration as the API shows and changes it. Texts are read as on the command line. */
 export type ConfigFace = {
@@ -37,7 +41,10 @@ export type UsageFace = {
 }
 
 /** Can it do its work? Each part says for itself. */
-export type Readiness = { ready: boolean; parts: { name: "database" | "model" | "channels"; ok: boolean; detail: string }[] }
+export type Readiness = {
+  ready: boolean
+  parts: { name: "database" | "model" | "channels"; ok: boolean; detail: string }[]
+}
 
 export type ServiceStatus = {
   version: string

@@ -62,7 +62,11 @@ export class OpenAiFailure extends Error {
   constructor(
     status: number,
     message: string,
-    { code = null, param = null, retryAfterSeconds = null }: { code?: string | null; param?: string | null; retryAfterSeconds?: number | null } = {},
+    {
+      code = null,
+      param = null,
+      retryAfterSeconds = null,
+    }: { code?: string | null; param?: string | null; retryAfterSeconds?: number | null } = {},
   ) {
     super(message)
     this.name = "OpenAiFailure"
@@ -85,7 +89,13 @@ function openAiType(status: number): string {
 }
 
 /** Statuses that the document lists for every route. */
-export const commonErrors: readonly ErrorCode[] = ["input.invalid", "client.unauthorized", "client.forbidden", "client.rate_limited", "internal"]
+export const commonErrors: readonly ErrorCode[] = [
+  "input.invalid",
+  "client.unauthorized",
+  "client.forbidden",
+  "client.rate_limited",
+  "internal",
+]
 
 /** The headers of every answer, whatever its status. A page of ours brings its own policy. */
 export function harden(response: Response): Response {
@@ -95,7 +105,8 @@ export function harden(response: Response): Response {
   headers.set("Referrer-Policy", "no-referrer")
   headers.set("Cross-Origin-Resource-Policy", "same-origin")
   headers.set("Cross-Origin-Opener-Policy", "same-origin")
-  if (!headers.has("Content-Security-Policy")) headers.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+  if (!headers.has("Content-Security-Policy"))
+    headers.set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
   if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store")
   return response
 }

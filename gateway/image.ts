@@ -16,12 +16,22 @@ const signatures: Readonly<Record<string, (head: string) => boolean>> = {
 export const imageTypes = Object.keys(signatures)
 
 /** Throws `input.invalid`, `input.too_large`. `where` names the field in the message. */
-export function parseImage({ mediaType, base64, where }: { mediaType: string; base64: string; where: string }): MessagePart {
+export function parseImage({
+  mediaType,
+  base64,
+  where,
+}: {
+  mediaType: string
+  base64: string
+  where: string
+}): MessagePart {
   const hasSignature = Object.hasOwn(signatures, mediaType) ? signatures[mediaType] : undefined
-  if (!hasSignature) throw new AppError("input.invalid", `${where}: "${mediaType.slice(0, 60)}" is not one of ${imageTypes.join(", ")}`)
+  if (!hasSignature)
+    throw new AppError("input.invalid", `${where}: "${mediaType.slice(0, 60)}" is not one of ${imageTypes.join(", ")}`)
   const bytes = Math.floor((base64.length / 4) * 3)
   if (bytes > MAX_IMAGE_BYTES) throw new AppError("input.too_large", `${where}: the image is larger than 5 MiB`)
-  if (base64.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) throw new AppError("input.invalid", `${where}: the image is not base64`)
+  if (base64.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64))
+    throw new AppError("input.invalid", `${where}: the image is not base64`)
   if (!hasSignature(Buffer.from(base64.slice(0, 16), "base64").toString("hex"))) {
     throw new AppError("input.invalid", `${where}: the bytes are not ${mediaType}`)
   }
@@ -32,6 +42,10 @@ export function parseImage({ mediaType, base64, where }: { mediaType: string; ba
 export function parseDataUrl(url: string, where: string): MessagePart {
   const comma = url.indexOf(",")
   const found = /^data:(image\/[a-z0-9.+-]+);base64$/i.exec(url.slice(0, Math.max(comma, 0)).slice(0, 100))
-  if (!found?.[1]) throw new AppError("input.invalid", `${where}: images are accepted as data URLs with base64 alone; nothing is fetched`)
+  if (!found?.[1])
+    throw new AppError(
+      "input.invalid",
+      `${where}: images are accepted as data URLs with base64 alone; nothing is fetched`,
+    )
   return parseImage({ mediaType: found[1].toLowerCase(), base64: url.slice(comma + 1), where })
 }

@@ -11,7 +11,15 @@ export type Limiter = {
 /** Keys remembered; beyond that the one that was quiet longest is forgotten, which can only be in its favour. */
 const MAX_KEYS = 10_000
 
-export function createLimiter({ clock, burst, perSecond }: { clock: Clock; burst: number; perSecond: number }): Limiter {
+export function createLimiter({
+  clock,
+  burst,
+  perSecond,
+}: {
+  clock: Clock
+  burst: number
+  perSecond: number
+}): Limiter {
   const buckets = new Map<string, { left: number; atMs: number }>()
 
   function refilled(key: string, nowMs: number): number {

@@ -7,9 +7,19 @@ export type AnswerPart = { type: "text"; text: string } | { type: "tool_calls"; 
 export type AnswerEnd = { finishReason: FinishReason; model: string; usage: Omit<ModelUsage, "costUsdMicros"> }
 
 /** An answer under way. `parts` ends normally when `end` resolves; both reject with the same error. */
-export type Answer = { id: string; headers: Record<string, string>; parts: AsyncIterable<AnswerPart>; end: Promise<AnswerEnd> }
+export type Answer = {
+  id: string
+  headers: Record<string, string>
+  parts: AsyncIterable<AnswerPart>
+  end: Promise<AnswerEnd>
+}
 
-const finishReasons: Readonly<Record<FinishReason, string>> = { stop: "stop", length: "length", tool_calls: "tool_calls", filter: "content_filter" }
+const finishReasons: Readonly<Record<FinishReason, string>> = {
+  stop: "stop",
+  length: "length",
+  tool_calls: "tool_calls",
+  filter: "content_filter",
+}
 
 function usageOf({ inputTokens, outputTokens, cachedInputTokens }: AnswerEnd["usage"]) {
   return {
@@ -17,12 +27,21 @@ function usageOf({ inputTokens, outputTokens, cachedInputTokens }: AnswerEnd["us
     completion_tokens: outputTokens,
     total_tokens: inputTokens + outputTokens,
     prompt_tokens_details: { cached_tokens: cachedInputTokens, audio_tokens: 0 },
-    completion_tokens_details: { reasoning_tokens: 0, audio_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
+    completion_tokens_details: {
+      reasoning_tokens: 0,
+      audio_tokens: 0,
+      accepted_prediction_tokens: 0,
+      rejected_prediction_tokens: 0,
+    },
   }
 }
 
 function toolCallOf({ id, name, arguments: args }: ModelToolCall) {
-  return { id, type: "function", function: { name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) } }
+  return {
+    id,
+    type: "function",
+    function: { name, arguments: typeof args === "string" ? args : JSON.stringify(args ?? {}) },
+  }
 }
 
 export async function completion({ id, parts, end }: Answer, createdSeconds: number) {
@@ -81,7 +100,14 @@ export async function* completionLines(
   if (!hasBegun) yield line({ role: "assistant", content: "", refusal: null })
   yield line({}, finishReasons[finishReason])
   if (includeUsage) {
-    yield dataLine({ id, object: "chat.completion.chunk", created: createdSeconds, model, choices: [], usage: usageOf(usage) })
+    yield dataLine({
+      id,
+      object: "chat.completion.chunk",
+      created: createdSeconds,
+      model,
+      choices: [],
+      usage: usageOf(usage),
+    })
   }
   yield "data: [DONE]\n\n"
 }

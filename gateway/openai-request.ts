@@ -13,7 +13,10 @@ const textPart = t.Object({ type: t.Literal("text"), text: t.String() }, strict)
 const imagePart = t.Object(
   {
     type: t.Literal("image_url"),
-    image_url: t.Object({ url: t.String({ description: "A data URL; nothing is fetched" }), detail: t.Optional(t.String()) }, strict),
+    image_url: t.Object(
+      { url: t.String({ description: "A data URL; nothing is fetched" }), detail: t.Optional(t.String()) },
+      strict,
+    ),
   },
   strict,
 )
@@ -30,7 +33,14 @@ const toolCall = t.Object(
 )
 const Message = t.Union([
   t.Object({ role: t.Union([t.Literal("system"), t.Literal("developer")]), content: texts, name }, strict),
-  t.Object({ role: t.Literal("user"), content: t.Union([t.String(), t.Array(t.Union([textPart, imagePart]), { minItems: 1 })]), name }, strict),
+  t.Object(
+    {
+      role: t.Literal("user"),
+      content: t.Union([t.String(), t.Array(t.Union([textPart, imagePart]), { minItems: 1 })]),
+      name,
+    },
+    strict,
+  ),
   t.Object(
     {
       role: t.Literal("assistant"),
@@ -46,14 +56,22 @@ const Message = t.Union([
     },
     strict,
   ),
-  t.Object({ role: t.Literal("tool"), content: texts, tool_call_id: t.String({ minLength: 1, maxLength: 200 }), name }, strict),
+  t.Object(
+    { role: t.Literal("tool"), content: texts, tool_call_id: t.String({ minLength: 1, maxLength: 200 }), name },
+    strict,
+  ),
 ])
 const toolName = t.String({ pattern: "^[A-Za-z0-9_-]{1,64}$" })
 const tool = t.Object(
   {
     type: t.Literal("function"),
     function: t.Object(
-      { name: toolName, description: t.Optional(t.String({ maxLength: 10_000 })), parameters: t.Optional(t.Record(t.String(), t.Unknown())), strict: nullable(t.Boolean()) },
+      {
+        name: toolName,
+        description: t.Optional(t.String({ maxLength: 10_000 })),
+        parameters: t.Optional(t.Record(t.String(), t.Unknown())),
+        strict: nullable(t.Boolean()),
+      },
       strict,
     ),
   },
@@ -69,8 +87,20 @@ const toolChoice = t.Union([
 /** Accepted and without effect: hints, bookkeeping, and samplers whose absence nobody can tell from chance. */
 const ignored = Object.fromEntries(
   [
-    "seed", "store", "metadata", "service_tier", "parallel_tool_calls", "frequency_penalty", "presence_penalty", "prompt_cache_key",
-    "prompt_cache_retention", "safety_identifier", "verbosity", "top_k", "min_p", "repetition_penalty",
+    "seed",
+    "store",
+    "metadata",
+    "service_tier",
+    "parallel_tool_calls",
+    "frequency_penalty",
+    "presence_penalty",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "verbosity",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
   ].map((field) => [field, t.Optional(t.Unknown({ description: "Accepted, without effect" }))]),
 )
 /** Refused unless at the value that means "not used". */
@@ -88,14 +118,23 @@ export const ChatBody = t.Object(
     model: t.String({ minLength: 1, maxLength: 200, description: "ironclaw, ironclaw/<agent>, or a model's id" }),
     messages: t.Array(Message, { minItems: 1 }),
     stream: nullable(t.Boolean()),
-    stream_options: nullable(t.Object({ include_usage: t.Optional(t.Boolean()), include_obfuscation: t.Optional(t.Boolean()) }, strict)),
+    stream_options: nullable(
+      t.Object({ include_usage: t.Optional(t.Boolean()), include_obfuscation: t.Optional(t.Boolean()) }, strict),
+    ),
     temperature: nullable(t.Number({ minimum: 0, maximum: 2 })),
     top_p: nullable(t.Number({ minimum: 0, maximum: 1 })),
     max_tokens: nullable(int({ minimum: 1 })),
     max_completion_tokens: nullable(int({ minimum: 1 })),
     stop: nullable(t.Union([t.String({ minLength: 1 }), t.Array(t.String({ minLength: 1 }), { maxItems: 4 })])),
     reasoning_effort: nullable(
-      t.Union([t.Literal("none"), t.Literal("minimal"), t.Literal("low"), t.Literal("medium"), t.Literal("high"), t.Literal("xhigh")]),
+      t.Union([
+        t.Literal("none"),
+        t.Literal("minimal"),
+        t.Literal("low"),
+        t.Literal("medium"),
+        t.Literal("high"),
+        t.Literal("xhigh"),
+      ]),
     ),
     tools: nullable(t.Array(tool, { maxItems: 128 })),
     tool_choice: nullable(toolChoice),
@@ -128,7 +167,10 @@ export const chatBody: Shape<typeof ChatBody> = {
           : isUnusable
             ? `'${param}' is not supported here except at its default`
             : `Invalid '${param || "body"}': ${messageProblem(value, param) ?? first?.message ?? "wrong shape"}`,
-        { param: param === "" ? null : param, code: isUnknown ? "unknown_parameter" : isUnusable ? "unsupported_parameter" : "invalid_value" },
+        {
+          param: param === "" ? null : param,
+          code: isUnknown ? "unknown_parameter" : isUnusable ? "unsupported_parameter" : "invalid_value",
+        },
       )
     },
   },
@@ -152,7 +194,14 @@ export type ChatRequest = {
   user: string | null
 }
 
-const thinkingOf: Readonly<Record<string, ThinkingLevel>> = { none: "off", minimal: "low", low: "low", medium: "medium", high: "high", xhigh: "high" }
+const thinkingOf: Readonly<Record<string, ThinkingLevel>> = {
+  none: "off",
+  minimal: "low",
+  low: "low",
+  medium: "medium",
+  high: "high",
+  xhigh: "high",
+}
 
 /** Throws OpenAiFailure for what the schema cannot say. */
 export function readChatRequest(body: ChatBody): ChatRequest {
@@ -167,12 +216,17 @@ export function readChatRequest(body: ChatBody): ChatRequest {
   if (typeof toolChoice === "object" && !tools.some((offer) => offer.name === toolChoice.name)) {
     throw bad("tool_choice", `there is no tool "${toolChoice.name}" in tools`)
   }
-  if (toolChoice === "required" && tools.length === 0) throw bad("tool_choice", "it is required, but there are no tools")
+  if (toolChoice === "required" && tools.length === 0)
+    throw bad("tool_choice", "it is required, but there are no tools")
   const maxOutputTokens = body.max_completion_tokens ?? body.max_tokens
   const thinking = body.reasoning_effort ? thinkingOf[body.reasoning_effort] : undefined
   return {
     model: body.model,
-    system: body.messages.flatMap((message) => (message.role === "system" || message.role === "developer" ? [textOf(message.content)] : [])).join("\n\n"),
+    system: body.messages
+      .flatMap((message) =>
+        message.role === "system" || message.role === "developer" ? [textOf(message.content)] : [],
+      )
+      .join("\n\n"),
     messages: modelMessages(body.messages),
     stream: body.stream ?? false,
     includeUsage: body.stream_options?.include_usage ?? false,
@@ -194,22 +248,40 @@ function modelMessages(messages: readonly ChatMessage[]): ModelMessage[] {
     const where = `messages.${at}`
     if (message.role === "user") result.push({ role: "user", content: userContent(message.content, where) })
     else if (message.role === "assistant") {
-      const toolCalls = (message.tool_calls ?? []).map((call) => ({ id: call.id, name: call.function.name, arguments: argumentsOf(call.function.arguments) }))
+      const toolCalls = (message.tool_calls ?? []).map((call) => ({
+        id: call.id,
+        name: call.function.name,
+        arguments: argumentsOf(call.function.arguments),
+      }))
       for (const call of toolCalls) toolNames.set(call.id, call.name)
-      const text = typeof message.content === "string" ? message.content : (message.content ?? []).map((part) => (part.type === "text" ? part.text : part.refusal)).join("")
+      const text =
+        typeof message.content === "string"
+          ? message.content
+          : (message.content ?? []).map((part) => (part.type === "text" ? part.text : part.refusal)).join("")
       result.push({ role: "assistant", text, toolCalls })
     } else if (message.role === "tool") {
       const toolName = toolNames.get(message.tool_call_id)
-      if (toolName === undefined) throw bad(`${where}.tool_call_id`, "no assistant message before it has a tool call of this id")
-      result.push({ role: "tool", toolCallId: message.tool_call_id, toolName, text: textOf(message.content), isError: false })
+      if (toolName === undefined)
+        throw bad(`${where}.tool_call_id`, "no assistant message before it has a tool call of this id")
+      result.push({
+        role: "tool",
+        toolCallId: message.tool_call_id,
+        toolName,
+        text: textOf(message.content),
+        isError: false,
+      })
     }
   }
   const last = messages.at(-1)
-  if (last?.role !== "user" && last?.role !== "tool") throw bad("messages", "the last one must be of the user or of a tool")
+  if (last?.role !== "user" && last?.role !== "tool")
+    throw bad("messages", "the last one must be of the user or of a tool")
   return result
 }
 
-function userContent(content: Extract<ChatMessage, { role: "user" }>["content"], where: string): (ModelText | ModelImage)[] {
+function userContent(
+  content: Extract<ChatMessage, { role: "user" }>["content"],
+  where: string,
+): (ModelText | ModelImage)[] {
   if (typeof content === "string") return [{ type: "text", text: content }]
   return content.map((part, at) => {
     if (part.type === "text") return part
@@ -217,7 +289,10 @@ function userContent(content: Extract<ChatMessage, { role: "user" }>["content"],
       return parseDataUrl(part.image_url.url, `${where}.content.${at}.image_url`)
     } catch (error) {
       if (!(error instanceof AppError)) throw error
-      throw new OpenAiFailure(error.status, error.message, { param: `${where}.content.${at}.image_url`, code: "invalid_image_url" })
+      throw new OpenAiFailure(error.status, error.message, {
+        param: `${where}.content.${at}.image_url`,
+        code: "invalid_image_url",
+      })
     }
   })
 }
@@ -246,7 +321,14 @@ function argumentsOf(text: string): unknown {
 /** The checker says of a union only that nothing fits; this says what is wrong with a message. */
 function messageProblem(value: unknown, param: string): string | null {
   const at = /^messages\.(\d+)$/.exec(param)?.[1]
-  if (at === undefined || typeof value !== "object" || value === null || !("messages" in value) || !Array.isArray(value.messages)) return null
+  if (
+    at === undefined ||
+    typeof value !== "object" ||
+    value === null ||
+    !("messages" in value) ||
+    !Array.isArray(value.messages)
+  )
+    return null
   const message: unknown = value.messages[Number(at)]
   const role = typeof message === "object" && message !== null && "role" in message ? message.role : undefined
   const schema = Message.anyOf.find(({ properties }) => judgeShape(properties.role, role).ok)

@@ -23,11 +23,18 @@ export type RunRequest = {
 }
 
 /** One turn of the assistant. Resolves once the message is stored; throws AppError, OpenAiFailure. */
-export async function askAssistant(deps: RunDeps, { chat, agentId, caller, session, signal }: RunRequest): Promise<Answer> {
+export async function askAssistant(
+  deps: RunDeps,
+  { chat, agentId, caller, session, signal }: RunRequest,
+): Promise<Answer> {
   const { agent, bus, tools, log } = deps
   const own = new Set(tools().map(({ name }) => name))
   const taken = chat.tools.find(({ name }) => own.has(name))
-  if (taken) throw new OpenAiFailure(400, `Invalid 'tools': the assistant has a tool "${taken.name}" itself`, { param: "tools", code: "invalid_value" })
+  if (taken)
+    throw new OpenAiFailure(400, `Invalid 'tools': the assistant has a tool "${taken.name}" itself`, {
+      param: "tools",
+      code: "invalid_value",
+    })
 
   const at = await findPlace(deps, { chat, agentId, caller, session })
   const incoming = incomingOf(chat, at, deps.ownerId)
@@ -76,7 +83,10 @@ export async function askAssistant(deps: RunDeps, { chat, agentId, caller, sessi
     } catch (error) {
       feed.fail(error)
       // Who asked is gone: nobody reads the answer, and it costs money. Only our own turn is stopped, never another one in the session.
-      if (signal.aborted && sessionId) await stopIfRunning(deps, { sessionId, turnId: id }).catch((cause: unknown) => log.warn("A turn was not stopped", { error: cause }))
+      if (signal.aborted && sessionId)
+        await stopIfRunning(deps, { sessionId, turnId: id }).catch((cause: unknown) =>
+          log.warn("A turn was not stopped", { error: cause }),
+        )
     } finally {
       unsubscribe()
     }
@@ -84,7 +94,10 @@ export async function askAssistant(deps: RunDeps, { chat, agentId, caller, sessi
 }
 
 /** One call of a model as the client asks it, metered. Throws AppError where the model is unknown or the owner's limit is used up. */
-export async function askModel({ models, usage, log }: RunDeps, { chat, agentId, signal }: RunRequest): Promise<Answer> {
+export async function askModel(
+  { models, usage, log }: RunDeps,
+  { chat, agentId, signal }: RunRequest,
+): Promise<Answer> {
   const model = models.get(chat.model)
   await usage.check({ agentId, sessionId: null, turnId: null })
   const feed = createParts()
@@ -106,7 +119,8 @@ export async function askModel({ models, usage, log }: RunDeps, { chat, agentId,
       else if (event.type === "tool_call") feed.push({ type: "tool_calls", calls: [event.call] })
       else if (event.type === "finished" || event.type === "failed") {
         await usage.record({ agentId, purpose: "passthrough", model: event.model, usage: event.usage })
-        if (event.type === "finished") return feed.finish({ finishReason: event.reason, model: event.model, usage: event.usage })
+        if (event.type === "finished")
+          return feed.finish({ finishReason: event.reason, model: event.model, usage: event.usage })
         throw modelFailure(event.failure)
       }
     }
@@ -130,15 +144,26 @@ async function findPlace(
   if (name === null) return { sessionId: null, place: { channel: "openai", peer, topic: "" }, agentId, stateless: true }
   if (isId("ses", name)) {
     // A client's token opens the client's own sessions, which it has by name; ids would open everybody's.
-    if (caller.scope !== "owner") throw new AppError("client.forbidden", "This token may name sessions of its own, not use an id")
+    if (caller.scope !== "owner")
+      throw new AppError("client.forbidden", "This token may name sessions of its own, not use an id")
     const found = await sessions.get(name)
-    return { sessionId: name, place: { channel: found.channel, peer, topic: "" }, agentId: chat.model === "ironclaw" ? found.agentId : agentId, stateless: false }
+    return {
+      sessionId: name,
+      place: { channel: found.channel, peer, topic: "" },
+      agentId: chat.model === "ironclaw" ? found.agentId : agentId,
+      stateless: false,
+    }
   }
-  if (!/^[\x20-\x7e]{1,200}$/.test(name)) throw new AppError("input.invalid", "A session's name has up to 200 printable ASCII characters")
+  if (!/^[\x20-\x7e]{1,200}$/.test(name))
+    throw new AppError("input.invalid", "A session's name has up to 200 printable ASCII characters")
   return { sessionId: null, place: { channel: "openai", peer, topic: name }, agentId, stateless: false }
 }
 
-function incomingOf(chat: ChatRequest, { sessionId, place, agentId, stateless }: Where, ownerId: Incoming["personId"]): Incoming {
+function incomingOf(
+  chat: ChatRequest,
+  { sessionId, place, agentId, stateless }: Where,
+  ownerId: Incoming["personId"],
+): Incoming {
   // The session remembers what came before: of what the client repeats only the part after the last answer is new.
   const lastAnswer = chat.messages.findLastIndex(({ role }) => role === "assistant")
   const messages = stateless ? chat.messages : chat.messages.slice(lastAnswer + 1)
@@ -147,7 +172,14 @@ function incomingOf(chat: ChatRequest, { sessionId, place, agentId, stateless }:
   const { text, parts } = isSpoken ? splitContent(last.content) : { text: "", parts: [] }
   const isFirst = stateless || lastAnswer === -1
   const history: ModelMessage[] = [
-    ...(chat.system !== "" && isFirst ? [{ role: "user" as const, content: [{ type: "text" as const, text: `Instructions of the client program:\n${chat.system}` }] }] : []),
+    ...(chat.system !== "" && isFirst
+      ? [
+          {
+            role: "user" as const,
+            content: [{ type: "text" as const, text: `Instructions of the client program:\n${chat.system}` }],
+          },
+        ]
+      : []),
     ...(isSpoken ? messages.slice(0, -1) : messages),
   ]
   const options: TurnOptions = {
@@ -180,10 +212,14 @@ function settingsOf({ temperature, topP, maxOutputTokens, stop, thinking }: Chat
 }
 
 /** Tells what was not told yet, and how it ended. Throws for a failed turn. */
-function endOf(outcome: TurnOutcome, { feed, told, model }: { feed: Pick<PartFeed, "push">; told: number; model: string }): AnswerEnd {
+function endOf(
+  outcome: TurnOutcome,
+  { feed, told, model }: { feed: Pick<PartFeed, "push">; told: number; model: string },
+): AnswerEnd {
   if (outcome.state === "failed") throw turnFailure(outcome)
   // The reply is the last step's text. It was told as it came, or not at all.
-  const text = outcome.state === "suspended" ? [outcome.text, approvalText(outcome)].filter(Boolean).join("\n\n") : outcome.text
+  const text =
+    outcome.state === "suspended" ? [outcome.text, approvalText(outcome)].filter(Boolean).join("\n\n") : outcome.text
   if (told === 0 && text !== "") feed.push({ type: "text", text })
   else if (outcome.state === "suspended") feed.push({ type: "text", text: `\n\n${approvalText(outcome)}` })
   if (outcome.clientToolCalls.length > 0) feed.push({ type: "tool_calls", calls: outcome.clientToolCalls })
@@ -218,7 +254,12 @@ const failureStatus: Readonly<Record<ModelFailure["kind"], number>> = {
 
 function modelFailure({ kind, message, retryAfterMs }: ModelFailure): OpenAiFailure {
   return new OpenAiFailure(failureStatus[kind], message, {
-    code: kind === "context_overflow" ? "context_length_exceeded" : kind === "rate_limit" || kind === "limit" ? "rate_limit_exceeded" : `model_${kind}`,
+    code:
+      kind === "context_overflow"
+        ? "context_length_exceeded"
+        : kind === "rate_limit" || kind === "limit"
+          ? "rate_limit_exceeded"
+          : `model_${kind}`,
     retryAfterSeconds: retryAfterMs === null ? null : Math.ceil(retryAfterMs / 1_000),
   })
 }
@@ -230,7 +271,10 @@ function commandAnswer(text: string, model: string): Answer {
   return { id: `chatcmpl-${newId("call").slice(5)}`, headers: {}, ...feed }
 }
 
-async function stopIfRunning({ agent, sessions }: RunDeps, { sessionId, turnId }: { sessionId: NonNullable<Incoming["sessionId"]>; turnId: TurnId }) {
+async function stopIfRunning(
+  { agent, sessions }: RunDeps,
+  { sessionId, turnId }: { sessionId: NonNullable<Incoming["sessionId"]>; turnId: TurnId },
+) {
   const { activeTurn } = await sessions.get(sessionId)
   if (activeTurn?.id === turnId) await agent.stop(sessionId)
 }

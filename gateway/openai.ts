@@ -20,7 +20,10 @@ export function openAiRoutes(deps: GatewayDeps, calls: Calls) {
     const assistants = [ASSISTANT, ...(await agents()).map((name) => `${ASSISTANT}/${name}`)]
     const known = await models.list({ live: false, signal: AbortSignal.timeout(OPEN_AFTER_MS) })
     const entry = (id: ModelId, owner: string) => ({ id, object: "model", created: 0, owned_by: owner })
-    return [...assistants.map((id) => entry(id, ASSISTANT)), ...known.filter(({ configured }) => configured).map(({ id, vendor }) => entry(id, vendor))]
+    return [
+      ...assistants.map((id) => entry(id, ASSISTANT)),
+      ...known.filter(({ configured }) => configured).map(({ id, vendor }) => entry(id, vendor)),
+    ]
   }
 
   return new Elysia({ prefix: "/v1" })
@@ -33,7 +36,10 @@ export function openAiRoutes(deps: GatewayDeps, calls: Calls) {
         const id = decodeURIComponent(params["*"])
         const found = (await listing()).find((model) => model.id === id)
         if (found) return found
-        throw new OpenAiFailure(404, `The model '${id.slice(0, 200)}' does not exist`, { code: "model_not_found", param: "model" })
+        throw new OpenAiFailure(404, `The model '${id.slice(0, 200)}' does not exist`, {
+          code: "model_not_found",
+          param: "model",
+        })
       },
       { detail: { operationId: "openai.model", summary: "One of them" } },
     )
@@ -48,7 +54,10 @@ export function openAiRoutes(deps: GatewayDeps, calls: Calls) {
         const isAssistant = chat.model === ASSISTANT || chat.model.startsWith(`${ASSISTANT}/`)
         const agentId = isAssistant ? chat.model.slice(ASSISTANT.length + 1) || "main" : "main"
         if (isAssistant && !(await agents()).includes(agentId)) {
-          throw new OpenAiFailure(404, `The model '${chat.model}' does not exist`, { code: "model_not_found", param: "model" })
+          throw new OpenAiFailure(404, `The model '${chat.model}' does not exist`, {
+            code: "model_not_found",
+            param: "model",
+          })
         }
         const session = request.headers.get("x-ironclaw-session") || null
         const answer = await (isAssistant ? askAssistant : askModel)(deps, { chat, agentId, caller, session, signal })
@@ -71,7 +80,11 @@ export function openAiRoutes(deps: GatewayDeps, calls: Calls) {
 
   function streamed(
     { headers }: Answer,
-    { lines, first, onGone }: { lines: AsyncGenerator<string>; first: Promise<IteratorResult<string>>[]; onGone: () => void },
+    {
+      lines,
+      first,
+      onGone,
+    }: { lines: AsyncGenerator<string>; first: Promise<IteratorResult<string>>[]; onGone: () => void },
   ): Response {
     const encoder = new TextEncoder()
     const stream = new ReadableStream<Uint8Array>({
@@ -88,7 +101,12 @@ export function openAiRoutes(deps: GatewayDeps, calls: Calls) {
       cancel: onGone,
     })
     return new Response(stream, {
-      headers: { ...headers, "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no" },
+      headers: {
+        ...headers,
+        "Content-Type": "text/event-stream; charset=utf-8",
+        "Cache-Control": "no-cache, no-store",
+        "X-Accel-Buffering": "no",
+      },
     })
   }
 

@@ -5,7 +5,11 @@ import type { NamedRoute } from "./ws.ts"
 
 type JsonSchema = Record<string, unknown>
 /** What is needed of a route of Elysia's. */
-export type RouteFacts = { method: string; path: string; hooks: { detail?: { operationId?: string; summary?: string }; body?: unknown; query?: unknown } }
+export type RouteFacts = {
+  method: string
+  path: string
+  hooks: { detail?: { operationId?: string; summary?: string }; body?: unknown; query?: unknown }
+}
 
 /** Every route under the name by which WebSocket frames call it. Throws where one has no name, or two have the same. */
 export function namedRoutes(routes: readonly RouteFacts[]): Map<string, NamedRoute> {
@@ -15,7 +19,14 @@ export function namedRoutes(routes: readonly RouteFacts[]): Map<string, NamedRou
     if (name === undefined || named.has(name)) throw new Error(`${method} ${path} has no name of its own`)
     const pathFields = [...path.matchAll(/:([a-z]+)/gi)].flatMap(([, field]) => field ?? [])
     const queryFields = Object.keys(propertiesOf(schemaOf(hooks.query)))
-    named.set(name, { name, method, path: withoutSlash(path), pathFields, queryFields, hasBody: schemaOf(hooks.body) !== null })
+    named.set(name, {
+      name,
+      method,
+      path: withoutSlash(path),
+      pathFields,
+      queryFields,
+      hasBody: schemaOf(hooks.body) !== null,
+    })
   }
   return named
 }
@@ -23,19 +34,31 @@ export function namedRoutes(routes: readonly RouteFacts[]): Map<string, NamedRou
 export function describeApi(routes: readonly RouteFacts[], { version }: { version: string }): JsonSchema {
   const paths: Record<string, JsonSchema> = {}
   for (const { method, path, hooks } of routes) {
-    const at = withoutSlash(path).replaceAll(/:([a-z]+)/gi, "{$1}").replace("*", "{model}")
+    const at = withoutSlash(path)
+      .replaceAll(/:([a-z]+)/gi, "{$1}")
+      .replace("*", "{model}")
     paths[at] = { ...paths[at], [method.toLowerCase()]: operation(at, hooks) }
   }
   return {
     openapi: "3.1.0",
-    info: { title: "ironclaw", version, description: "One assistant, one API: the command line and the page use nothing else.", license: { name: "MIT OR Apache-2.0" } },
+    info: {
+      title: "ironclaw",
+      version,
+      description: "One assistant, one API: the command line and the page use nothing else.",
+      license: { name: "MIT OR Apache-2.0" },
+    },
     servers: [{ url: "/" }],
     security: [{ token: [] }],
     paths,
     components: {
       securitySchemes: { token: { type: "http", scheme: "bearer" } },
       schemas: { Error: errorSchema, OpenAiError: openAiErrorSchema },
-      responses: Object.fromEntries(commonErrors.flatMap((code) => [[nameOf(code), errorResponse(code, "Error")], [`OpenAi${nameOf(code)}`, errorResponse(code, "OpenAiError")]])),
+      responses: Object.fromEntries(
+        commonErrors.flatMap((code) => [
+          [nameOf(code), errorResponse(code, "Error")],
+          [`OpenAi${nameOf(code)}`, errorResponse(code, "OpenAiError")],
+        ]),
+      ),
     },
   }
 }
@@ -48,7 +71,11 @@ const errorSchema: JsonSchema = {
     error: {
       type: "object",
       required: ["code", "message", "hint"],
-      properties: { code: { type: "string", enum: codes }, message: { type: "string" }, hint: { type: "string", description: "What to do about it" } },
+      properties: {
+        code: { type: "string", enum: codes },
+        message: { type: "string" },
+        hint: { type: "string", description: "What to do about it" },
+      },
     },
   },
 }
@@ -59,18 +86,30 @@ const openAiErrorSchema: JsonSchema = {
     error: {
       type: "object",
       required: ["message", "type", "param", "code"],
-      properties: { message: { type: "string" }, type: { type: "string" }, param: { type: ["string", "null"] }, code: { type: ["string", "null"] } },
+      properties: {
+        message: { type: "string" },
+        type: { type: "string" },
+        param: { type: ["string", "null"] },
+        code: { type: ["string", "null"] },
+      },
     },
   },
 }
 
 function operation(path: string, { detail = {}, body, query }: RouteFacts["hooks"]): JsonSchema {
-  const fields = [...path.matchAll(/\{([a-z]+)\}/gi)].flatMap(([, name]) => (name ? [{ name, in: "path", required: true, schema: { type: "string" } }] : []))
+  const fields = [...path.matchAll(/\{([a-z]+)\}/gi)].flatMap(([, name]) =>
+    name ? [{ name, in: "path", required: true, schema: { type: "string" } }] : [],
+  )
   const querySchema = schemaOf(query)
   const required = new Set(Array.isArray(querySchema?.["required"]) ? querySchema["required"] : [])
   const parameters = [
     ...fields,
-    ...Object.entries(propertiesOf(querySchema)).map(([name, schema]) => ({ name, in: "query", required: required.has(name), schema })),
+    ...Object.entries(propertiesOf(querySchema)).map(([name, schema]) => ({
+      name,
+      in: "query",
+      required: required.has(name),
+      schema,
+    })),
   ]
   const bodySchema = schemaOf(body)
   const prefix = path.startsWith("/v1/") ? "OpenAi" : ""
@@ -82,15 +121,30 @@ function operation(path: string, { detail = {}, body, query }: RouteFacts["hooks
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(bodySchema ? { requestBody: { required: true, content: { "application/json": { schema: bodySchema } } } } : {}),
     responses: {
-      "2XX": { description: detail.summary ?? "Done", content: { [detail.operationId === "events.subscribe" ? "text/event-stream" : "application/json"]: { schema: {} } } },
-      ...Object.fromEntries(commonErrors.map((code) => [String(errorCatalogue[code].status), { $ref: `#/components/responses/${prefix}${nameOf(code)}` }])),
+      "2XX": {
+        description: detail.summary ?? "Done",
+        content: {
+          [detail.operationId === "events.subscribe" ? "text/event-stream" : "application/json"]: { schema: {} },
+        },
+      },
+      ...Object.fromEntries(
+        commonErrors.map((code) => [
+          String(errorCatalogue[code].status),
+          { $ref: `#/components/responses/${prefix}${nameOf(code)}` },
+        ]),
+      ),
     },
   }
 }
 
 function errorResponse(code: ErrorCode, schema: "Error" | "OpenAiError"): JsonSchema {
-  const headers = errorCatalogue[code].status === 429 ? { headers: { "Retry-After": { schema: { type: "integer" } } } } : {}
-  return { description: errorCatalogue[code].hint, ...headers, content: { "application/json": { schema: { $ref: `#/components/schemas/${schema}` } } } }
+  const headers =
+    errorCatalogue[code].status === 429 ? { headers: { "Retry-After": { schema: { type: "integer" } } } } : {}
+  return {
+    description: errorCatalogue[code].hint,
+    ...headers,
+    content: { "application/json": { schema: { $ref: `#/components/schemas/${schema}` } } },
+  }
 }
 
 function nameOf(code: ErrorCode): string {

@@ -74,12 +74,23 @@ export function createGateway(deps: GatewayDeps): Gateway {
   })
   const described: RouteFacts[] = [
     ...app.routes,
-    { method: "GET", path: "/api/openapi.json", hooks: { detail: { operationId: "openapi", summary: "This document" } } },
-    { method: "GET", path: "/api/ws", hooks: { detail: { operationId: "ws", summary: "Requests and events over one WebSocket" } } },
+    {
+      method: "GET",
+      path: "/api/openapi.json",
+      hooks: { detail: { operationId: "openapi", summary: "This document" } },
+    },
+    {
+      method: "GET",
+      path: "/api/ws",
+      hooks: { detail: { operationId: "ws", summary: "Requests and events over one WebSocket" } },
+    },
   ]
   const document = JSON.stringify(describeApi(described, { version: deps.version }))
   const served = app.use(
-    new Elysia().get("/api/openapi.json", () => new Response(document, { headers: { "Content-Type": "application/json" } })),
+    new Elysia().get(
+      "/api/openapi.json",
+      () => new Response(document, { headers: { "Content-Type": "application/json" } }),
+    ),
   )
   const routes = namedRoutes(app.routes.filter(({ path }) => path !== "/api/openapi.json"))
   const listeners = new Set<Listener>()
@@ -113,7 +124,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
     return errors.answer(error, { method: request.method, path: asked.path })
   }
 
-  async function upgrade(request: Request, server: Server<SocketData>, meta: RequestMeta): Promise<Response | undefined> {
+  async function upgrade(
+    request: Request,
+    server: Server<SocketData>,
+    meta: RequestMeta,
+  ): Promise<Response | undefined> {
     const refused = await judge(request, meta)
     if (refused) return harden(refused)
     const query = request.url.includes("?") ? request.url.slice(request.url.indexOf("?")) : ""
@@ -129,27 +144,28 @@ export function createGateway(deps: GatewayDeps): Gateway {
         }),
     }
     if (server.upgrade(request, { data })) return undefined
-    const error = new AppError("input.invalid", "This path is for WebSockets", { hint: "Connect with ws://…/api/ws, or use GET /api/events." })
+    const error = new AppError("input.invalid", "This path is for WebSockets", {
+      hint: "Connect with ws://…/api/ws, or use GET /api/events.",
+    })
     return harden(errors.answer(error, { method: request.method, path: "/api/ws" }))
   }
 
   function serve(where: ListenTcp | ListenSocket): Server<SocketData> {
     const via = "socket" in where ? "socket" : "tcp"
     return Bun.serve<SocketData>({
-      ...("socket" in where ? { unix: where.socket } : { hostname: where.host, port: where.port, ...(where.tls ? { tls: tlsOf(where.tls), idleTimeout: IDLE_SECONDS } : { idleTimeout: IDLE_SECONDS }) }),
+      ...("socket" in where ? { unix: where.socket } : portOf(where)),
       // Bodies are counted where they are read, and refused with an error that says what is accepted; Bun's own 413 says nothing.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
-      // Without this, `development: false` makes Bun share the port (SO_REUSEPORT): a second service, or any program of this user, would
-      // take half of the requests and not be told that the port is taken.
-      reusePort: false,
       fetch(request, server) {
         const meta: RequestMeta = {
           via,
           peer: via === "socket" ? "socket" : (server.requestIP(request)?.address ?? "unknown"),
           holdOpen: () => server.timeout(request, 0),
         }
-        return pathOf(request.url) === "/api/ws" && request.headers.has("upgrade") ? upgrade(request, server, meta) : handle(request, meta)
+        return pathOf(request.url) === "/api/ws" && request.headers.has("upgrade")
+          ? upgrade(request, server, meta)
+          : handle(routable(request), meta)
       },
       error: (error) => harden(errors.answer(error, { method: "?", path: "?" })),
       websocket: {
@@ -159,7 +175,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
         idleTimeout: 120, // seconds; Bun sends pings, so only a peer that is gone stays silent
         perMessageDeflate: false, // compressing secrets beside what others wrote leaks them (CRIME)
         open: (socket) => void (socket.data.connection = socket.data.connect(socket)),
-        message: (socket, frame) => (typeof frame === "string" ? socket.data.connection?.receive(frame) : socket.close(1003, "text frames only")),
+        message: (socket, frame) =>
+          typeof frame === "string" ? socket.data.connection?.receive(frame) : socket.close(1003, "text frames only"),
         drain: (socket) => socket.data.connection?.drain(),
         close: (socket) => socket.data.connection?.close(),
       },
@@ -170,7 +187,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
     handle,
     async listen(where) {
       if (!("socket" in where)) {
-        const why = judgeBinding({ host: where.host, hasTls: where.tls !== undefined, trustedProxies: deps.policy().trustedProxies, ownerToken })
+        const why = judgeBinding({
+          host: where.host,
+          hasTls: where.tls !== undefined,
+          trustedProxies: deps.policy().trustedProxies,
+          ownerToken,
+        })
         if (why !== null) throw new AppError("gateway.insecure_address", why)
         boundHost = where.host
       }
@@ -179,7 +201,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
         server = listening(() => serve(where))
       } catch (cause) {
         const place = "socket" in where ? where.socket : `${where.host}:${where.port}`
-        throw new AppError("gateway.address_taken", `The gateway cannot listen on ${place}: ${cause instanceof Error ? cause.message : "unknown"}`, { cause })
+        throw new AppError(
+          "gateway.address_taken",
+          `The gateway cannot listen on ${place}: ${cause instanceof Error ? cause.message : "unknown"}`,
+          { cause },
+        )
       }
       if ("socket" in where) chmodSync(where.socket, 0o600) // its folder is 0700, so there was no moment for others
       const listener: Listener = {
@@ -218,6 +244,23 @@ function clientRequest({ url, headers }: Request, { via, peer }: RequestMeta): C
     origin: headers.get("origin"),
     fetchSite: headers.get("sec-fetch-site"),
     authorization: headers.get("authorization"),
+  }
+}
+
+/** Elysia looks for the path right behind "http://"; over TLS it would find the second slash of "https://" instead. */
+function routable(request: Request): Request {
+  return request.url.startsWith("https:") ? new Request(`http${request.url.slice("https".length)}`, request) : request
+}
+
+function portOf({ host, port, tls }: ListenTcp) {
+  return {
+    hostname: host,
+    port,
+    idleTimeout: IDLE_SECONDS,
+    // Without this, `development: false` makes Bun share the port (SO_REUSEPORT): a second service, or any program of this user, would
+    // take half of the requests, and nobody would be told that the port is taken.
+    reusePort: false,
+    ...(tls ? { tls: tlsOf(tls) } : {}),
   }
 }
 

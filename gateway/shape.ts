@@ -25,7 +25,8 @@ export function body<S extends TObject>(schema: S): Shape<S> {
 export function query<S extends TObject>(schema: S): Shape<S> {
   return shape(schema, (value) => {
     const found: Record<string, unknown> = {}
-    for (const [name, text] of Object.entries(isRecord(value) ? value : {})) found[name] = fromText(schema.properties[name], text)
+    for (const [name, text] of Object.entries(isRecord(value) ? value : {}))
+      found[name] = fromText(schema.properties[name], text)
     return parse(schema, found, "query")
   })
 }
@@ -65,4 +66,3 @@ function fromText(schema: unknown, text: unknown): unknown {
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null
 }
-

@@ -50,7 +50,9 @@ export function createStreams(deps: Deps): Streams {
   return {
     open(query) {
       if (open.size >= MAX_STREAMS) {
-        throw new AppError("client.too_many_streams", `${MAX_STREAMS} event streams are open already`, { retryAfterSeconds: 5 })
+        throw new AppError("client.too_many_streams", `${MAX_STREAMS} event streams are open already`, {
+          retryAfterSeconds: 5,
+        })
       }
       const feed = openFeed(deps, query, () => open.delete(feed.close))
       open.add(feed.close)
@@ -83,7 +85,11 @@ function frameOf(event: Event): Uint8Array {
 function openFeed(deps: Deps, query: FeedQuery, onClose: () => void) {
   const { bus, readEvents, latestSeq, clock, log } = deps
   const queue = createByteQueue()
-  const texts = createTurnTexts({ partial: deps.agent.partial, emit: (delta) => send(delta), onProblem: (error) => fail(error) })
+  const texts = createTurnTexts({
+    partial: deps.agent.partial,
+    emit: (delta) => send(delta),
+    onProblem: (error) => fail(error),
+  })
   let lastSeq = query.after ?? 0
   /** Not null while the rows are read. */
   let held: StoredEvent[] | null = []
@@ -252,7 +258,8 @@ export function createTurnTexts({ partial, emit, onProblem }: TurnTextDeps) {
       let state = known.get(delta.turnId)
       if (!state) known.set(delta.turnId, (state = { length: 0, waiting: null }))
       if (state.waiting) {
-        if (state.waiting.push(delta) > MAX_WAITING_DELTAS) onProblem(new Error("The text so far could not be fetched in time"))
+        if (state.waiting.push(delta) > MAX_WAITING_DELTAS)
+          onProblem(new Error("The text so far could not be fetched in time"))
       } else if (delta.offset <= state.length) pass(state, delta)
       else {
         state.waiting = [delta]

@@ -7,7 +7,14 @@ import { describeProblems, int, judgeShape, t } from "#core/schema.ts"
 import type { RequestMeta } from "./caller.ts"
 
 /** A route as frames name it: `method` is its operation id. */
-export type NamedRoute = { name: string; method: string; path: string; pathFields: readonly string[]; queryFields: readonly string[]; hasBody: boolean }
+export type NamedRoute = {
+  name: string
+  method: string
+  path: string
+  pathFields: readonly string[]
+  queryFields: readonly string[]
+  hasBody: boolean
+}
 
 export type WsConnection = {
   /** A text frame of the client. */
@@ -97,14 +104,21 @@ export function createWsConnection({ routes, handle, upgraded, send, end }: WsDe
       const frame = parseFrame(text)
       id = frame.id
       const route = routes.get(frame.method)
-      if (!route) throw new AppError("not_found", `There is no method "${frame.method}"`, { hint: "Methods are the operation ids in /api/openapi.json." })
-      if (running >= MAX_REQUESTS) throw new AppError("client.rate_limited", `${MAX_REQUESTS} requests are under way already`, { retryAfterSeconds: 1 })
+      if (!route)
+        throw new AppError("not_found", `There is no method "${frame.method}"`, {
+          hint: "Methods are the operation ids in /api/openapi.json.",
+        })
+      if (running >= MAX_REQUESTS)
+        throw new AppError("client.rate_limited", `${MAX_REQUESTS} requests are under way already`, {
+          retryAfterSeconds: 1,
+        })
       running++
       try {
         const signal = route.name === EVENTS ? AbortSignal.any([closed.signal, renewed().signal]) : closed.signal
         const response = await handle(requestOf(route, frame.params ?? {}, signal), upgraded.meta)
         if (response.headers.get("content-type")?.startsWith("text/event-stream") && response.body) {
-          if (route.name !== EVENTS) throw new AppError("input.invalid", "Streamed answers are for HTTP; leave `stream` out")
+          if (route.name !== EVENTS)
+            throw new AppError("input.invalid", "Streamed answers are for HTTP; leave `stream` out")
           answer(id, { payload: { subscribed: true } })
           void pump(response.body)
           return
@@ -115,7 +129,10 @@ export function createWsConnection({ routes, handle, upgraded, send, end }: WsDe
         running--
       }
     } catch (error) {
-      const known = error instanceof AppError ? error : new AppError("internal", "The request could not be served", { cause: error })
+      const known =
+        error instanceof AppError
+          ? error
+          : new AppError("internal", "The request could not be served", { cause: error })
       answer(id, { error: known.toBody() })
     }
   }
@@ -155,7 +172,8 @@ export function createWsConnection({ routes, handle, upgraded, send, end }: WsDe
       }
     }
     // The stream ends by itself only where this client was too slow for it.
-    if (mine === subscription && !mine.signal.aborted) end(TRY_AGAIN_LATER, "reads too slowly; connect again with ?after=")
+    if (mine === subscription && !mine.signal.aborted)
+      end(TRY_AGAIN_LATER, "reads too slowly; connect again with ?after=")
   }
 
   subscribe().catch(() => end(TRY_AGAIN_LATER, "the event stream broke off"))
@@ -200,5 +218,7 @@ function headersOf(from: Headers): Headers {
 }
 
 function errorOf(body: unknown): unknown {
-  return typeof body === "object" && body !== null && "error" in body ? body.error : { code: "internal", message: "Something went wrong", hint: "" }
+  return typeof body === "object" && body !== null && "error" in body
+    ? body.error
+    : { code: "internal", message: "Something went wrong", hint: "" }
 }

@@ -12,6 +12,8 @@ import { binaryPath, isFresh } from "./freshness.mjs"
 import { startPostgres } from "./postgres.ts"
 
 const root = join(import.meta.dir, "..")
+/** Ends a test that hangs. Bun's own 5 s are tight for a database that starts beside a build on two shared cores. */
+const TEST_TIMEOUT_MS = 30_000
 /** Ends a suite that hangs; all of them together take a few minutes on two cores. */
 const SUITE_TIMEOUT_MS = 15 * 60_000
 const FULL_SUITE_TIMEOUT_MS = 4 * SUITE_TIMEOUT_MS // long suites repeat the same tests many times
@@ -44,6 +46,9 @@ export function tallyOf(report: string | null, exitCode: number): Tally {
   return { passed, failed: bad ? Math.max(1, failed) : failed, skipped }
 }
 
+/** What a stop has to end, besides ourselves. */
+const running = new Set<{ kill: () => void; exited: Promise<number> }>()
+
 type Suite = { name: string; args: readonly string[] }
 
 async function runSuite({ name, args }: Suite, env: Record<string, string | undefined>, full: boolean): Promise<Tally> {
@@ -51,8 +56,18 @@ async function runSuite({ name, args }: Suite, env: Record<string, string | unde
   const folder = mkdtempSync(join(tmpdir(), "ironclaw-report-"))
   const reportFile = join(folder, "report.xml")
   try {
+    // Each file in a process state of its own, so that none is hurt by what another left behind; --no-orphans ends what tests started.
+    const own = ["--parallel", "--no-orphans", `--timeout=${TEST_TIMEOUT_MS}`]
     const child = Bun.spawn(
-      [process.execPath, "--no-env-file", "test", "--reporter=junit", `--reporter-outfile=${reportFile}`, ...args],
+      [
+        process.execPath,
+        "--no-env-file",
+        "test",
+        ...own,
+        "--reporter=junit",
+        `--reporter-outfile=${reportFile}`,
+        ...args,
+      ],
       {
         cwd: root,
         env,
@@ -60,10 +75,11 @@ async function runSuite({ name, args }: Suite, env: Record<string, string | unde
         stdout: "inherit",
         stderr: "inherit",
         timeout: full ? FULL_SUITE_TIMEOUT_MS : SUITE_TIMEOUT_MS,
-        killSignal: "SIGKILL",
       },
     )
+    running.add(child)
     const exitCode = await child.exited
+    running.delete(child)
     const tally = tallyOf(existsSync(reportFile) ? readFileSync(reportFile, "utf8") : null, exitCode)
     console.log(`== ${name}: ${describeTally(tally)}`)
     return tally
@@ -100,6 +116,8 @@ async function runEverything(patterns: readonly string[], full: boolean): Promis
       : `No PostgreSQL, its tests are skipped: ${"reason" in outcome ? outcome.reason : ""}`,
   )
   const stop = async (): Promise<never> => {
+    for (const child of running) child.kill()
+    await Promise.all([...running].map(({ exited }) => exited))
     await postgres?.stop()
     process.exit(130)
   }

@@ -1,5 +1,5 @@
 /** Before any test: a home of its own, no keys of the machine's user, and no way to any machine but this one. */
-import { afterAll, mock, setDefaultTimeout } from "bun:test"
+import { afterAll, mock } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import os from "node:os"
 import { join } from "node:path"
@@ -29,6 +29,3 @@ process.env["XDG_RUNTIME_DIR"] = home
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
 forbidNetwork()
-
-/** Bun's own 5 s are tight for a database that starts beside a build on two shared cores. Hanging is what this ends; no test measures. */
-setDefaultTimeout(20_000)

@@ -28,6 +28,7 @@ export function llmSettingsOf({ model }: Config): LlmSettings {
     model: model.name,
     fallbacks: model.fallbacks,
     thinking: model.thinking,
+    contextTokens: model.context_tokens,
   }
 }
 

@@ -17,10 +17,10 @@ import type { Cleansed, PipelineDeps } from "#core/tools/run.ts"
 /** The turn in whose name a model is called. */
 export type Actor = { agentId: string; sessionId: SessionId; turnId: TurnId }
 
-/** A model may think for minutes before its first byte, streams for as long as it likes, and serves every session at once. */
+/** The model layer has its own, shorter waits, which know the vendor; these only end what it forgot. */
 const MODEL_CAPS: NonNullable<EgressCaller["caps"]> = {
   firstByteMs: 600_000,
-  idleMs: 120_000,
+  idleMs: 600_000,
   totalMs: null,
   maxRequestBytes: 64 * 1024 * 1024, // eight images and a full context
   maxResponseBytes: 64 * 1024 * 1024,

@@ -36,8 +36,8 @@ export async function startService({ setting, loaded, what, verbose, ui }: Servi
     const socket = prepareSocket(home)
     undo.push(() => removeSocket(home, socket))
     await app.listen({ socket })
-    const { host, port } = loaded.config.gateway
-    const address = await app.listen({ host, port })
+    const { host, port, tls_cert_file: cert, tls_key_file: key } = loaded.config.gateway
+    const address = await app.listen({ host, port, ...(cert !== null && key !== null ? { tls: { cert, key } } : {}) })
     lock.announce(address)
     log.info("The service is ready", { version, address, database: loaded.config.database.kind })
     return { app, log, address, close }

@@ -230,7 +230,10 @@ function createEngine({ worker, dir, notify, onCrash }: EngineDeps): Engine {
     pending.clear()
   }
 
-  worker.addEventListener("message", ({ data }: MessageEvent<FromEngine>) => {
+  // Not inside the event itself: whoever goes on there and turns the event loop (bun:test's `rejects` does) would hear no other message.
+  worker.addEventListener("message", ({ data }: MessageEvent<FromEngine>) => void setImmediate(hear, data))
+
+  function hear(data: FromEngine): void {
     if ("notification" in data) return notify(data.notification.channel, data.notification.payload)
     const waiting = pending.get(data.id)
     if (!waiting) return
@@ -240,7 +243,7 @@ function createEngine({ worker, dir, notify, onCrash }: EngineDeps): Engine {
     const error = errorOfBreak(data.failed, dir)
     waiting.reject(error)
     crash(error)
-  })
+  }
   worker.addEventListener("error", (event) => crash(crashed(event.message)))
   worker.addEventListener("close", () => crash(crashed("its thread ended")))
 

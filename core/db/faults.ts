@@ -16,14 +16,19 @@ export class DbFault extends Error {
   readonly statement: number | undefined
 
   constructor({ sqlState, message, constraint, statement }: SqlFault) {
-    // Classes whose messages are made of names and of SQL text only. Others (22: data, P0: raised by functions, XX) may quote values.
-    const quotesNoValues = /^(?:0A|08|23|25|28|2B|3D|3F|40|42|53|55|57|58|IC)/.test(sqlState)
-    super(quotesNoValues ? `${sqlState}: ${message}` : `SQLSTATE ${sqlState}`)
+    super(quotesNoValues(sqlState, message) ? `${sqlState}: ${message}` : `SQLSTATE ${sqlState}`)
     this.name = "DbFault"
     this.sqlState = sqlState
     this.constraint = constraint
     this.statement = statement
   }
+}
+
+/** Messages made of names and of the text of the SQL alone. Others (22: data; P0: raised by functions; bad search queries) quote values. */
+function quotesNoValues(sqlState: string, message: string): boolean {
+  // "syntax error in tsquery: …" and "… of jsonpath input" have the same code as an error of SQL.
+  if (sqlState === "42601") return /^syntax error at (?:end of input|or near "[^"]*")$|^cannot insert multiple commands/.test(message)
+  return /^(?:0A|08|23|25|28|2B|3D|3F|40|42501|42703|42883|42P01|42P07|53|55|57|58|IC)/.test(sqlState)
 }
 
 /** The refusal behind an error, if it was one. */

@@ -1,5 +1,6 @@
 /** Brings a database to this build's schema, in one transaction, once, however many processes start at the same moment. */
 import { AppError } from "../errors.ts"
+import type { Row } from "./db.ts"
 import type { Driver, DriverTransaction } from "./driver.ts"
 import { faultOf } from "./faults.ts"
 import type { Migration } from "./migrations.ts"
@@ -24,14 +25,14 @@ const APPLIED = "select name, sha256 from migrations order by position"
 
 type State = { installed: boolean; available: boolean; built: boolean; database: string; applied: Applied[] }
 type Applied = { name: string; sha256: string }
-type Ask = (sql: string, params?: unknown[]) => Promise<Record<string, unknown>[]>
+type Ask = (sql: string, params?: unknown[]) => Promise<Row[]>
 
 export function sha256(text: string): string {
   return new Bun.CryptoHasher("sha256").update(text).digest("hex")
 }
 
 export async function migrate({ driver, migrations }: { driver: Driver; migrations: readonly Migration[] }): Promise<Migrated> {
-  const before = await readState((sql, params = []) => runAlone(driver, sql, params))
+  const before = await readState(driver)
   if (before) {
     refuseStrange(before.applied, migrations)
     if (missing({ state: before, migrations, vector: before.installed || before.available }).length === 0) return outcome(before)
@@ -40,7 +41,7 @@ export async function migrate({ driver, migrations }: { driver: Driver; migratio
   try {
     const warning = await migrateInside({ transaction, migrations })
     await transaction.commit()
-    const after = await readState((sql, params = []) => runAlone(driver, sql, params))
+    const after = await readState(driver)
     if (!after) throw new AppError("internal", "The migrations left no record of themselves")
     return outcome(after, warning)
   } catch (error) {
@@ -58,15 +59,15 @@ async function migrateInside({ transaction, migrations }: MigrationRun): Promise
   await ask(`create table if not exists migrations (
     position integer generated always as identity primary key, name text not null unique, sha256 text not null,
     applied_at timestamp (3) with time zone not null default now())`)
-  let state = await stateInside(ask)
+  let state = stateOf(await ask(APPLIED), await ask(STATE))
   refuseStrange(state.applied, migrations)
   const warning = await createExtension({ ask, state })
-  state = await stateInside(ask)
+  state = stateOf(await ask(APPLIED), await ask(STATE))
   if (state.installed && !state.built) {
     // The extension was dropped and came back: what was built on it went with it, and is built again.
     await ask("drop table if exists chunk_embeddings")
     await ask("delete from migrations where name like 'vector\\_%'")
-    state = await stateInside(ask)
+    state = stateOf(await ask(APPLIED), await ask(STATE))
   }
   for (const { name, sql } of missing({ state, migrations, vector: state.installed })) {
     for (const statement of sql.split("--> statement-breakpoint")) await ask(statement)
@@ -75,31 +76,25 @@ async function migrateInside({ transaction, migrations }: MigrationRun): Promise
   return warning
 }
 
-/** Null where nothing was ever migrated. */
-async function readState(ask: Ask): Promise<State | null> {
+/** Null where nothing was ever migrated. One round trip: this is all that most starts do. */
+async function readState(driver: Driver): Promise<State | null> {
   try {
-    return await stateInside(ask)
+    const [applied, state] = await driver.run([APPLIED, STATE].map((sql) => encodeStatement({ sql, params: [] })))
+    return applied && state ? stateOf(decodeRows(applied), decodeRows(state)) : null
   } catch (error) {
     if (faultOf(error)?.sqlState === "42P01") return null // undefined_table
     throw error
   }
 }
 
-async function stateInside(ask: Ask): Promise<State> {
-  const applied = (await ask(APPLIED)).map((row) => ({ name: String(row["name"]), sha256: String(row["sha256"]) }))
-  const [row = {}] = await ask(STATE)
+function stateOf(applied: readonly Row[], [row = {}]: readonly Row[]): State {
   return {
     installed: row["installed"] === true,
     available: row["available"] === true,
     built: row["built"] === true,
     database: String(row["database"]),
-    applied,
+    applied: applied.map((each) => ({ name: String(each["name"]), sha256: String(each["sha256"]) })),
   }
-}
-
-async function runAlone(driver: Driver, sql: string, params: unknown[]): Promise<Record<string, unknown>[]> {
-  const [result] = await driver.run([encodeStatement({ sql, params })])
-  return result ? decodeRows(result) : []
 }
 
 type MissingOf = { state: State; migrations: readonly Migration[]; vector: boolean }
@@ -161,7 +156,8 @@ function outcome(state: State, warning?: AppError): Migrated {
 }
 
 async function noRight(driver: Driver, cause: unknown): Promise<AppError> {
-  const [row = {}] = await runAlone(driver, "select current_database() as database, current_user as role", [])
+  const [result] = await driver.run([{ sql: "select current_database() as database, current_user as role", params: [] }])
+  const [row = {}] = result ? decodeRows(result) : []
   const grant = `GRANT CREATE, USAGE ON SCHEMA public TO "${String(row["role"]).replaceAll('"', '""')}"`
   const command = `psql -U postgres -d ${shellWord(String(row["database"]))} -c ${shellWord(grant)}`
   return new AppError("db.permission_denied", `The database user may not create tables. Its administrator allows it so: ${command}`, { cause })

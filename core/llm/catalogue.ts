@@ -293,7 +293,7 @@ export function vendorNamed(name: string): Vendor {
 
 /** Taken for a model that no row describes: small enough to be safe, without a price, so that its cost is recorded as 0. */
 const hostedDefault = { contextTokens: 128_000, maxOutputTokens: 8_192 }
-/** A server on one's own machine seldom has memory for more; the owner's `context_tokens` says otherwise. */
+/** A server on one's own machine seldom has memory for more; `model.context_tokens` says otherwise. */
 const localDefault = { contextTokens: 32_768, maxOutputTokens: 4_096 }
 const FREE = {
   inputUsdMicros: 0,

@@ -150,9 +150,11 @@ export function createModels(deps: ModelsDeps): Models {
     if (place.vendor.format === "demo") return demo
     const chain: [Link, ...Link[]] = [linkOf(place), ...fallbacksOf(place.id, settings)]
     const { contextTokens, maxOutputTokens, sees } = modelRow(place.vendor, place.name)
+    // What the owner says of the window counts for the owner's own backend: only they know how their server was started.
+    const ownWindow = place.vendor === configuredVendor(settings) ? settings.contextTokens : null
     return {
       id: place.id,
-      contextTokens,
+      contextTokens: ownWindow ?? contextTokens,
       maxOutputTokens,
       sees,
       stream: (request, { signal }) =>

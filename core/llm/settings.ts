@@ -14,6 +14,8 @@ export type LlmSettings = {
   /** Tried in this order when a model fails before it has said anything. */
   fallbacks: readonly ModelId[]
   thinking: ThinkingLevel
+  /** The window of the backend's models where the catalogue cannot know it; null: the catalogue's word. */
+  contextTokens: number | null
 }
 
 /** A vendor's key, with the name under which it was found: the name goes into the audit, the value only to the egress gate. */

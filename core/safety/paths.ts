@@ -97,7 +97,15 @@ export type Refused = { ok: false; why: string; missing: boolean }
 export type Inside<T> = { ok: true; value: T } | Refused
 
 /** A regular file of the project, open for reading until the callback that got it returns. */
-export type OpenFile = { fd: number; path: string; size: number; modifiedAt: string; mode: number }
+export type OpenFile = {
+  fd: number
+  path: string
+  size: number
+  modifiedAt: string
+  mode: number
+  /** Equal as long as it is the same file with the same content; stays meaningful after the callback. */
+  stamp: string
+}
 export type FolderEntry = { name: string; kind: "file" | "folder" | "link" | "other"; size: number; modifiedAt: string }
 /** `hidden`: closed to tools, or of a name that no path can hold. `unlisted`: beyond what is listed of one folder. */
 export type Folder = { path: string; entries: FolderEntry[]; hidden: number; unlisted: number }
@@ -110,8 +118,8 @@ export type Jail = {
   /** What lies in a folder, by name. Follows no link. */
   list(path: string): Promise<Inside<Folder>>
   /**
-   * Puts a whole file in place at once, and makes the folders on its way. Refused unless what is there now is `expected`: the stamp of
-   * an {@link OpenFile}, or null for nothing.
+   * Puts a whole file in place at once, and makes the folders on its way. Refused unless what is there now is `expected`: a file
+   * as it was read, or null for nothing.
    */
   replace(file: { path: string; content: Uint8Array; expected: OpenFile | null }): Promise<Inside<{ path: string }>>
   remove(file: { path: string; expected: OpenFile }): Promise<Inside<{ path: string }>>
@@ -285,13 +293,19 @@ export function openJail({
 }
 
 function openFile({ fd, stats, path }: { fd: number; stats: BigIntStats; path: string }): OpenFile {
-  return { fd, path, size: Number(stats.size), modifiedAt: stats.mtime.toISOString(), mode: Number(stats.mode) & 0o777 }
+  const { dev, ino, size, mtimeNs, ctimeNs } = stats
+  return {
+    fd,
+    path,
+    size: Number(size),
+    modifiedAt: stats.mtime.toISOString(),
+    mode: Number(stats.mode) & 0o777,
+    stamp: [dev, ino, size, mtimeNs, ctimeNs].join(":"),
+  }
 }
 
 function isSame(now: OpenFile | null, expected: OpenFile | null): boolean {
-  return now === null || expected === null
-    ? now === expected
-    : now.size === expected.size && now.modifiedAt === expected.modifiedAt
+  return now?.stamp === expected?.stamp
 }
 
 function describeChange(now: OpenFile | null, expected: OpenFile | null): string {

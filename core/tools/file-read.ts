@@ -21,7 +21,7 @@ const path = t.String({
   description: 'Path in the project folder, e.g. "docs/plan.md"',
 })
 /** Whoever wrote the file, it was not said by the owner in this conversation; and it is theirs, not the world's. */
-const FILE_LABELS = ["untrusted", "private"] as const
+export const FILE_LABELS = ["untrusted", "private"] as const
 
 export function fileReadTools({ project }: { project: Jail }): Tool[] {
   const read = defineTool({

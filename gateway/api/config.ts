@@ -5,12 +5,19 @@ import { t } from "#core/schema.ts"
 import type { GatewayDeps } from "../deps.ts"
 import { body } from "../shape.ts"
 
-const SetBody = t.Object({ value: t.String({ maxLength: 10_000, description: "As it would be written on the command line" }) }, { additionalProperties: false })
+const SetBody = t.Object(
+  { value: t.String({ maxLength: 10_000, description: "As it would be written on the command line" }) },
+  { additionalProperties: false },
+)
 
 export function configRoutes({ config }: GatewayDeps) {
   return new Elysia({ prefix: "/api/config" })
-    .get("/", () => ({ items: config.list() }), { detail: { operationId: "config.list", summary: "Every key with its value and source" } })
-    .get("/schema", () => config.schema(), { detail: { operationId: "config.schema", summary: "What each key accepts, as JSON Schema" } })
+    .get("/", () => ({ items: config.list() }), {
+      detail: { operationId: "config.list", summary: "Every key with its value and source" },
+    })
+    .get("/schema", () => config.schema(), {
+      detail: { operationId: "config.schema", summary: "What each key accepts, as JSON Schema" },
+    })
     .get(
       "/:key",
       ({ params }) => {

@@ -10,8 +10,12 @@ import { sessionIdOf } from "./sessions.ts"
 
 const EventsQuery = t.Object(
   {
-    session: t.Optional(t.String({ description: "Only events of this session, and the running turn's text from its beginning" })),
-    after: t.Optional(int({ minimum: 0, description: "Everything after this seq first; the Last-Event-ID header says the same" })),
+    session: t.Optional(
+      t.String({ description: "Only events of this session, and the running turn's text from its beginning" }),
+    ),
+    after: t.Optional(
+      int({ minimum: 0, description: "Everything after this seq first; the Last-Event-ID header says the same" }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -24,10 +28,17 @@ export function eventRoutes({ sessions }: GatewayDeps, { calls, streams }: { cal
       calls.of(request).meta.holdOpen()
       const stream = streams.open({ after: lastEventId(request) ?? after ?? null, sessionId, signal: request.signal })
       return new Response(stream, {
-        headers: { "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no" },
+        headers: {
+          "Content-Type": "text/event-stream; charset=utf-8",
+          "Cache-Control": "no-cache, no-store",
+          "X-Accel-Buffering": "no",
+        },
       })
     },
-    { query: query(EventsQuery), detail: { operationId: "events.subscribe", summary: "What happens, as it happens (server-sent events)" } },
+    {
+      query: query(EventsQuery),
+      detail: { operationId: "events.subscribe", summary: "What happens, as it happens (server-sent events)" },
+    },
   )
 }
 

@@ -9,8 +9,18 @@ const strict = { additionalProperties: false }
 const agent = t.Optional(t.String({ pattern: "^[a-z][a-z0-9-]{0,39}$", description: "Whose memory (default main)" }))
 const path = t.String({ minLength: 1, maxLength: 500, description: "Path of the document, such as notes/travel.md" })
 
-const ListQuery = t.Object({ agent, prefix: t.Optional(t.String({ maxLength: 500, description: "Only paths that begin so" })), ...pageFields }, strict)
-const SearchQuery = t.Object({ agent, text: t.String({ minLength: 1, maxLength: 500, description: "Words to look for" }), limit: pageFields.limit }, strict)
+const ListQuery = t.Object(
+  { agent, prefix: t.Optional(t.String({ maxLength: 500, description: "Only paths that begin so" })), ...pageFields },
+  strict,
+)
+const SearchQuery = t.Object(
+  {
+    agent,
+    text: t.String({ minLength: 1, maxLength: 500, description: "Words to look for" }),
+    limit: pageFields.limit,
+  },
+  strict,
+)
 const DocumentQuery = t.Object({ agent, path }, strict)
 const VersionQuery = t.Object({ agent, path, version: int({ minimum: 1 }) }, strict)
 const WriteBody = t.Object(
@@ -18,8 +28,14 @@ const WriteBody = t.Object(
     agent,
     path,
     content: t.String({ description: "At most 1 MiB" }),
-    mode: t.Optional(t.Union([t.Literal("replace"), t.Literal("append")], { description: "Replace the content (default), or add to its end" })),
-    expectedVersion: t.Optional(int({ minimum: 0, description: "The version it was based on; another one in between is a conflict" })),
+    mode: t.Optional(
+      t.Union([t.Literal("replace"), t.Literal("append")], {
+        description: "Replace the content (default), or add to its end",
+      }),
+    ),
+    expectedVersion: t.Optional(
+      int({ minimum: 0, description: "The version it was based on; another one in between is a conflict" }),
+    ),
   },
   strict,
 )
@@ -32,7 +48,9 @@ export function memoryRoutes({ memory }: GatewayDeps) {
     })
     .get(
       "/search",
-      async ({ query: { agent: agentId = "main", text, limit } }) => ({ items: await memory.search({ agentId, text, ...given({ limit }) }) }),
+      async ({ query: { agent: agentId = "main", text, limit } }) => ({
+        items: await memory.search({ agentId, text, ...given({ limit }) }),
+      }),
       { query: query(SearchQuery), detail: { operationId: "memory.search", summary: "Find documents by their words" } },
     )
     .get("/document", ({ query: { agent: agentId = "main", path: at } }) => memory.read(agentId, at), {
@@ -54,14 +72,25 @@ export function memoryRoutes({ memory }: GatewayDeps) {
         await memory.delete({ agentId, path: at })
         return { deleted: true }
       },
-      { query: query(DocumentQuery), detail: { operationId: "memory.delete", summary: "Delete a document with its versions" } },
+      {
+        query: query(DocumentQuery),
+        detail: { operationId: "memory.delete", summary: "Delete a document with its versions" },
+      },
     )
-    .get("/versions", async ({ query: { agent: agentId = "main", path: at } }) => ({ items: await memory.versions(agentId, at) }), {
-      query: query(DocumentQuery),
-      detail: { operationId: "memory.versions", summary: "Former versions that are kept" },
-    })
-    .get("/version", ({ query: { agent: agentId = "main", path: at, version } }) => memory.readVersion({ agentId, path: at, version }), {
-      query: query(VersionQuery),
-      detail: { operationId: "memory.read-version", summary: "One former version" },
-    })
+    .get(
+      "/versions",
+      async ({ query: { agent: agentId = "main", path: at } }) => ({ items: await memory.versions(agentId, at) }),
+      {
+        query: query(DocumentQuery),
+        detail: { operationId: "memory.versions", summary: "Former versions that are kept" },
+      },
+    )
+    .get(
+      "/version",
+      ({ query: { agent: agentId = "main", path: at, version } }) => memory.readVersion({ agentId, path: at, version }),
+      {
+        query: query(VersionQuery),
+        detail: { operationId: "memory.read-version", summary: "One former version" },
+      },
+    )
 }

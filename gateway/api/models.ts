@@ -8,7 +8,10 @@ import { body, query } from "../shape.ts"
 
 const strict = { additionalProperties: false }
 const model = t.String({ minLength: 1, maxLength: 200, description: "As <vendor>/<model>" })
-const ListQuery = t.Object({ live: t.Optional(t.Boolean({ description: "Ask the vendors for their lists too" })) }, strict)
+const ListQuery = t.Object(
+  { live: t.Optional(t.Boolean({ description: "Ask the vendors for their lists too" })) },
+  strict,
+)
 const DefaultBody = t.Object({ model }, strict)
 const TestBody = t.Object({ model: t.Optional(model) }, strict)
 
@@ -35,7 +38,10 @@ export function modelRoutes({ models, setDefaultModel, usage, clock }: GatewayDe
         models.get(id) // throws model.unknown, model.no_key
         return setDefaultModel(id)
       },
-      { body: body(DefaultBody), detail: { operationId: "models.set-default", summary: "Choose the model of everything that names none" } },
+      {
+        body: body(DefaultBody),
+        detail: { operationId: "models.set-default", summary: "Choose the model of everything that names none" },
+      },
     )
     .post(
       "/test",
@@ -64,7 +70,13 @@ export function modelRoutes({ models, setDefaultModel, usage, clock }: GatewayDe
           if (event.type === "failed") failure = event.failure
           await usage.record({ agentId: "main", purpose: "test", model: event.model, usage: event.usage })
         }
-        return { model: answered, ok: failure === null, text: text.trim().slice(0, 200), failure, durationMs: Math.round(clock.monotonicMs() - startedMs) }
+        return {
+          model: answered,
+          ok: failure === null,
+          text: text.trim().slice(0, 200),
+          failure,
+          durationMs: Math.round(clock.monotonicMs() - startedMs),
+        }
       },
       { body: body(TestBody), detail: { operationId: "models.test", summary: "Ask a model for one word" } },
     )

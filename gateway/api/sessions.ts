@@ -14,7 +14,9 @@ import { given, pageFields } from "./page.ts"
 const strict = { additionalProperties: false }
 const agentName = t.String({ pattern: "^[a-z][a-z0-9-]{0,39}$", description: "Name of the agent (default main)" })
 const title = t.String({ minLength: 1, maxLength: 200, description: "What the session is called" })
-const model = t.Union([t.String({ minLength: 1, maxLength: 200 }), t.Null()], { description: "Model for this session; null: the agent's" })
+const model = t.Union([t.String({ minLength: 1, maxLength: 200 }), t.Null()], {
+  description: "Model for this session; null: the agent's",
+})
 const thinking = t.Union([t.Literal("off"), t.Literal("low"), t.Literal("medium"), t.Literal("high"), t.Null()], {
   description: "How long the model may think; null: the configured level",
 })
@@ -23,19 +25,39 @@ const channel = t.Union([t.Literal("api"), t.Literal("terminal"), t.Literal("web
 })
 
 const CreateBody = t.Object(
-  { agent: t.Optional(agentName), title: t.Optional(title), model: t.Optional(model), thinking: t.Optional(thinking), channel: t.Optional(channel) },
+  {
+    agent: t.Optional(agentName),
+    title: t.Optional(title),
+    model: t.Optional(model),
+    thinking: t.Optional(thinking),
+    channel: t.Optional(channel),
+  },
   strict,
 )
 const ListQuery = t.Object(
-  { agent: t.Optional(agentName), channel: t.Optional(t.String({ minLength: 1, maxLength: 60, description: "Only sessions of this channel" })), ...pageFields },
+  {
+    agent: t.Optional(agentName),
+    channel: t.Optional(t.String({ minLength: 1, maxLength: 60, description: "Only sessions of this channel" })),
+    ...pageFields,
+  },
   strict,
 )
 const SearchQuery = t.Object(
-  { text: t.String({ minLength: 1, maxLength: 500, description: "Words to look for" }), agent: t.Optional(agentName), limit: pageFields.limit },
+  {
+    text: t.String({ minLength: 1, maxLength: 500, description: "Words to look for" }),
+    agent: t.Optional(agentName),
+    limit: pageFields.limit,
+  },
   strict,
 )
-const ChangeBody = t.Object({ title: t.Optional(title), model: t.Optional(model), thinking: t.Optional(thinking) }, { ...strict, minProperties: 1 })
-const MessagesQuery = t.Object(pageFields, strict)
+const ChangeBody = t.Object(
+  { title: t.Optional(title), model: t.Optional(model), thinking: t.Optional(thinking) },
+  { ...strict, minProperties: 1 },
+)
+const MessagesQuery = t.Object(
+  { newestFirst: t.Optional(t.Boolean({ description: "The latest page first" })), ...pageFields },
+  strict,
+)
 const Attachment = t.Object(
   {
     type: t.Literal("image"),
@@ -46,9 +68,16 @@ const Attachment = t.Object(
 )
 const MessageBody = t.Object(
   {
-    content: t.String({ minLength: 1, description: "The message, at most 4 MiB; a slash command where it is one exactly" }),
+    content: t.String({
+      minLength: 1,
+      description: "The message, at most 4 MiB; a slash command where it is one exactly",
+    }),
     attachments: t.Optional(t.Array(Attachment, { maxItems: MAX_IMAGES })),
-    mode: t.Optional(t.Union([t.Literal("queue"), t.Literal("steer")], { description: "Wait for the running turn (default), or join it" })),
+    mode: t.Optional(
+      t.Union([t.Literal("queue"), t.Literal("steer")], {
+        description: "Wait for the running turn (default), or join it",
+      }),
+    ),
     model: t.Optional(t.String({ minLength: 1, maxLength: 200, description: "Model for this turn alone" })),
     thinking: t.Optional(t.Union([t.Literal("off"), t.Literal("low"), t.Literal("medium"), t.Literal("high")])),
   },
@@ -81,8 +110,13 @@ export function sessionRoutes({ sessions, agent, ownerId }: GatewayDeps, calls: 
     })
     .get(
       "/search",
-      async ({ query: { agent: agentId, ...rest } }) => ({ items: await sessions.search({ text: rest.text, ...given({ agentId, limit: rest.limit }) }) }),
-      { query: query(SearchQuery), detail: { operationId: "sessions.search", summary: "Find messages by their words" } },
+      async ({ query: { agent: agentId, ...rest } }) => ({
+        items: await sessions.search({ text: rest.text, ...given({ agentId, limit: rest.limit }) }),
+      }),
+      {
+        query: query(SearchQuery),
+        detail: { operationId: "sessions.search", summary: "Find messages by their words" },
+      },
     )
     .get("/:id", ({ params }) => sessions.get(sessionIdOf(params.id)), {
       detail: { operationId: "sessions.get", summary: "One session" },
@@ -105,10 +139,17 @@ export function sessionRoutes({ sessions, agent, ownerId }: GatewayDeps, calls: 
     })
     .post(
       "/:id/messages",
-      async ({ params, body: { content, attachments = [], mode = "queue", ...options }, query: { wait = false }, request }) => {
+      async ({
+        params,
+        body: { content, attachments = [], mode = "queue", ...options },
+        query: { wait = false },
+        request,
+      }) => {
         const sessionId = sessionIdOf(params.id)
         const { agentId, channel: channelName } = await sessions.get(sessionId)
-        const parts = attachments.map(({ mediaType, base64 }, at) => parseImage({ mediaType, base64, where: `/attachments/${at}` }))
+        const parts = attachments.map(({ mediaType, base64 }, at) =>
+          parseImage({ mediaType, base64, where: `/attachments/${at}` }),
+        )
         if (content.startsWith("/") && parts.length === 0) {
           const command = await agent.command(content, { sessionId, place: ownPlace(channelName), agentId })
           if (command) return { command }
@@ -129,11 +170,19 @@ export function sessionRoutes({ sessions, agent, ownerId }: GatewayDeps, calls: 
         const turn = await agent.wait(received.turnId, request.signal)
         return status(turn.state === "suspended" ? 202 : 200, { ...turn, replyTo: received.messageId })
       },
-      { body: body(MessageBody), query: query(SendQuery), detail: { operationId: "messages.create", summary: "Send a message" } },
+      {
+        body: body(MessageBody),
+        query: query(SendQuery),
+        detail: { operationId: "messages.create", summary: "Send a message" },
+      },
     )
-    .post("/:id/stop", async ({ params }) => ({ stopped: await agent.stop((await sessions.get(sessionIdOf(params.id))).id) }), {
-      detail: { operationId: "sessions.stop", summary: "Stop what runs, keeping the text so far" },
-    })
+    .post(
+      "/:id/stop",
+      async ({ params }) => ({ stopped: await agent.stop((await sessions.get(sessionIdOf(params.id))).id) }),
+      {
+        detail: { operationId: "sessions.stop", summary: "Stop what runs, keeping the text so far" },
+      },
+    )
     .post("/:id/undo", ({ params }) => sessions.undo(sessionIdOf(params.id)), {
       detail: { operationId: "sessions.undo", summary: "Take the last turn out of the model's sight" },
     })
@@ -153,7 +202,13 @@ export function sessionRoutes({ sessions, agent, ownerId }: GatewayDeps, calls: 
     )
     .get(
       "/:id/export",
-      async ({ params, query: { format = "json" } }) => ({ format, text: await sessions.export(sessionIdOf(params.id), format) }),
-      { query: query(ExportQuery), detail: { operationId: "sessions.export", summary: "The whole session as one document" } },
+      async ({ params, query: { format = "json" } }) => ({
+        format,
+        text: await sessions.export(sessionIdOf(params.id), format),
+      }),
+      {
+        query: query(ExportQuery),
+        detail: { operationId: "sessions.export", summary: "The whole session as one document" },
+      },
     )
 }

@@ -13,11 +13,19 @@ export function statusRoutes({ ready, status: serviceStatus, tools, agents }: Ga
       },
       { detail: { operationId: "ready", summary: "Database, model and channels can work" } },
     )
-    .get("/api/status", () => serviceStatus(), { detail: { operationId: "status.get", summary: "What runs, where, since when" } })
+    .get("/api/status", () => serviceStatus(), {
+      detail: { operationId: "status.get", summary: "What runs, where, since when" },
+    })
     .get(
       "/api/tools",
       () => ({
-        items: tools().map(({ name, provider, description, input, timeoutMs }) => ({ name, provider, description, input: schemaOf(input), timeoutMs })),
+        items: tools().map(({ name, provider, description, input, timeoutMs }) => ({
+          name,
+          provider,
+          description,
+          input: schemaOf(input),
+          timeoutMs,
+        })),
       }),
       { detail: { operationId: "tools.list", summary: "Tools that the model may ask for" } },
     )

@@ -7,7 +7,10 @@ import type { Calls } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
 import { query } from "../shape.ts"
 
-const GetQuery = t.Object({ wait: t.Optional(t.Boolean({ description: "Answer when it finished or needs an approval" })) }, { additionalProperties: false })
+const GetQuery = t.Object(
+  { wait: t.Optional(t.Boolean({ description: "Answer when it finished or needs an approval" })) },
+  { additionalProperties: false },
+)
 
 export function turnRoutes({ agent }: GatewayDeps, calls: Calls) {
   return new Elysia({ prefix: "/api/turns" }).get(

@@ -13,7 +13,9 @@ const UsageQuery = t.Object(
     until: time("ISO date or time, not included"),
     session: t.Optional(t.String({ description: "Only calls of this session" })),
     by: t.Optional(
-      t.Union([t.Literal("day"), t.Literal("model"), t.Literal("agent"), t.Literal("session"), t.Literal("purpose")], { description: "What to group by (default day)" }),
+      t.Union([t.Literal("day"), t.Literal("model"), t.Literal("agent"), t.Literal("session"), t.Literal("purpose")], {
+        description: "What to group by (default day)",
+      }),
     ),
   },
   { additionalProperties: false },

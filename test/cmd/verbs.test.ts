@@ -144,6 +144,68 @@ describe("with a service running", () => {
   })
 })
 
+describe("a service", () => {
+  test("speaks https with the certificate that is configured, and follows log.level while it runs", async () => {
+    const home = freshHome("tls")
+    const [cert, key] = [join(base, "cert.pem"), join(base, "key.pem")]
+    const made = Bun.spawnSync(
+      [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=localhost",
+        "-days",
+        "1",
+        "-keyout",
+        key,
+        "-out",
+        cert,
+      ],
+      { stderr: "ignore" },
+    )
+    expect(made.exitCode).toBe(0)
+    const child = start(home, [
+      "serve",
+      "--port",
+      "0",
+      "--set",
+      `gateway.tls_cert_file=${cert}`,
+      "--set",
+      `gateway.tls_key_file=${key}`,
+    ])
+    const line = new TextDecoder().decode((await child.stdout.getReader().read()).value)
+    const address = /https:\/\/\S+/.exec(line)?.[0] ?? ""
+    const answer = await fetch(`${address}/health`, { tls: { rejectUnauthorized: false } })
+    expect(await answer.json()).toEqual({ status: "ok" })
+    const created = await fetch(`${address}/api/sessions`, {
+      method: "POST",
+      headers: {
+        Authorization: `Bearer ${readFileSync(join(home, "run/token"), "utf8")}`,
+        "Content-Type": "application/json",
+      },
+      body: JSON.stringify({ title: "over TLS" }),
+      tls: { rejectUnauthorized: false },
+    })
+    expect(created.status).toBe(201)
+    expect(await created.json()).toMatchObject({ title: "over TLS" })
+    const logged = () => readFileSync(join(home, "logs/ironclaw.log"), "utf8")
+    await run(home, ["config", "set", "log.level", "error"])
+    await systemClock.sleep(300) // the file is read 50 ms after it changed
+    await run(home, ["config", "set", "agent.name", "Ada"])
+    await systemClock.sleep(300)
+    expect(logged()).toContain("The service is ready")
+    expect(logged()).not.toContain("agent.name")
+    child.kill("SIGTERM")
+    expect(await child.exited).toBe(0)
+  })
+})
+
 describe("without a service", () => {
   test("status opens no database, and makes none", async () => {
     const home = freshHome("idle")

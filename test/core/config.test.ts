@@ -243,6 +243,13 @@ describe("mistakes", () => {
     ).toBe("embedded")
   })
 
+  test("a certificate without its key, or the other way round, is refused", async () => {
+    const flags = { "gateway.tls_cert_file": "/c.pem", "gateway.tls_key_file": "/k.pem" }
+    expect((await errorOf(load({ flags: { "gateway.tls_cert_file": "/c.pem" } }))).code).toBe("config.invalid")
+    expect((await errorOf(load({ flags: { "gateway.tls_key_file": "/k.pem" } }))).code).toBe("config.invalid")
+    expect((await load({ flags })).config.gateway).toMatchObject({ tls_cert_file: "/c.pem", tls_key_file: "/k.pem" })
+  })
+
   test("a password in the file or in a flag is refused and never repeated", async () => {
     for (const setting of [
       { toml: 'database.url = "postgres://u:hunter2@h/d"' },

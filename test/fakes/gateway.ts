@@ -13,6 +13,9 @@ import type { GatewayDeps } from "#gateway/deps.ts"
 
 export const OWNER_TOKEN = "owner-token-for-tests-0123456789"
 
+/** One red pixel, in base64. */
+export const PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
 /** The answer's JSON; the test that names its type asserts what is in it. */
 export async function bodyOf<T>(answer: Response): Promise<T> {
   return (await answer.json()) as T
@@ -21,7 +24,12 @@ export async function bodyOf<T>(answer: Response): Promise<T> {
 /** What a scripted turn does: tells its words one by one, waits for `hold` after the first, ends with `end`. */
 export type Reply = { words: string[]; hold?: Promise<unknown>; end?: Partial<TurnOutcome> }
 
-export function fakeBus(): EventBus & { events: Event[]; store: (event: NewEvent) => StoredEvent; stored: StoredEvent[]; listeners: () => number } {
+export function fakeBus(): EventBus & {
+  events: Event[]
+  store: (event: NewEvent) => StoredEvent
+  stored: StoredEvent[]
+  listeners: () => number
+} {
   const faults: unknown[] = []
   const bus = createEventBus({ onListenerError: (error) => faults.push(error) })
   const events: Event[] = []
@@ -66,7 +74,17 @@ export function fakeSessions(): SessionStore & { rows: Map<string, SessionSummar
   return {
     rows,
     async create({ agentId, place, title = "", model = null, thinking = null }) {
-      const row: SessionSummary = { id: newId("ses"), agentId, title, channel: place.channel, model, thinking, createdAt: at, updatedAt: at, activeTurn: null }
+      const row: SessionSummary = {
+        id: newId("ses"),
+        agentId,
+        title,
+        channel: place.channel,
+        model,
+        thinking,
+        createdAt: at,
+        updatedAt: at,
+        activeTurn: null,
+      }
       rows.set(row.id, row)
       return row
     },
@@ -79,7 +97,17 @@ export function fakeSessions(): SessionStore & { rows: Map<string, SessionSummar
       return { items, next: from + limit < all.length ? (items.at(-1)?.id ?? null) : null }
     },
     messages: async (id) => ({ items: find(id) && [], next: null }),
-    search: async ({ text }) => (text === "nothing" ? [] : [...rows.values()].map(({ id, title }) => ({ sessionId: id, messageId: newId("msg"), title, role: "person", snippet: text, at }))),
+    search: async ({ text }) =>
+      text === "nothing"
+        ? []
+        : [...rows.values()].map(({ id, title }) => ({
+            sessionId: id,
+            messageId: newId("msg"),
+            title,
+            role: "person",
+            snippet: text,
+            at,
+          })),
     async change(id, change) {
       const row = { ...find(id), ...change }
       rows.set(id, row)
@@ -124,7 +152,15 @@ export function fakeAgent({
     const at = { agentId: "main", sessionId, turnId: id, labels: [], source: "host" }
     bus.store({ type: "turn.started", model: "fake/fake", ...at })
     for (const [index, text] of words.entries()) {
-      bus.publish({ type: "turn.delta", agentId: "main", sessionId, turnId: id, kind: "text", offset: turn.text.length, text })
+      bus.publish({
+        type: "turn.delta",
+        agentId: "main",
+        sessionId,
+        turnId: id,
+        kind: "text",
+        offset: turn.text.length,
+        text,
+      })
       turn.text += text
       if (index === 0) await hold
       await Promise.resolve()
@@ -132,7 +168,14 @@ export function fakeAgent({
     const row = sessions.rows.get(sessionId)
     if (row) sessions.rows.set(sessionId, { ...row, activeTurn: null })
     turn.outcome = { ...turn.outcome, state: "finished", text: turn.text, messageId: newId("msg"), ...end }
-    bus.store({ type: "turn.finished", state: "finished", messageId: turn.outcome.messageId, preview: "", costUsdMicros: 0, ...at })
+    bus.store({
+      type: "turn.finished",
+      state: "finished",
+      messageId: turn.outcome.messageId,
+      preview: "",
+      costUsdMicros: 0,
+      ...at,
+    })
     turn.end.resolve(turn.outcome)
   }
 
@@ -141,9 +184,12 @@ export function fakeAgent({
     stopped,
     commands,
     async receive(incoming) {
-      if (Buffer.byteLength(incoming.text) > 4 * 1024 * 1024) throw new AppError("input.too_large", "The message is larger than 4 MiB")
+      if (Buffer.byteLength(incoming.text) > 4 * 1024 * 1024)
+        throw new AppError("input.too_large", "The message is larger than 4 MiB")
       received.push(incoming)
-      const { id: sessionId } = incoming.sessionId ? await sessions.get(incoming.sessionId) : await sessions.create({ agentId: incoming.agentId, place: incoming.place })
+      const { id: sessionId } = incoming.sessionId
+        ? await sessions.get(incoming.sessionId)
+        : await sessions.create({ agentId: incoming.agentId, place: incoming.place })
       const turnId = newId("trn")
       const outcome: TurnOutcome = {
         turnId,
@@ -184,7 +230,10 @@ export function fakeAgent({
   }
 }
 
-export function fakeModels(script: (request: ModelRequest) => ModelEvent[], { hang }: { hang?: Promise<void> } = {}): Models & { requests: ModelRequest[]; signals: AbortSignal[] } {
+export function fakeModels(
+  script: (request: ModelRequest) => ModelEvent[],
+  { hang }: { hang?: Promise<void> } = {},
+): Models & { requests: ModelRequest[]; signals: AbortSignal[] } {
   const requests: ModelRequest[] = []
   const signals: AbortSignal[] = []
   return {
@@ -202,13 +251,26 @@ export function fakeModels(script: (request: ModelRequest) => ModelEvent[], { ha
           requests.push(request)
           signals.push(signal)
           for (const [at, event] of script(request).entries()) {
-            if (at === 1 && hang) await Promise.race([hang, new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }))])
+            if (at === 1 && hang)
+              await Promise.race([
+                hang,
+                new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true })),
+              ])
             yield event
           }
         },
       }
     },
-    list: async () => [{ id: "fake/fake", vendor: "fake", contextTokens: 100_000, inputUsdMicrosPerMillion: 0, outputUsdMicrosPerMillion: 0, configured: true }],
+    list: async () => [
+      {
+        id: "fake/fake",
+        vendor: "fake",
+        contextTokens: 100_000,
+        inputUsdMicrosPerMillion: 0,
+        outputUsdMicrosPerMillion: 0,
+        configured: true,
+      },
+    ],
     status: () => [],
   }
 }
@@ -216,17 +278,32 @@ export function fakeModels(script: (request: ModelRequest) => ModelEvent[], { ha
 export function fakeMemory(): Memory {
   const documents = new Map<string, { content: string; version: number }>()
   const at = "2026-01-15T12:00:00.000Z"
-  const summary = (path: string, { content, version }: { content: string; version: number }) => ({ path, version, bytes: content.length, labels: [], source: "owner", updatedAt: at })
+  const summary = (path: string, { content, version }: { content: string; version: number }) => ({
+    path,
+    version,
+    bytes: content.length,
+    labels: [],
+    source: "owner",
+    updatedAt: at,
+  })
   const find = (path: string) => {
     const found = documents.get(path)
     if (!found) throw new AppError("not_found", `There is no document "${path}" in memory`)
     return found
   }
   return {
-    read: async (_, path) => ({ ...summary(path, find(path)), id: newId("doc"), content: find(path).content, createdAt: at }),
+    read: async (_, path) => ({
+      ...summary(path, find(path)),
+      id: newId("doc"),
+      content: find(path).content,
+      createdAt: at,
+    }),
     async write({ path, content, mode }) {
       const before = documents.get(path)
-      const row = { content: mode === "append" && before ? `${before.content}\n${content}` : content, version: (before?.version ?? 0) + 1 }
+      const row = {
+        content: mode === "append" && before ? `${before.content}\n${content}` : content,
+        version: (before?.version ?? 0) + 1,
+      }
       documents.set(path, row)
       return { id: newId("doc"), path, version: row.version, created: !before, labels: [] }
     },
@@ -234,10 +311,20 @@ export function fakeMemory(): Memory {
       find(path)
       documents.delete(path)
     },
-    list: async ({ prefix = "" }) => ({ items: [...documents].filter(([path]) => path.startsWith(prefix)).map(([path, row]) => summary(path, row)), next: null }),
+    list: async ({ prefix = "" }) => ({
+      items: [...documents].filter(([path]) => path.startsWith(prefix)).map(([path, row]) => summary(path, row)),
+      next: null,
+    }),
     search: async () => [],
     versions: async () => [],
-    readVersion: async ({ path, version }) => ({ version, bytes: 0, labels: [], source: "owner", createdAt: at, content: find(path).content }),
+    readVersion: async ({ path, version }) => ({
+      version,
+      bytes: 0,
+      labels: [],
+      source: "owner",
+      createdAt: at,
+      content: find(path).content,
+    }),
     promptDocuments: async () => [],
   }
 }
@@ -269,13 +356,26 @@ export function gatewayHouse({
     agent,
     bus,
     readEvents: async ({ after, sessionId, limit }) =>
-      bus.stored.filter((event) => event.seq > after && (sessionId === null || ("sessionId" in event && event.sessionId === sessionId))).slice(0, limit),
+      bus.stored
+        .filter(
+          (event) =>
+            event.seq > after && (sessionId === null || ("sessionId" in event && event.sessionId === sessionId)),
+        )
+        .slice(0, limit),
     latestSeq: async () => bus.stored.length,
     models,
-    setDefaultModel: async (id) => ({ key: "model.name", value: id, source: null, restartNeeded: false, problem: null }),
+    setDefaultModel: async (id) => ({
+      key: "model.name",
+      value: id,
+      source: null,
+      restartNeeded: false,
+      problem: null,
+    }),
     memory: fakeMemory(),
     usage: {
-      summary: async () => [{ group: "2026-01-15", calls: 1, inputTokens: 1, cachedInputTokens: 0, outputTokens: 1, costUsdMicros: 1 }],
+      summary: async () => [
+        { group: "2026-01-15", calls: 1, inputTokens: 1, cachedInputTokens: 0, outputTokens: 1, costUsdMicros: 1 },
+      ],
       check: async () => {},
       record: async (call) => void recorded.push(call),
     },

@@ -1,6 +1,14 @@
 import { describe, expect, test } from "bun:test"
 import { newId } from "#core/id.ts"
-import { type ApiToken, type ClientPolicy, type ClientRequest, createApiToken, createClientGate, judgeBinding, judgePlace } from "#gateway/auth.ts"
+import {
+  type ApiToken,
+  type ClientPolicy,
+  type ClientRequest,
+  createApiToken,
+  createClientGate,
+  judgeBinding,
+  judgePlace,
+} from "#gateway/auth.ts"
 import { createGateway } from "#gateway/server.ts"
 import { createFakeClock } from "../fakes/clock.ts"
 import { gatewayHouse, OWNER_TOKEN } from "../fakes/gateway.ts"
@@ -42,15 +50,27 @@ describe("the token", () => {
     expect(await gateWith().codeOf({ authorization: `bearer ${OWNER_TOKEN}` })).toBe("owner")
   })
 
-  test.each([null, "", "Bearer", "Bearer ", `Basic ${OWNER_TOKEN}`, OWNER_TOKEN, "Bearer wrong", `Bearer ${OWNER_TOKEN}x`, `Bearer ${OWNER_TOKEN.slice(1)}`, `Bearer ${OWNER_TOKEN} x`])(
-    "%p is refused",
-    async (authorization) => expect(await gateWith().codeOf({ authorization })).toBe("client.unauthorized"),
+  test.each([
+    null,
+    "",
+    "Bearer",
+    "Bearer ",
+    `Basic ${OWNER_TOKEN}`,
+    OWNER_TOKEN,
+    "Bearer wrong",
+    `Bearer ${OWNER_TOKEN}x`,
+    `Bearer ${OWNER_TOKEN.slice(1)}`,
+    `Bearer ${OWNER_TOKEN} x`,
+  ])("%p is refused", async (authorization) =>
+    expect(await gateWith().codeOf({ authorization })).toBe("client.unauthorized"),
   )
 
   test("is never looked for in the URL", async () => {
     const gateway = createGateway(gatewayHouse().deps)
     const meta = { via: "tcp" as const, peer: "127.0.0.1", holdOpen() {} }
-    const request = new Request(`http://127.0.0.1/api/sessions?token=${OWNER_TOKEN}`, { headers: { host: "127.0.0.1" } })
+    const request = new Request(`http://127.0.0.1/api/sessions?token=${OWNER_TOKEN}`, {
+      headers: { host: "127.0.0.1" },
+    })
     expect((await gateway.handle(request, meta)).status).toBe(401)
   })
 
@@ -63,7 +83,9 @@ describe("the token", () => {
   })
 
   test("of the owner cannot be empty, so that an empty header matches nothing", () => {
-    expect(() => createClientGate({ clock: createFakeClock(), ownerToken: "", findToken: async () => null, policy: () => policy })).toThrow("empty")
+    expect(() =>
+      createClientGate({ clock: createFakeClock(), ownerToken: "", findToken: async () => null, policy: () => policy }),
+    ).toThrow("empty")
   })
 })
 
@@ -76,7 +98,14 @@ describe("a client's own token", () => {
     const { codeOf } = gateWith({ tokens: new Map([[sha256, { id, scopes: ["chat"] }]]) })
     expect(await codeOf({ authorization, path: "/v1/chat/completions" })).toBe("chat")
     expect(await codeOf({ authorization, path: "/v1/models" })).toBe("chat")
-    for (const path of ["/api/sessions", "/api/config/gateway.port", "/api/ws", "/v1", "/v12/models", "/API/../v1/models"]) {
+    for (const path of [
+      "/api/sessions",
+      "/api/config/gateway.port",
+      "/api/ws",
+      "/v1",
+      "/v12/models",
+      "/API/../v1/models",
+    ]) {
       expect(await codeOf({ authorization, path })).not.toBe("chat")
     }
   })
@@ -94,7 +123,12 @@ describe("a client's own token", () => {
   })
 
   test("is refused where the store of tokens fails", async () => {
-    const gate = createClientGate({ clock: createFakeClock(), ownerToken: OWNER_TOKEN, findToken: () => Promise.reject(new Error("gone")), policy: () => policy })
+    const gate = createClientGate({
+      clock: createFakeClock(),
+      ownerToken: OWNER_TOKEN,
+      findToken: () => Promise.reject(new Error("gone")),
+      policy: () => policy,
+    })
     await expect(Promise.resolve(gate.judge(asked({ authorization, path: "/v1/models" })))).rejects.toThrow("gone")
   })
 
@@ -109,34 +143,63 @@ describe("a client's own token", () => {
 })
 
 describe("the place a request comes from", () => {
-  test.each(["127.0.0.1:3000", "localhost:3000", "LOCALHOST", "[::1]:3000", "127.0.0.1:8080", "127.1.2.3"])("Host %p is ours", (host) =>
-    expect(judgePlace(asked({ host }), policy)).toBeNull(),
+  test.each(["127.0.0.1:3000", "localhost:3000", "LOCALHOST", "[::1]:3000", "127.0.0.1:8080", "127.1.2.3"])(
+    "Host %p is ours",
+    (host) => expect(judgePlace(asked({ host }), policy)).toBeNull(),
   )
 
-  test.each([null, "", "evil.example", "evil.example:3000", "localhost.evil.example", "127.0.0.1.evil.example", "localhost:3000@evil.example", "192.168.1.5", "a b", "localhost:", "[::1"])(
-    "Host %p is not (DNS rebinding)",
-    (host) => expect(judgePlace(asked({ host }), policy)).toMatchObject({ code: "client.wrong_host" }),
+  test.each([
+    null,
+    "",
+    "evil.example",
+    "evil.example:3000",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "localhost:3000@evil.example",
+    "192.168.1.5",
+    "a b",
+    "localhost:",
+    "[::1",
+  ])("Host %p is not (DNS rebinding)", (host) =>
+    expect(judgePlace(asked({ host }), policy)).toMatchObject({ code: "client.wrong_host" }),
   )
 
   test("a name that the owner allowed is ours, and an address where we listen off loopback", () => {
-    expect(judgePlace(asked({ host: "claw.example.org" }), { ...policy, allowedHosts: ["claw.example.org"] })).toBeNull()
+    expect(
+      judgePlace(asked({ host: "claw.example.org" }), { ...policy, allowedHosts: ["claw.example.org"] }),
+    ).toBeNull()
     expect(judgePlace(asked({ host: "192.168.1.5:3000" }), { ...policy, boundHost: "0.0.0.0" })).toBeNull()
-    expect(judgePlace(asked({ host: "evil.example" }), { ...policy, boundHost: "0.0.0.0" })).toMatchObject({ code: "client.wrong_host" })
+    expect(judgePlace(asked({ host: "evil.example" }), { ...policy, boundHost: "0.0.0.0" })).toMatchObject({
+      code: "client.wrong_host",
+    })
   })
 
-  test.each(["https://evil.example", "http://localhost:3000", "http://127.0.0.1:8080", "http://127.0.0.1", "null", "", "http://127.0.0.1:3000.evil.example"])(
-    "Origin %p is another page's, even with the right token",
-    async (origin) => expect(await gateWith().codeOf({ origin })).toBe("client.wrong_origin"),
+  test.each([
+    "https://evil.example",
+    "http://localhost:3000",
+    "http://127.0.0.1:8080",
+    "http://127.0.0.1",
+    "null",
+    "",
+    "http://127.0.0.1:3000.evil.example",
+  ])("Origin %p is another page's, even with the right token", async (origin) =>
+    expect(await gateWith().codeOf({ origin })).toBe("client.wrong_origin"),
   )
 
   test("the gateway's own page, and one that the owner allowed, may call it", async () => {
     expect(await gateWith().codeOf({ origin: "http://127.0.0.1:3000" })).toBe("owner")
-    expect(await gateWith({ given: { ...policy, allowedOrigins: ["https://claw.example.org"] } }).codeOf({ origin: "https://claw.example.org" })).toBe("owner")
+    expect(
+      await gateWith({ given: { ...policy, allowedOrigins: ["https://claw.example.org"] } }).codeOf({
+        origin: "https://claw.example.org",
+      }),
+    ).toBe("owner")
   })
 
   test("what another site caused without an Origin is refused, a link to a page is not", () => {
     expect(judgePlace(asked({ fetchSite: "cross-site" }), policy)).toMatchObject({ code: "client.wrong_origin" })
-    expect(judgePlace(asked({ fetchSite: "same-site", path: "/v1/models" }), policy)).toMatchObject({ code: "client.wrong_origin" })
+    expect(judgePlace(asked({ fetchSite: "same-site", path: "/v1/models" }), policy)).toMatchObject({
+      code: "client.wrong_origin",
+    })
     expect(judgePlace(asked({ fetchSite: "cross-site", path: "/" }), policy)).toBeNull()
     expect(judgePlace(asked({ fetchSite: "same-origin" }), policy)).toBeNull()
   })
@@ -159,17 +222,21 @@ describe("the place a request comes from", () => {
     expect(judgePlace(asked({ peer: "10.0.0.20" }), proxied)).toMatchObject({ code: "client.forbidden" })
   })
 
-  test.each(["/v1/../api/sessions", "/v1/%2e%2e/api", "/v1/..", "/a\\b", "/a%5Cb", "/api/sessions/%00", "/api/%ff"])("path %p is none", (path) =>
-    expect(judgePlace(asked({ path }), policy)).toMatchObject({ code: "not_found" }),
+  test.each(["/v1/../api/sessions", "/v1/%2e%2e/api", "/v1/..", "/a\\b", "/a%5Cb", "/api/sessions/%00", "/api/%ff"])(
+    "path %p is none",
+    (path) => expect(judgePlace(asked({ path }), policy)).toMatchObject({ code: "not_found" }),
   )
 
-  test.each(["/v1/models/a%2Fb", "/api/sessions/ses_1...2", "/api/memory/.hidden"])("path %p is one", (path) => expect(judgePlace(asked({ path }), policy)).toBeNull())
+  test.each(["/v1/models/a%2Fb", "/api/sessions/ses_1...2", "/api/memory/.hidden"])("path %p is one", (path) =>
+    expect(judgePlace(asked({ path }), policy)).toBeNull(),
+  )
 })
 
 describe("guessing", () => {
   test("is slowed on loopback too, and never locks the owner out", async () => {
     const { gate, codeOf, clock } = gateWith()
-    for (let tries = 0; tries < 20; tries++) expect(await codeOf({ authorization: `Bearer guess-${tries}` })).toBe("client.unauthorized")
+    for (let tries = 0; tries < 20; tries++)
+      expect(await codeOf({ authorization: `Bearer guess-${tries}` })).toBe("client.unauthorized")
     const refused = await gate.judge(asked({ authorization: "Bearer guess" }))
     expect(refused).toMatchObject({ code: "client.rate_limited", retryAfterSeconds: 3 })
     expect(await codeOf({})).toBe("owner")
@@ -180,17 +247,20 @@ describe("guessing", () => {
   test("is counted by the socket's peer, however its address is written; an IPv6 network is one peer", async () => {
     const { codeOf } = gateWith()
     const peers = ["10.0.0.9", "::ffff:10.0.0.9", "::FFFF:10.0.0.9"]
-    for (let tries = 0; tries < 20; tries++) await codeOf({ peer: peers[tries % 3] ?? "", authorization: "Bearer guess" })
+    for (let tries = 0; tries < 20; tries++)
+      await codeOf({ peer: peers[tries % 3] ?? "", authorization: "Bearer guess" })
     expect(await codeOf({ peer: "10.0.0.9", authorization: "Bearer guess" })).toBe("client.rate_limited")
     expect(await codeOf({ peer: "10.0.0.8", authorization: "Bearer guess" })).toBe("client.unauthorized")
-    for (let tries = 0; tries < 20; tries++) await codeOf({ peer: `2001:db8:1:2::${tries}`, authorization: "Bearer guess" })
+    for (let tries = 0; tries < 20; tries++)
+      await codeOf({ peer: `2001:db8:1:2::${tries}`, authorization: "Bearer guess" })
     expect(await codeOf({ peer: "2001:db8:1:2:ffff::1", authorization: "Bearer guess" })).toBe("client.rate_limited")
     expect(await codeOf({ peer: "2001:db8:1:3::1", authorization: "Bearer guess" })).toBe("client.unauthorized")
   })
 
   test("of clients' tokens costs no query once it is slowed", async () => {
     const { codeOf, lookups } = gateWith()
-    for (let tries = 0; tries < 30; tries++) await codeOf({ authorization: `Bearer ${createApiToken().token}`, path: "/v1/models" })
+    for (let tries = 0; tries < 30; tries++)
+      await codeOf({ authorization: `Bearer ${createApiToken().token}`, path: "/v1/models" })
     expect(lookups.length).toBe(20)
   })
 
@@ -198,8 +268,17 @@ describe("guessing", () => {
     const gateway = createGateway(gatewayHouse().deps)
     const statuses: number[] = []
     for (let tries = 0; tries < 25; tries++) {
-      const headers = { host: "localhost", authorization: "Bearer guess", "x-forwarded-for": `10.1.1.${tries}`, forwarded: `for=10.1.1.${tries}` }
-      const answer = await gateway.handle(new Request("http://localhost/api/sessions", { headers }), { via: "tcp", peer: "127.0.0.1", holdOpen() {} })
+      const headers = {
+        host: "localhost",
+        authorization: "Bearer guess",
+        "x-forwarded-for": `10.1.1.${tries}`,
+        forwarded: `for=10.1.1.${tries}`,
+      }
+      const answer = await gateway.handle(new Request("http://localhost/api/sessions", { headers }), {
+        via: "tcp",
+        peer: "127.0.0.1",
+        holdOpen() {},
+      })
       statuses.push(answer.status)
       if (answer.status === 429) expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0)
     }
@@ -210,7 +289,8 @@ describe("guessing", () => {
 describe("listening", () => {
   const strong = { ownerToken: OWNER_TOKEN, hasTls: false, trustedProxies: [] }
   test("on loopback needs nothing", () => {
-    for (const host of ["127.0.0.1", "localhost", "::1", "127.9.9.9"]) expect(judgeBinding({ ...strong, host, ownerToken: "short" })).toBeNull()
+    for (const host of ["127.0.0.1", "localhost", "::1", "127.9.9.9"])
+      expect(judgeBinding({ ...strong, host, ownerToken: "short" })).toBeNull()
   })
   test("elsewhere needs TLS or a named proxy, and a token that cannot be guessed", () => {
     for (const host of ["0.0.0.0", "::", "192.168.1.2", "claw.example.org"]) {
@@ -222,6 +302,8 @@ describe("listening", () => {
   })
   test("off loopback without either is refused by the gateway", async () => {
     const gateway = createGateway(gatewayHouse().deps)
-    await expect(gateway.listen({ host: "0.0.0.0", port: 0 })).rejects.toMatchObject({ code: "gateway.insecure_address" })
+    await expect(gateway.listen({ host: "0.0.0.0", port: 0 })).rejects.toMatchObject({
+      code: "gateway.insecure_address",
+    })
   })
 })

@@ -4,15 +4,70 @@ import { type BodyLimits, cleaned, readJsonBody } from "#gateway/body.ts"
 import { createFakeClock } from "../fakes/clock.ts"
 
 const limits: BodyLimits = { maxBytes: 1_000, textFields: new Set(["content"]) }
-const read = (body: string | Uint8Array<ArrayBuffer>, { type = "application/json", clock = systemClock, ...given }: Partial<BodyLimits> & { type?: string; clock?: typeof systemClock } = {}) =>
-  readJsonBody(new Request("http://localhost/", { method: "POST", body, headers: { "content-type": type } }), { ...limits, ...given }, clock)
-const codeOf = (work: Promise<unknown>) => work.then(() => "accepted", (error: { code?: string }) => error.code ?? String(error))
+const read = (
+  body: string | Uint8Array<ArrayBuffer>,
+  {
+    type = "application/json",
+    clock = systemClock,
+    ...given
+  }: Partial<BodyLimits> & { type?: string; clock?: typeof systemClock } = {},
+) =>
+  readJsonBody(
+    new Request("http://localhost/", { method: "POST", body, headers: { "content-type": type } }),
+    { ...limits, ...given },
+    clock,
+  )
+const codeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => "accepted",
+    (error: { code?: string }) => error.code ?? String(error),
+  )
 
 // In the manner of the JSON test suites: what every parser must take, and what none may.
-const valid = ["{}", "[]", "null", "0", "-0", "1E-2", '"\\u00e9\\/\\n"', '{"a":{"a":1},"a":2}', ' [ 1 , 2 ] \n', '"\u2028"', '{"":0}', "123456789012345678901234567890"]
+const valid = [
+  "{}",
+  "[]",
+  "null",
+  "0",
+  "-0",
+  "1E-2",
+  '"\\u00e9\\/\\n"',
+  '{"a":{"a":1},"a":2}',
+  " [ 1 , 2 ] \n",
+  '"\u2028"',
+  '{"":0}',
+  "123456789012345678901234567890",
+]
 const invalid = [
-  "{", "}", "[1,]", "[,1]", "{a:1}", "{'a':1}", '{"a":1,}', '{"a" 1}', "[1 2]", "01", "+1", ".5", "1.", "0x1", "NaN", "Infinity", "undefined", "True", '"\t"', '"\\x41"',
-  '"\\u12"', '"unclosed', "[1]]", "[1]x", "/* c */ 1", "// c\n1", '{"a":1}{"b":2}', "\u00a0[]", '"a" "b"',
+  "{",
+  "}",
+  "[1,]",
+  "[,1]",
+  "{a:1}",
+  "{'a':1}",
+  '{"a":1,}',
+  '{"a" 1}',
+  "[1 2]",
+  "01",
+  "+1",
+  ".5",
+  "1.",
+  "0x1",
+  "NaN",
+  "Infinity",
+  "undefined",
+  "True",
+  '"\t"',
+  '"\\x41"',
+  '"\\u12"',
+  '"unclosed',
+  "[1]]",
+  "[1]x",
+  "/* c */ 1",
+  "// c\n1",
+  '{"a":1}{"b":2}',
+  "\u00a0[]",
+  '"a" "b"',
 ]
 
 describe("JSON", () => {
@@ -41,12 +96,20 @@ describe("JSON", () => {
 })
 
 describe("the type", () => {
-  test.each(["application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/merge-patch+json"])("%p is JSON", async (type) =>
-    expect(await codeOf(read("{}", { type }))).toBe("accepted"),
-  )
-  test.each(["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", "text/json", "application/jsonx"])("%p is not", async (type) =>
-    expect(await codeOf(read("{}", { type }))).toBe("input.not_json"),
-  )
+  test.each([
+    "application/json",
+    "application/json; charset=utf-8",
+    "APPLICATION/JSON",
+    "application/merge-patch+json",
+  ])("%p is JSON", async (type) => expect(await codeOf(read("{}", { type }))).toBe("accepted"))
+  test.each([
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "application/jsonp",
+    "text/json",
+    "application/jsonx",
+  ])("%p is not", async (type) => expect(await codeOf(read("{}", { type }))).toBe("input.not_json"))
   test("of nothing does not matter", async () => {
     expect(await readJsonBody(new Request("http://localhost/", { method: "POST" }), limits, systemClock)).toBeNull()
     expect(await read("", { type: "text/plain" })).toBeNull()
@@ -62,7 +125,11 @@ describe("the size", () => {
         sent += 400
       },
     })
-    const request = new Request("http://localhost/", { method: "POST", body: endless, headers: { "content-type": "application/json" } })
+    const request = new Request("http://localhost/", {
+      method: "POST",
+      body: endless,
+      headers: { "content-type": "application/json" },
+    })
     expect(await codeOf(readJsonBody(request, limits, systemClock))).toBe("input.too_large")
     expect(sent).toBeLessThan(4_000)
   })
@@ -70,7 +137,11 @@ describe("the size", () => {
   test("that is announced as too large is refused before a byte is read", async () => {
     let pulled = false
     const body = new ReadableStream<Uint8Array>({ pull: () => void (pulled = true) }, { highWaterMark: 0 })
-    const request = new Request("http://localhost/", { method: "POST", body, headers: { "content-type": "application/json", "content-length": "1001" } })
+    const request = new Request("http://localhost/", {
+      method: "POST",
+      body,
+      headers: { "content-type": "application/json", "content-length": "1001" },
+    })
     expect(await codeOf(readJsonBody(request, limits, systemClock))).toBe("input.too_large")
     expect(pulled).toBe(false)
   })
@@ -84,7 +155,11 @@ describe("the size", () => {
 test("a body that never ends is given up after a minute", async () => {
   const clock = createFakeClock()
   const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(new Uint8Array([0x7b])) })
-  const request = new Request("http://localhost/", { method: "POST", body, headers: { "content-type": "application/json" } })
+  const request = new Request("http://localhost/", {
+    method: "POST",
+    body,
+    headers: { "content-type": "application/json" },
+  })
   const code = codeOf(readJsonBody(request, limits, clock))
   await clock.advance(60_000)
   expect(await code).toBe("input.too_slow")
@@ -94,10 +169,19 @@ test("a body that never ends is given up after a minute", async () => {
 describe("texts that the database cannot hold", () => {
   test("are mended in messages", () => {
     expect(cleaned({ content: "a\0b\ud800c\udc00" }, limits.textFields)).toEqual({ content: "a\ufffdb\ufffdc\ufffd" })
-    expect(cleaned({ messages: [{ content: [{ text: "\0" }] }] }, "all")).toEqual({ messages: [{ content: [{ text: "\ufffd" }] }] })
+    expect(cleaned({ messages: [{ content: [{ text: "\0" }] }] }, "all")).toEqual({
+      messages: [{ content: [{ text: "\ufffd" }] }],
+    })
   })
   test("are refused in ids, names and keys", () => {
-    for (const value of [{ title: "a\0" }, { title: "\ud800" }, { path: ["\0"] }, { "a\0": 1 }, { content: { "\udc00": 1 } }, "\0"]) {
+    for (const value of [
+      { title: "a\0" },
+      { title: "\ud800" },
+      { path: ["\0"] },
+      { "a\0": 1 },
+      { content: { "\udc00": 1 } },
+      "\0",
+    ]) {
       expect(() => cleaned(value, limits.textFields)).toThrow()
     }
   })

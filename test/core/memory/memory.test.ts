@@ -38,9 +38,13 @@ afterAll(async () => {
 })
 
 type Options = { mode?: "replace" | "append"; labels?: LabelName[]; source?: string; expectedVersion?: number }
-const write = (path: string, content: string, { mode = "replace", labels = [], source = "owner", ...rest }: Options = {}) =>
-  memory.write({ agentId, path, content, labels, source, mode, ...rest })
-const append = (path: string, content: string, options: Options = {}) => write(path, content, { ...options, mode: "append" })
+const write = (
+  path: string,
+  content: string,
+  { mode = "replace", labels = [], source = "owner", ...rest }: Options = {},
+) => memory.write({ agentId, path, content, labels, source, mode, ...rest })
+const append = (path: string, content: string, options: Options = {}) =>
+  write(path, content, { ...options, mode: "append" })
 /** The code of the error that it ends in. */
 const codeOf = (work: Promise<unknown>): Promise<string> =>
   work.then(
@@ -49,7 +53,10 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
   )
 const content = async (path: string) => (await memory.read(agentId, path)).content
 const count = async (table: "documents" | "chunks" | "document_versions") => {
-  const [row] = await db.query({ sql: `select count(*)::integer as n from ${table} where agent_id = $1`, params: [agentId] })
+  const [row] = await db.query({
+    sql: `select count(*)::integer as n from ${table} where agent_id = $1`,
+    params: [agentId],
+  })
   return row?.["n"]
 }
 const chunksOf = (path: string) =>
@@ -121,7 +128,11 @@ describe("appending", () => {
     await append("log.md", "two\n")
     await append("log.md", "three")
     expect(await content("log.md")).toBe("one\ntwo\nthree")
-    expect(events.map((event) => event.type === "document.changed" && event.change)).toEqual(["written", "appended", "appended"])
+    expect(events.map((event) => event.type === "document.changed" && event.change)).toEqual([
+      "written",
+      "appended",
+      "appended",
+    ])
   })
 
   test("at once from many sides loses nothing", async () => {
@@ -196,9 +207,13 @@ describe("search", () => {
   const paths = async (text: string) => (await memory.search({ agentId, text })).map(({ path }) => path)
 
   test("finds any of the words by their stems, best first, with the line and labels of the place", async () => {
-    await write("travel.md", `# Travel\n\n${"Nothing of note.\n".repeat(100)}\nWe were running through Paris in the rain.\n${"And so on.\n".repeat(30)}`, {
-      labels: ["private"],
-    })
+    await write(
+      "travel.md",
+      `# Travel\n\n${"Nothing of note.\n".repeat(100)}\nWe were running through Paris in the rain.\n${"And so on.\n".repeat(30)}`,
+      {
+        labels: ["private"],
+      },
+    )
     await write("food.md", "Paris has good bread.")
     const [hit] = await memory.search({ agentId, text: "Who ran or runs through the rain in Paris?" })
     expect(hit).toMatchObject({ path: "travel.md", line: 104, labels: ["private"], source: "owner" })

@@ -62,7 +62,10 @@ test("what an untrusted turn writes is labelled so when it is read, listed and f
   await call("memory_write", { path: "mine.md", content: "the owner likes zebras" })
   await call("memory_write", { path: "page.md", content: "the page sells zebras" }, untrusted)
   expect(await call("memory_read", { path: "mine.md" })).toMatchObject({ labels: [], source: "owner" })
-  expect(await call("memory_read", { path: "page.md" })).toMatchObject({ labels: ["untrusted", "private"], source: "web:x" })
+  expect(await call("memory_read", { path: "page.md" })).toMatchObject({
+    labels: ["untrusted", "private"],
+    source: "web:x",
+  })
   const found = await call("memory_search", { query: "zebras" })
   expect(found).toMatchObject({ labels: ["untrusted", "private"] })
   expect(JSON.stringify(found)).toContain('"source":"owner"')
@@ -86,7 +89,9 @@ describe("an untrusted turn", () => {
   )
 
   test("can write plain notes and MEMORY.md, which keep the label", async () => {
-    expect(await call("memory_append", { path: "MEMORY.md", content: "x" }, untrusted)).toMatchObject({ data: { version: 1 } })
+    expect(await call("memory_append", { path: "MEMORY.md", content: "x" }, untrusted)).toMatchObject({
+      data: { version: 1 },
+    })
     const [prompt] = await memory.promptDocuments(agentId)
     expect(prompt?.parts).toEqual([{ content: "x", labels: ["untrusted", "private"], source: "web:x" }])
   })
@@ -111,5 +116,7 @@ test("each call declares what it does and touches", () => {
     memory_search: "read-private",
     memory_delete: "write-local",
   })
-  expect(tool("memory_write").needs({ path: "./notes//a.md", content: "" })).toEqual([{ kind: "memory", path: "notes/a.md", write: true }])
+  expect(tool("memory_write").needs({ path: "./notes//a.md", content: "" })).toEqual([
+    { kind: "memory", path: "notes/a.md", write: true },
+  ])
 })

@@ -68,7 +68,9 @@ describe("file_read", () => {
   })
 
   test("reads bytes where lines are long, and a long line says where to go on", async () => {
-    expect(await read("lines.txt", { unit: "bytes", offset: 5, limit: 3 })).toMatchObject({ data: { text: "0\nl", more: true } })
+    expect(await read("lines.txt", { unit: "bytes", offset: 5, limit: 3 })).toMatchObject({
+      data: { text: "0\nl", more: true },
+    })
     const cut = await read("wide.txt")
     expect(cut).toMatchObject({ data: { more: true, note: expect.stringContaining(`offset ${128 * 1024}`) } })
     if (!("data" in cut)) throw new Error("failed")
@@ -87,14 +89,19 @@ describe("file_read", () => {
 
   test("reads a text that begins like a program, and one in another encoding with a note", async () => {
     expect(await read("mz.txt")).toMatchObject({ data: { text: "MZ is how Windows programs begin" } })
-    expect(await read("latin.txt")).toMatchObject({ data: { text: "caf\uFFFD a", note: expect.stringContaining("UTF-8") } })
+    expect(await read("latin.txt")).toMatchObject({
+      data: { text: "caf\uFFFD a", note: expect.stringContaining("UTF-8") },
+    })
   })
 
-  test.each(["../secret.txt", "link", ".env", "/etc/passwd", "none.txt", "docs"])("reads nothing at %s", async (path) => {
-    const result = await read(path)
-    expect(result).toHaveProperty("failed")
-    expect(JSON.stringify(result)).not.toContain("outside\"")
-  })
+  test.each(["../secret.txt", "link", ".env", "/etc/passwd", "none.txt", "docs"])(
+    "reads nothing at %s",
+    async (path) => {
+      const result = await read(path)
+      expect(result).toHaveProperty("failed")
+      expect(JSON.stringify(result)).not.toContain('outside"')
+    },
+  )
 
   test("reads what a file is at that moment", async () => {
     writeFileSync(join(root, "grows.log"), "one\n")
@@ -107,7 +114,10 @@ describe("file_read", () => {
 describe("file_list", () => {
   test("names what is in a folder, and counts what is closed", async () => {
     const listed = await call("file_list", {})
-    expect(listed).toMatchObject({ data: { path: "", note: "1 more are closed to tools" }, labels: ["untrusted", "private"] })
+    expect(listed).toMatchObject({
+      data: { path: "", note: "1 more are closed to tools" },
+      labels: ["untrusted", "private"],
+    })
     const text = JSON.stringify(listed)
     expect(text).toContain('"path":"docs","kind":"folder"')
     expect(text).toContain('"path":"link","kind":"link"')
@@ -116,7 +126,12 @@ describe("file_list", () => {
 
   test("goes down as far as it is told", async () => {
     expect(await call("file_list", { path: "docs" })).toMatchObject({
-      data: { entries: [{ path: "docs/a.md", kind: "file", size: 3 }, { path: "docs/deep", kind: "folder" }] },
+      data: {
+        entries: [
+          { path: "docs/a.md", kind: "file", size: 3 },
+          { path: "docs/deep", kind: "folder" },
+        ],
+      },
     })
     expect(JSON.stringify(await call("file_list", { depth: 3 }))).toContain("docs/deep/b.md")
   })

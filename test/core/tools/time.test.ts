@@ -32,7 +32,9 @@ test.each([
 })
 
 test("knows summer time, and midnight as 00", async () => {
-  expect(await now({}, { at: Date.UTC(2026, 6, 1, 22, 0, 0) })).toMatchObject({ data: { local: "2026-07-02T00:00:00+02:00" } })
+  expect(await now({}, { at: Date.UTC(2026, 6, 1, 22, 0, 0) })).toMatchObject({
+    data: { local: "2026-07-02T00:00:00+02:00" },
+  })
 })
 
 test("says that a zone is none", async () => {
