@@ -63,6 +63,38 @@ const catalogue = {
   "model.empty": { status: 502, hint: "Ask again, or switch the model with `/model`." },
   "model.failed": { status: 502, hint: "Run `ironclaw model test` to see what the vendor answers." },
   "usage.limited": { status: 429, hint: "Raise it with `ironclaw config set limits.day_usd …`, or wait." },
+  "key.weak": {
+    status: 400,
+    hint: "Use 32 random bytes: `openssl rand -hex 32` prints them as SECRETS_MASTER_KEY takes them.",
+  },
+  "key.missing": {
+    status: 503,
+    hint: "Bring the key back: SECRETS_MASTER_KEY, the keychain of the user who made this home, or master.key in the home. `ironclaw restore` brings it back from a backup.",
+  },
+  "key.wrong": {
+    status: 503,
+    hint: "Set the key that belongs to this database. Nothing was changed; what the other key sealed can be read by it alone.",
+  },
+  "secret.unreadable": {
+    status: 500,
+    hint: "Its row was changed or mixed up with another. Set it anew: `ironclaw secret set NAME`.",
+  },
+  "backup.passphrase_wrong": {
+    status: 400,
+    hint: "Check the passphrase, capitals and spaces included. The same error comes where the first bytes of the file were changed.",
+  },
+  "backup.passphrase_weak": {
+    status: 400,
+    hint: "Whoever has the file can try passphrases without end. Five or six random words are good.",
+  },
+  "backup.damaged": { status: 400, hint: "The file is not as it was written. Use another copy of it, or another backup. Nothing was changed." },
+  "backup.not_one": { status: 400, hint: "Name a file that `ironclaw backup` made." },
+  "backup.newer": { status: 400, hint: "Restore it with that version or a later one: `ironclaw update`. Nothing was changed." },
+  "backup.exists": { status: 409, hint: "Name another file with --output; a backup is never overwritten." },
+  "backup.not_empty": {
+    status: 409,
+    hint: "Restore into another home (`--home`), or replace what is there with --force: the state before is kept in backups/.",
+  },
   "db.unreachable": {
     status: 503,
     hint: "Start the server or correct DATABASE_URL; without it the built-in database is used. `ironclaw doctor` checks it.",

@@ -82,7 +82,7 @@ export function cleaned(root: unknown, textFields: BodyLimits["textFields"]): un
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { value, depth } = next
     if (depth > MAX_DEPTH) throw new AppError("input.invalid", `The body is nested more than ${MAX_DEPTH} deep`)
-    for (const [key, inner] of Object.entries(value)) {
+    for (const [key, inner] of entriesOf(value)) {
       if (isUnstorable(key) || key === "__proto__")
         throw new AppError("input.invalid", "A field's name in the body is not acceptable")
       if (typeof inner === "object" && inner !== null) open.push({ value: inner, depth: depth + 1 })
@@ -91,6 +91,10 @@ export function cleaned(root: unknown, textFields: BodyLimits["textFields"]): un
     }
   }
   return root
+}
+
+function entriesOf(value: object): [string, unknown][] {
+  return Object.entries(value)
 }
 
 function cleanText(text: string, field: string, textFields: BodyLimits["textFields"]): string {

@@ -80,7 +80,7 @@ export function createClient({ via, clock }: { via: Via; clock: Clock }): Client
   async function call(
     method: string,
     path: string,
-    options: { body?: unknown; query?: object; signal?: AbortSignal } = {},
+    options: { body?: unknown; query?: Record<string, unknown>; signal?: AbortSignal } = {},
   ): Promise<unknown> {
     const hasBody = options.body !== undefined
     const response = await send(path + queryText(options.query), {
@@ -186,17 +186,17 @@ async function dataOf(response: Response): Promise<unknown> {
   }
   const error = typeof data === "object" && data !== null && "error" in data && !response.ok ? data.error : null
   if (error === null) return data
-  const { code, message, hint } = {
-    code: "internal",
-    message: `The service answered ${response.status}`,
-    hint: "",
-    ...Object(error),
-  }
+  const code = textIn(error, "code")
+  const hint = textIn(error, "hint")
   const seconds = Number(response.headers.get("retry-after"))
-  throw new AppError(isKnown(code) ? code : "internal", String(message), {
-    ...(hint ? { hint: String(hint) } : {}),
-    ...(seconds > 0 ? { retryAfterSeconds: seconds } : {}),
-  })
+  throw new AppError(
+    isKnown(code) ? code : "internal",
+    textIn(error, "message") || `The service answered ${response.status}`,
+    {
+      ...(hint ? { hint } : {}),
+      ...(seconds > 0 ? { retryAfterSeconds: seconds } : {}),
+    },
+  )
 }
 
 function mayRetry(error: unknown): boolean {
@@ -204,8 +204,14 @@ function mayRetry(error: unknown): boolean {
   return error.code === "service.unreachable" || error.status === 429 || error.status === 503
 }
 
-function isKnown(code: unknown): code is ErrorCode {
-  return typeof code === "string" && Object.hasOwn(errorCatalogue, code)
+/** A newer service may have codes that this client does not know. */
+function isKnown(code: string): code is ErrorCode {
+  return Object.hasOwn(errorCatalogue, code)
+}
+
+function textIn(value: unknown, field: string): string {
+  const text: unknown = typeof value === "object" && value !== null ? Reflect.get(value, field) : ""
+  return typeof text === "string" ? text : ""
 }
 
 function segment(text: string): string {
@@ -213,11 +219,10 @@ function segment(text: string): string {
   return encodeURIComponent(text.toWellFormed())
 }
 
-function queryText(query: object = {}): string {
+function queryText(query: Record<string, unknown> = {}): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined)
-  return given.length === 0
-    ? ""
-    : `?${new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]))}`
+  const text = new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)])).toString()
+  return text === "" ? "" : `?${text}`
 }
 
 /** Server-sent events, as far as our own service writes them. */

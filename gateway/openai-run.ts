@@ -167,9 +167,12 @@ function incomingOf(
   // The session remembers what came before: of what the client repeats only the part after the last answer is new.
   const lastAnswer = chat.messages.findLastIndex(({ role }) => role === "assistant")
   const messages = stateless ? chat.messages : chat.messages.slice(lastAnswer + 1)
-  const last = messages.at(-1)
-  const isSpoken = last?.role === "user"
-  const { text, parts } = isSpoken ? splitContent(last.content) : { text: "", parts: [] }
+  // The last thing the user said is the owner's word, even where calls of the client's tools and their results came after it.
+  const spokenAt = messages.findLastIndex(({ role }) => role === "user")
+  const spoken = messages[spokenAt]
+  const { text, parts } = spoken?.role === "user" ? splitContent(spoken.content) : { text: "", parts: [] }
+  const before = spoken ? messages.slice(0, spokenAt) : messages
+  const after = spoken ? messages.slice(spokenAt + 1) : []
   const isFirst = stateless || lastAnswer === -1
   const history: ModelMessage[] = [
     ...(chat.system !== "" && isFirst
@@ -180,7 +183,7 @@ function incomingOf(
           },
         ]
       : []),
-    ...(isSpoken ? messages.slice(0, -1) : messages),
+    ...before,
   ]
   const options: TurnOptions = {
     ...settingsOf(chat),
@@ -198,6 +201,7 @@ function incomingOf(
     mode: "queue",
     ...(Object.keys(options).length > 0 ? { options } : {}),
     ...(history.length > 0 ? { history } : {}),
+    ...(after.length > 0 ? { after } : {}),
   }
 }
 

@@ -90,9 +90,9 @@ export function openAiRoutes(deps: GatewayDeps, calls: Calls) {
     const stream = new ReadableStream<Uint8Array>({
       async pull(controller) {
         try {
-          const { done, value } = await (first.shift() ?? lines.next())
-          if (done) controller.close()
-          else controller.enqueue(encoder.encode(value))
+          const next = await (first.shift() ?? lines.next())
+          if (next.done) controller.close()
+          else controller.enqueue(encoder.encode(next.value))
         } catch (error) {
           controller.enqueue(encoder.encode(dataLine(shown(error))))
           controller.close()

@@ -1,6 +1,7 @@
 /** The API's own description, OpenAPI 3.1, from the same schemas that check the requests. */
 import { type ErrorCode, errorCatalogue } from "#core/errors.ts"
 import { commonErrors } from "./errors.ts"
+import { plainSchema } from "./shape.ts"
 import type { NamedRoute } from "./ws.ts"
 
 type JsonSchema = Record<string, unknown>
@@ -162,7 +163,7 @@ function withoutSlash(path: string): string {
 /** The TypeBox schema in one of our shapes, as plain JSON Schema. */
 function schemaOf(shape: unknown): JsonSchema | null {
   if (typeof shape !== "object" || shape === null || !("schema" in shape)) return null
-  return JSON.parse(JSON.stringify(shape.schema))
+  return typeof shape.schema === "object" && shape.schema !== null ? plainSchema(shape.schema) : null
 }
 
 function propertiesOf(schema: JsonSchema | null): Record<string, unknown> {

@@ -24,9 +24,8 @@ export function body<S extends TObject>(schema: S): Shape<S> {
 /** Query parameters: texts, read as what the schema says of each; one given twice is a problem. */
 export function query<S extends TObject>(schema: S): Shape<S> {
   return shape(schema, (value) => {
-    const found: Record<string, unknown> = {}
-    for (const [name, text] of Object.entries(isRecord(value) ? value : {}))
-      found[name] = fromText(schema.properties[name], text)
+    const texts = Object.entries(isRecord(value) ? value : {})
+    const found = Object.fromEntries(texts.map(([name, text]) => [name, fromText(schema.properties[name], text)]))
     return parse(schema, found, "query")
   })
 }
@@ -34,16 +33,16 @@ export function query<S extends TObject>(schema: S): Shape<S> {
 /** Every name of the query as its text, or a list of texts where it is given more than once. */
 export function readQuery(url: string): Record<string, string | string[]> {
   const start = url.indexOf("?")
-  const found: Record<string, string | string[]> = Object.create(null)
-  if (start === -1) return found
+  if (start === -1) return {}
+  const found = new Map<string, string | string[]>()
   for (const [name, text] of new URLSearchParams(url.slice(start + 1))) {
     if (isUnstorable(name) || isUnstorable(text)) {
       throw new AppError("input.invalid", "The query holds a NUL or half a surrogate pair")
     }
-    const before = found[name]
-    found[name] = before === undefined ? text : typeof before === "string" ? [before, text] : [...before, text]
+    const before = found.get(name)
+    found.set(name, before === undefined ? text : [before, text].flat())
   }
-  return found
+  return Object.fromEntries(found)
 }
 
 /** What Postgres refuses in a text: NUL, and half a surrogate pair. */
@@ -65,4 +64,10 @@ function fromText(schema: unknown, text: unknown): unknown {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null
+}
+
+/** A TypeBox schema as plain JSON Schema, without the marks that it keeps in symbols. */
+export function plainSchema(schema: object): Record<string, unknown> {
+  const plain: unknown = JSON.parse(JSON.stringify(schema))
+  return isRecord(plain) ? plain : {}
 }

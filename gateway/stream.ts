@@ -62,7 +62,7 @@ export function createStreams(deps: Deps): Streams {
       return open.size
     },
     closeAll() {
-      for (const close of [...open]) close()
+      for (const close of Array.from(open)) close() // closing takes it out of the set
     },
   }
 }

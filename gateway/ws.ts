@@ -84,12 +84,13 @@ export function createWsConnection({ routes, handle, upgraded, send, end }: WsDe
       const value = take(field)
       if (value !== undefined) query.append(field, typeof value === "string" ? value : JSON.stringify(value))
     }
-    if (!route.hasBody && Object.keys(rest).length > 0) {
-      throw new AppError("input.invalid", `${route.name} has no parameter "${Object.keys(rest)[0]}"`)
+    const [unknown] = Object.keys(rest)
+    if (!route.hasBody && unknown !== undefined) {
+      throw new AppError("input.invalid", `${route.name} has no parameter "${unknown}"`)
     }
     const headers = headersOf(upgraded.headers)
     if (route.hasBody) headers.set("content-type", "application/json")
-    const search = query.size > 0 ? `?${query}` : ""
+    const search = query.size > 0 ? `?${query.toString()}` : ""
     return new Request(`http://localhost${path}${search}`, {
       method: route.method,
       headers,

@@ -20,7 +20,7 @@ const folders: Record<string, readonly string[]> = {
 
 /** Parts of core, low to high. Those of one row stand side by side. `prompts` is text only. */
 const coreOrder: readonly (readonly string[])[] = [
-  ["schema", "errors", "id", "clock", "event", "config", "home", "log", "nearest", "text", "prompts"],
+  ["schema", "errors", "id", "clock", "event", "config", "home", "log", "guard", "nearest", "text", "prompts"],
   ["db"],
   ["audit"],
   ["secrets"],
@@ -38,7 +38,7 @@ const coreOrder: readonly (readonly string[])[] = [
 /** Where each package may be imported: a folder ("core/") or one file. A package that is in no row has no home yet. */
 const homes: readonly (readonly [name: RegExp, places: readonly string[]])[] = [
   [/^@sinclair\/typebox$/, ["core/schema.ts"]],
-  [/^(drizzle-orm|postgres|pgvector|@electric-sql\/.+|@noble\/.+|@ai-sdk\/.+)$/, ["core/"]],
+  [/^(drizzle-orm|postgres|pgvector|@electric-sql\/.+|@noble\/.+|@ai-sdk\/.+|re2js|json-p3)$/, ["core/"]],
   [/^@decimalturn\/toml-patch$/, ["core/"]],
   [/^(@extism\/extism|quickjs-wasi|assemblyscript|@modelcontextprotocol\/.+)$/, ["sandbox/"]],
   [/^(elysia|@elysiajs\/.+)$/, ["gateway/"]],
@@ -47,8 +47,8 @@ const homes: readonly (readonly [name: RegExp, places: readonly string[]])[] = [
 
 /** Modules of the runtime that open connections or start programs: where a gate judges what they do, and the database, which law 2 exempts. */
 const guardedModules: readonly (readonly [module: RegExp, places: readonly string[]])[] = [
-  [/^node:(net|tls|dns|dns\/promises|dgram|http|https|http2)$/, ["core/safety/", "core/db/"]],
-  [/^node:(child_process|cluster|worker_threads|inspector|vm)$/, ["core/safety/", "sandbox/"]],
+  [/^node:(net|tls|dns|dns\/promises|dgram|http|https|http2)$/, ["core/guard.ts", "core/safety/", "core/db/"]],
+  [/^node:(child_process|cluster|worker_threads|inspector|vm)$/, ["core/guard.ts", "sandbox/"]],
 ]
 
 /** Problems of one file, given its text; `root` is where the files it names are looked for. */

@@ -66,11 +66,14 @@ export async function startPostgres({ durable = false }: { durable?: boolean } =
   if (reason !== null) return { reason }
   const work = mkdtempSync(join(tmpdir(), "ironclaw-pg-"))
   chmodSync(work, 0o711)
+  const clear = (): void => rmSync(work, { recursive: true, force: true })
+  // Whoever ends us while this takes its seconds leaves nothing behind.
+  process.on("exit", clear)
   try {
     await prepare(work)
     return { postgres: await serve(work, durable) }
   } catch (error) {
-    rmSync(work, { recursive: true, force: true })
+    clear()
     if (error instanceof CommandFailed) return { reason: error.message }
     throw error
   }

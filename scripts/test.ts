@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { runChecks } from "./check.ts"
 import { binaryPath, isFresh } from "./freshness.mjs"
-import { startPostgres } from "./postgres.ts"
+import { type Postgres, startPostgres } from "./postgres.ts"
 
 const root = join(import.meta.dir, "..")
 /** Ends a test that hangs. Bun's own 5 s are tight for a database that starts beside a build on two shared cores. */
@@ -49,6 +49,7 @@ export function tallyOf(report: string | null, exitCode: number): Tally {
 /** What a stop has to end, besides ourselves. */
 const running = new Set<{ kill: () => void; exited: Promise<number> }>()
 
+/** `--parallel` and `--isolate` give each file globals of its own, so that none is hurt by what another left behind. */
 type Suite = { name: string; args: readonly string[] }
 
 async function runSuite({ name, args }: Suite, env: Record<string, string | undefined>, full: boolean): Promise<Tally> {
@@ -56,8 +57,8 @@ async function runSuite({ name, args }: Suite, env: Record<string, string | unde
   const folder = mkdtempSync(join(tmpdir(), "ironclaw-report-"))
   const reportFile = join(folder, "report.xml")
   try {
-    // Each file in a process state of its own, so that none is hurt by what another left behind; --no-orphans ends what tests started.
-    const own = ["--parallel", "--no-orphans", `--timeout=${TEST_TIMEOUT_MS}`]
+    // Ends what tests started, too.
+    const own = ["--no-orphans", `--timeout=${TEST_TIMEOUT_MS}`]
     const child = Bun.spawn(
       [
         process.execPath,
@@ -108,13 +109,7 @@ async function runEverything(patterns: readonly string[], full: boolean): Promis
   console.log("\n== binary")
   if (!(await ensureBinary())) tallies.push({ passed: 0, failed: 1, skipped: 0 })
   console.log("\n== PostgreSQL")
-  const outcome = await startPostgres()
-  const postgres = "postgres" in outcome ? outcome.postgres : null
-  console.log(
-    postgres
-      ? "PostgreSQL 15 with pgvector is up"
-      : `No PostgreSQL, its tests are skipped: ${"reason" in outcome ? outcome.reason : ""}`,
-  )
+  let postgres: Postgres | null = null
   const stop = async (): Promise<never> => {
     for (const child of running) child.kill()
     await Promise.all([...running].map(({ exited }) => exited))
@@ -123,6 +118,13 @@ async function runEverything(patterns: readonly string[], full: boolean): Promis
   }
   process.on("SIGINT", () => void stop())
   process.on("SIGTERM", () => void stop())
+  const outcome = await startPostgres()
+  if ("postgres" in outcome) postgres = outcome.postgres
+  console.log(
+    "reason" in outcome
+      ? `No PostgreSQL, its tests are skipped: ${outcome.reason}`
+      : "PostgreSQL 15 with pgvector is up",
+  )
   const env = {
     ...process.env,
     IRONCLAW_TEST_BINARY: binaryPath(root),
@@ -131,10 +133,12 @@ async function runEverything(patterns: readonly string[], full: boolean): Promis
   }
   const suites: Suite[] =
     patterns.length > 0
-      ? [{ name: patterns.join(" "), args: patterns }]
+      ? [{ name: patterns.join(" "), args: ["--parallel", ...patterns] }]
       : [
-          { name: "unit", args: ["--path-ignore-patterns=test/e2e/**"] },
-          ...(existsSync(join(root, "test/e2e")) ? [{ name: "end to end", args: ["test/e2e/"] }] : []),
+          { name: "unit", args: ["--parallel", "--path-ignore-patterns=test/e2e/**"] },
+          ...([...new Bun.Glob("test/e2e/**/*.test.ts").scanSync(root)].length > 0
+            ? [{ name: "end to end", args: ["--isolate", "test/e2e/"] }]
+            : []),
         ]
   try {
     for (const suite of suites) tallies.push(await runSuite(suite, env, full))

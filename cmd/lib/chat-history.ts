@@ -59,8 +59,8 @@ function readEntry(line: string): string[] {
 }
 
 function append(path: string, line: string): void {
-  const { O_APPEND, O_CREAT, O_WRONLY, O_NOFOLLOW = 0 } = constants // Windows has no such flag
-  const file = openSync(path, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW, 0o600)
+  const noFollow = constants.O_NOFOLLOW ?? 0 // Windows has no such flag
+  const file = openSync(path, constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY | noFollow, 0o600)
   try {
     writeSync(file, line)
   } finally {

@@ -1,4 +1,5 @@
 /** One message and its reply, for `run -m` and for text that is piped in. */
+import { systemClock } from "#core/clock.ts"
 import { AppError } from "#core/errors.ts"
 import type { Event } from "#core/event.ts"
 import type { CommandReply, TurnOutcome } from "#core/agent/agent.ts"
@@ -9,6 +10,9 @@ import { isErrorCode } from "#gateway/errors.ts"
 import { findSession } from "./find-session.ts"
 import { exitStatus, type Ui } from "./ui.ts"
 import type { Outcome } from "./verb.ts"
+
+/** How often Ctrl-C is tried again while the message is still on its way: a commit takes milliseconds. */
+const STOP_RETRY_MS = 50
 
 export type OneMessage = {
   client: Client
@@ -46,6 +50,8 @@ export async function sendOneMessage({
       }
     }
     const { turn } = answered
+    // The partial text is in the session; a script that asked for one document gets the reason why there is no answer.
+    if (signal.aborted && ui.json) signal.throwIfAborted()
     if (turn.state === "suspended") {
       throw new AppError(
         "approval.required",
@@ -71,7 +77,7 @@ export async function sendOneMessage({
         if (!stream) ui.content(turn.text)
         ui.print()
       },
-      status: turn.state === "finished" ? exitStatus.done : exitStatus.failed,
+      status: turn.state === "finished" ? exitStatus.done : signal.aborted ? exitStatus.interrupted : exitStatus.failed,
     }
   } finally {
     progress?.stop()
@@ -85,7 +91,13 @@ type Answered = { command: CommandReply } | { turn: TurnOutcome }
 async function answer({ client, ui, signal, text, model, stream, session }: Asked): Promise<Answered> {
   const at = client.api.sessions({ id: session.id })
   const body = { content: text, ...(model ? { model } : {}) }
-  const onAbort = () => void at.stop.post().catch(() => {}) // the process ends anyway, and with it what it had begun
+  let isOver = false
+  // Again until there was something to stop: the message may be on its way only now.
+  const stop = async () => {
+    while (!isOver && !(await at.stop.post()).stopped) await systemClock.sleep(STOP_RETRY_MS)
+  }
+  const onAbort = () => void stop().catch(() => {}) // the process ends anyway, and with it what it had begun
+  signal.throwIfAborted()
   signal.addEventListener("abort", onAbort, { once: true })
   try {
     if (!stream) {
@@ -97,11 +109,11 @@ async function answer({ client, ui, signal, text, model, stream, session }: Aske
     const connected = Promise.withResolvers<void>()
     const events = client.events({
       session: session.id,
-      signal: AbortSignal.any([signal, done.signal]),
+      signal: done.signal, // not Ctrl-C's: a stopped turn has an end too, and that is waited for
       onConnection: () => connected.resolve(),
     })
     const first = events.next() // connects, so that nothing of the turn is missed
-    await connected.promise
+    await Promise.race([connected.promise, first]) // the first event fails where there is no connecting
     const received = await at.messages.post({ body })
     try {
       if ("command" in received) return { command: received.command as CommandReply } // as above
@@ -111,6 +123,7 @@ async function answer({ client, ui, signal, text, model, stream, session }: Aske
       done.abort()
     }
   } finally {
+    isOver = true
     signal.removeEventListener("abort", onAbort)
   }
 }

@@ -64,8 +64,10 @@ async function runVerb(
     else outcome.show()
     return outcome.status ?? exitStatus.done
   } catch (error) {
-    const status = ui.fail(interrupt.signal.aborted ? interrupt.signal.reason : error)
-    return interrupt.signal.aborted ? exitStatus.interrupted : status
+    const why: unknown = interrupt.signal.aborted ? interrupt.signal.reason : error
+    const status = ui.fail(why)
+    // Some verbs deal with Ctrl-C themselves and say so by their error.
+    return why instanceof AppError && why.code === "usage.interrupted" ? exitStatus.interrupted : status
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onInterrupt)
   }

@@ -40,6 +40,8 @@ export type Incoming = {
   options?: TurnOptions
   /** What the client says went before. Not the owner's word: stored as untrusted. */
   history?: ModelMessage[]
+  /** What the client says came after the text: its calls and their results. As untrusted as the history. */
+  after?: ModelMessage[]
 }
 
 /** The message is a committed row; so is its turn. */

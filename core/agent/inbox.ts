@@ -115,7 +115,10 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
       queued ? "queued" : { leaseOwner: runner.leaseOwner },
     )
     const state: TurnState = queued ? "queued" : "running"
-    const history = (message.history ?? []).map((said) => historyRow(said, { sessionId: session.id, agentId, turnId }))
+    const said = (messages: Incoming["history"]) =>
+      (messages ?? []).map((one) => historyRow(one, { sessionId: session.id, agentId, turnId }))
+    const history = said(message.history)
+    const after = said(message.after)
     const row = message.text !== "" || message.parts?.length ? messageRow(message, session.id, turnId) : null
     const messageId = row?.id ?? history.at(-1)?.id
     if (!messageId)
@@ -140,6 +143,7 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
             ]),
         ...(history.length > 0 ? [db.orm.insert(messages).values(history).toSQL()] : []),
         ...(row ? [db.orm.insert(messages).values(row).toSQL()] : []),
+        ...(after.length > 0 ? [db.orm.insert(messages).values(after).toSQL()] : []),
         job.statement,
         db.orm
           .insert(turns)
@@ -266,7 +270,10 @@ function senderLabels({ personId, place }: Incoming): { labels: LabelName[]; sou
   return { labels: personId === null ? ["untrusted"] : [], source: personId ?? `${place.channel}:${place.peer}` }
 }
 
-/** What a client says went before: readable, never the owner's word. Results of its tools belong to the turn that reads them. */
+/**
+ * What a client says was said: readable, never the owner's word. Results of its tools belong to the turn that reads them; calls belong
+ * to none, so that no turn takes up a call that a client only claims was made.
+ */
 function historyRow(
   said: ModelMessage,
   { turnId, ...at }: { sessionId: SessionId; agentId: string; turnId: TurnId },

@@ -1,5 +1,6 @@
 /** One connection to a server, by postgres.js. It is used by one caller at a time and never used again once anything broke it. */
 import postgres from "postgres"
+import type { Clock } from "../clock.ts"
 import { AppError } from "../errors.ts"
 import { errorOfFault, faultOf } from "./faults.ts"
 import type { PostgresTarget } from "./postgres-url.ts"
@@ -18,6 +19,7 @@ export type PostgresConnection = {
 
 export type ConnectDeps = {
   target: PostgresTarget
+  clock: Clock
   countTrip: () => void
   onNotification: (payload: string) => void
   /** Called once, when an open connection is gone for whatever reason but {@link PostgresConnection.close}. */
@@ -43,7 +45,7 @@ const SETTINGS = `select current_setting('server_version_num')::int as version,
   (select set_config('hnsw.iterative_scan', 'relaxed_order', false) from pg_extension
     where extname = 'vector' and string_to_array(extversion, '.')::int[] >= '{0,8}')`
 
-export async function connectPostgres({ target, countTrip, onNotification, onLost }: ConnectDeps): Promise<PostgresConnection> {
+export async function connectPostgres({ target, clock, countTrip, onNotification, onLost }: ConnectDeps): Promise<PostgresConnection> {
   let lost = false
   let open = false
   let mine = false
@@ -88,10 +90,17 @@ export async function connectPostgres({ target, countTrip, onNotification, onLos
   }
   const stop = () => void client.end({ timeout: 0 }).catch(() => {}) // it may be gone already, which is what is wanted
 
+  // postgres.js has a timer of its own, but it does not end every wait for a server that never says anything.
+  let giveUp: (error: AppError) => void = () => {}
+  const deadline = new Promise<never>((_, reject) => (giveUp = reject))
+  const cancelDeadline = clock.after(target.connectTimeoutSeconds * 1000, () =>
+    giveUp(new AppError("db.unreachable", `Postgres at ${nameOf(target)} did not answer in ${target.connectTimeoutSeconds} s`)),
+  )
+
   let reserved: postgres.ReservedSql
   try {
     countTrip()
-    const [settings] = await client.unsafe(SETTINGS)
+    const [settings] = await Promise.race([client.unsafe(SETTINGS), deadline])
     const version = Number(settings?.["version"])
     if (version < OLDEST_SERVER) {
       throw new AppError("db.too_old", `The server ${nameOf(target)} is PostgreSQL ${Math.floor(version / 10_000)}; 15 is the oldest that works`)
@@ -100,6 +109,8 @@ export async function connectPostgres({ target, countTrip, onNotification, onLos
   } catch (error) {
     stop()
     throw error instanceof AppError ? error : errorOfConnecting(error, target)
+  } finally {
+    cancelDeadline()
   }
 
   const seen = new Set<string>()
@@ -195,6 +206,9 @@ function errorOfConnecting(error: unknown, target: PostgresTarget): AppError {
     return new AppError("db.unreachable", `The server ${server} is starting or stopping`, { cause, retryAfterSeconds: 2 })
   }
   if (severity !== undefined && !code.startsWith("53")) return errorOfFault({ sqlState: code, message })
+  if (message.includes("before secure TLS")) {
+    return new AppError("db.tls_failed", `The server ${server} offers no encryption, and sslmode demands it`, { cause })
+  }
   if (/CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO/.test(code)) {
     return new AppError("db.tls_failed", `The encrypted connection to ${server} was refused by us (${code})`, { cause })
   }

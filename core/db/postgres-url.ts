@@ -29,7 +29,8 @@ const known = ["sslmode", "sslrootcert", "host", "port", "user", "password", "db
 export function readPostgresUrl({ url, caFile }: { url: string; caFile?: string | undefined }): PostgresTarget {
   let parsed: URL
   try {
-    parsed = new URL(url)
+    // libpq allows an empty host ("postgres://user@/db?host=/var/run/postgresql"), the URL standard does not.
+    parsed = new URL(url.replace(/^(postgres(?:ql)?:\/\/(?:[^/?#]*@)?)(?=[/?]|$)/, "$1localhost"))
   } catch (cause) {
     throw new AppError("db.bad_url", "The database URL is not a URL", { cause: cause instanceof TypeError ? undefined : cause })
   }

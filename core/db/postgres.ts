@@ -25,7 +25,7 @@ export async function openPostgres({ config, clock }: PostgresDeps): Promise<Dri
   async function open(): Promise<PostgresConnection> {
     opening += 1
     try {
-      const connection = await connectPostgres({ target, countTrip, onNotification: () => {}, onLost: forget })
+      const connection = await connectPostgres({ target, clock, countTrip, onNotification: () => {}, onLost: forget })
       all.add(connection)
       return connection
     } finally {
@@ -115,7 +115,7 @@ export async function openPostgres({ config, clock }: PostgresDeps): Promise<Dri
       let connection: PostgresConnection | undefined
       let cancelRetry = () => {}
       const start = async (): Promise<void> => {
-        connection = await connectPostgres({ target, countTrip, onNotification: onNotify, onLost: () => retry(0) })
+        connection = await connectPostgres({ target, clock, countTrip, onNotification: onNotify, onLost: () => retry(0) })
         await connection.run([{ sql: `listen "${channel.replaceAll('"', '""')}"`, params: [] }])
         if (stopped) connection.close()
       }

@@ -424,9 +424,10 @@ export const approvals = pgTable(
     callId: text("call_id").$type<CallId>().notNull(),
     principal: text("principal").notNull(),
     tool: text("tool").notNull(),
+    destination: text("destination").notNull().default(""),
     fingerprint: text("fingerprint").notNull(),
     question: text("question").notNull(), // written by host code; outside text in it is quoted and bounded
-    state: text("state").$type<"open" | "allowed" | "denied" | "expired">().notNull(),
+    state: text("state").$type<"open" | "allowed" | "denied" | "expired" | "used">().notNull(),
     reason: text("reason").notNull().default(""),
     createdAt: createdAt(),
     expiresAt: isoTime("expires_at").notNull(),

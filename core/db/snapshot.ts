@@ -22,7 +22,11 @@ export async function loadSnapshot(): Promise<Uint8Array<ArrayBuffer> | null> {
 export function openSnapshot(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | null {
   const stamp = snapshotStamp()
   if (new TextDecoder().decode(bytes.subarray(0, stamp.length)) !== stamp) return null
-  return new Uint8Array(Bun.zstdDecompressSync(bytes.subarray(stamp.length)))
+  try {
+    return new Uint8Array(Bun.zstdDecompressSync(bytes.subarray(stamp.length)))
+  } catch {
+    return null // cut off by a build that was stopped: like none
+  }
 }
 
 export function sealSnapshot(tar: Uint8Array<ArrayBuffer>): Uint8Array {

@@ -27,10 +27,6 @@ export function splitText(text: string): string[] {
   return pieces
 }
 
-export function isChunkSized(text: string): boolean {
-  return Buffer.byteLength(text) <= MAX_CHUNK_BYTES
-}
-
 /** The furthest end of a slice from `start` that has at most `bytes` bytes and cuts no surrogate pair. */
 function fits(text: string, { start, bytes }: { start: number; bytes: number }): number {
   let left = bytes

@@ -84,7 +84,7 @@ function searchParts(
 
 /** Neighbouring characters in twos, which is how words of unspaced scripts are commonly indexed; a single one stays. */
 function pairsOf(run: string): string[] {
-  const characters = [...run]
+  const characters = Array.from(run)
   if (characters.length < 3) return [run]
   return characters.slice(0, -1).map((character, index) => character + characters[index + 1])
 }

@@ -7,12 +7,13 @@ const MAX_JSON_CHARACTERS = 512 * 1024 // queried in some 0.2 s at worst, during
 const MAX_DEPTH = 64 // of the value; what a descent visits grows with it
 const MAX_RESULTS = 500
 
-const environment = new JSONPathEnvironment()
+const environment = new JSONPathEnvironment({ maxRecursionDepth: MAX_DEPTH + 2 })
 
 export function jsonTools(): Tool[] {
   const query = defineTool({
     name: "json_query",
-    description: "Pick parts out of a JSON value by JSONPath (RFC 9535), e.g. `$.items[?@.price < 10].name` or `$..id`.",
+    description:
+      "Pick parts out of a JSON value by JSONPath (RFC 9535), e.g. `$.items[?@.price < 10].name` or `$..id`.",
     input: t.Object(
       {
         json: t.String({ minLength: 1, maxLength: MAX_JSON_CHARACTERS, description: "The JSON text" }),
@@ -30,9 +31,15 @@ export function jsonTools(): Tool[] {
       const refusal = judgeQuery(query)
       if (refusal) return { failed: refusal }
       const results = select(query, value.parsed)
-      if (!results) return { failed: "That is no JSONPath of RFC 9535: it begins with $, names are .name or ['name'], filters [?@.a > 1]" }
+      if (!results)
+        return {
+          failed: "That is no JSONPath of RFC 9535: it begins with $, names are .name or ['name'], filters [?@.a > 1]",
+        }
       const more = results.length > MAX_RESULTS
-      const data = { results: results.slice(0, MAX_RESULTS), ...(more ? { note: `only the first ${MAX_RESULTS}: narrow it` } : {}) }
+      const data = {
+        results: results.slice(0, MAX_RESULTS),
+        ...(more ? { note: `only the first ${MAX_RESULTS}: narrow it` } : {}),
+      }
       return { data, labels: [...labels], source }
     },
   })
@@ -50,13 +57,17 @@ export function judgeQuery(query: string): string | null {
   if (count("$") > 1) return "A filter may only look at its own item (@), not at the whole ($)"
   if (count(",") > 4) return "A query may have at most four commas: make two queries of it"
   if (count("?") > 3) return "A query may have at most three filters"
-  if (/\b(?:match|search)\s*\(/.test(bare)) return "match() and search() are not offered: compare with ==, or pick more and look"
+  if (/\b(?:match|search)\s*\(/.test(bare))
+    return "match() and search() are not offered: compare with ==, or pick more and look"
   return null
 }
 
-function parseJson(text: string): { parsed: Parameters<typeof environment.query>[1] } | null {
+type JsonValue = Parameters<typeof environment.query>[1]
+
+function parseJson(text: string): { parsed: JsonValue } | null {
   try {
-    return { parsed: JSON.parse(text) }
+    // What JSON.parse returns is a JSON value by definition.
+    return { parsed: JSON.parse(text) as JsonValue }
   } catch {
     // The parser's message quotes the text; that it is none is all there is to say.
     return null
@@ -80,7 +91,7 @@ function depthOf(json: string): number {
   return deepest
 }
 
-function select(query: string, value: Parameters<typeof environment.query>[1]): unknown[] | null {
+function select(query: string, value: JsonValue): unknown[] | null {
   try {
     const results: unknown[] = []
     for (const node of environment.lazyQuery(query, value)) {

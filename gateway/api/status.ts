@@ -1,6 +1,7 @@
 /** /health, /ready, /api/status, /api/tools, /api/agents: is it there, can it work, what is in it. */
 import { Elysia, status } from "elysia"
 import type { GatewayDeps } from "../deps.ts"
+import { plainSchema } from "../shape.ts"
 
 export function statusRoutes({ ready, status: serviceStatus, tools, agents }: GatewayDeps) {
   return new Elysia()
@@ -23,7 +24,7 @@ export function statusRoutes({ ready, status: serviceStatus, tools, agents }: Ga
           name,
           provider,
           description,
-          input: schemaOf(input),
+          input: plainSchema(input),
           timeoutMs,
         })),
       }),
@@ -32,9 +33,4 @@ export function statusRoutes({ ready, status: serviceStatus, tools, agents }: Ga
     .get("/api/agents", async () => ({ items: (await agents()).map((name) => ({ name })) }), {
       detail: { operationId: "agents.list", summary: "Agents by name" },
     })
-}
-
-/** A schema as plain JSON Schema, without the marks that TypeBox keeps on it. */
-function schemaOf(schema: object): Record<string, unknown> {
-  return JSON.parse(JSON.stringify(schema))
 }

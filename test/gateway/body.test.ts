@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { systemClock } from "#core/clock.ts"
+import { AppError } from "#core/errors.ts"
 import { type BodyLimits, cleaned, readJsonBody } from "#gateway/body.ts"
 import { createFakeClock } from "../fakes/clock.ts"
 
@@ -20,7 +21,7 @@ const read = (
 const codeOf = (work: Promise<unknown>) =>
   work.then(
     () => "accepted",
-    (error: { code?: string }) => error.code ?? String(error),
+    (error: unknown) => (error instanceof AppError ? error.code : "no AppError"),
   )
 
 // In the manner of the JSON test suites: what every parser must take, and what none may.

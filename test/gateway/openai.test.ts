@@ -6,7 +6,8 @@ import { newId } from "#core/id.ts"
 import type { ModelEvent, ModelFailure, ModelRequest } from "#core/llm/model.ts"
 import { createApiToken } from "#gateway/auth.ts"
 import { createGateway, type Gateway } from "#gateway/server.ts"
-import { bodyOf, fakeModels, gatewayHouse, OWNER_TOKEN, PNG, type Reply } from "../fakes/gateway.ts"
+import { bodyOf, gatewayHouse, OWNER_TOKEN, PNG } from "../fakes/gateway.ts"
+import { fakeModels, type Reply } from "../fakes/gateway-services.ts"
 
 const usage = { inputTokens: 11, cachedInputTokens: 3, outputTokens: 7, costUsdMicros: 42 }
 const finished: ModelEvent = { type: "finished", reason: "stop", model: "fake/fake", usage }
@@ -203,9 +204,8 @@ describe("the assistant, by the official client", () => {
     const second = await openai.chat.completions.create({ model: "ironclaw", messages, tools: [clientTool] })
     expect(second.choices[0]?.message.content).toBe("Rain.")
     expect(lastReceived()).toMatchObject({
-      text: "",
-      history: [
-        { role: "user" },
+      text: "Weather in Bonn?",
+      after: [
         { role: "assistant", toolCalls: [{ id: "call_1", name: "get_weather", arguments: { place: "Bonn" } }] },
         { role: "tool", toolCallId: "call_1", toolName: "get_weather", text: "rain" },
       ],

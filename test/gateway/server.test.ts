@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { AppError } from "#core/errors.ts"
 import { createGateway, type Gateway, type Listener } from "#gateway/server.ts"
-import { bodyOf, gatewayHouse, OWNER_TOKEN } from "../fakes/gateway.ts"
+import { bodyOf, gatewayHouse, OWNER_TOKEN, refusal } from "../fakes/gateway.ts"
 
 const authorization = `Bearer ${OWNER_TOKEN}`
 const json = { authorization, "content-type": "application/json" }
@@ -112,6 +112,7 @@ describe("what comes in wrong", () => {
     "limit=1&limit=2",
     "unknown=1",
     "cursor=",
+    "__proto__=1",
     "channel=%00",
     "channel=%ED%A0%80%00",
   ])("the query %p is 400", async (query) => {
@@ -322,7 +323,7 @@ describe("the socket", () => {
 
   test("and a port that are taken are said to be", async () => {
     const port = Number(new URL(listener.address).port)
-    await expect(gateway.listen({ host: "127.0.0.1", port })).rejects.toMatchObject({ code: "gateway.address_taken" })
+    expect(await refusal(gateway.listen({ host: "127.0.0.1", port }))).toMatchObject({ code: "gateway.address_taken" })
   })
 })
 

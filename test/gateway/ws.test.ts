@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { createGateway, type Gateway } from "#gateway/server.ts"
-import { gatewayHouse, OWNER_TOKEN, type Reply } from "../fakes/gateway.ts"
+import { gatewayHouse, OWNER_TOKEN } from "../fakes/gateway.ts"
+import type { Reply } from "../fakes/gateway-services.ts"
 
 let script = (): Reply => ({ words: ["Hello ", "there."] })
 const house = gatewayHouse({ reply: () => script() })

@@ -14,6 +14,7 @@ CREATE TABLE "approvals" (
 	"call_id" text NOT NULL,
 	"principal" text NOT NULL,
 	"tool" text NOT NULL,
+	"destination" text DEFAULT '' NOT NULL,
 	"fingerprint" text NOT NULL,
 	"question" text NOT NULL,
 	"state" text NOT NULL,

@@ -18,6 +18,7 @@ export async function openMemoryDb(): Promise<Db> {
 export async function atServer(url: string, sql: string): Promise<void> {
   const connection = await connectPostgres({
     target: readPostgresUrl({ url }),
+    clock: systemClock,
     countTrip: () => {},
     onNotification: () => {},
     onLost: () => {},

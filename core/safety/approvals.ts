@@ -1,0 +1,315 @@
+/** Approvals: a question to the owner about one exact call, and the answer. Bound to principal, tool and exact arguments; used once. */
+import { and, desc, eq, sql } from "drizzle-orm"
+import type { Clock } from "../clock.ts"
+import type { Db, Statement, Unit, Writer } from "../db/db.ts"
+import { approvals } from "../db/schema.ts"
+import { AppError } from "../errors.ts"
+import { preview, type LabelName, type NewEvent } from "../event.ts"
+import { newId, type ApprovalId, type CallId, type SessionId, type TurnId } from "../id.ts"
+import type { AuthoritySeal } from "./authority.ts"
+import type { Grants, NewGrant } from "./grants.ts"
+
+/** How long a question stays open: a day, so that one asked in the evening can be answered in the morning. */
+const OPEN_FOR_MS = 24 * 3_600_000
+/** Questions of one turn. More would wear the owner out until they say yes to anything; then one plan is asked about instead. */
+export const MAX_ASKS_PER_TURN = 5
+/** Arguments as the question shows them. */
+const SHOWN_CHARACTERS = 1_500
+
+export type Approval = {
+  id: ApprovalId
+  agentId: string
+  sessionId: SessionId
+  turnId: TurnId
+  callId: CallId
+  principal: string
+  tool: string
+  destination: string
+  fingerprint: string
+  question: string
+  state: "open" | "allowed" | "denied" | "expired" | "used"
+  reason: string
+  createdAt: string
+  expiresAt: string
+  answeredAt: string | null
+}
+
+export type AskedCall = {
+  agentId: string
+  sessionId: SessionId
+  turnId: TurnId
+  callId: CallId
+  principal: string
+  tool: string
+  arguments: unknown
+  destination: string
+  fingerprint: string
+  why: string
+  labels: readonly LabelName[]
+  source: string
+}
+
+/** Once; for this session; or always, for exactly this tool and destination. */
+export type Answer =
+  | { answer: "deny"; reason: string }
+  | { answer: "allow"; how: "once" }
+  | { answer: "allow"; how: "session" | "always"; evenUntrusted: boolean; expiresAt: string | null }
+
+/** What is known of a call that needs an answer. */
+export type Standing =
+  | { state: "new" }
+  | { state: "open" | "denied" | "expired"; approval: Approval }
+  /** `use` makes the approval count for this one run: it fails the commit where it was used already. */
+  | { state: "allowed"; approval: Approval; use: Statement }
+  | { state: "too many" }
+
+export type Approvals = {
+  standingOf(call: Pick<AskedCall, "turnId" | "fingerprint" | "principal" | "tool">): Promise<Standing>
+  /** The question as rows and events, for the commit in which the turn is suspended. */
+  ask(call: AskedCall): { approval: Approval; statement: Statement; event: NewEvent }
+  /** Yes to exact calls to come in the same turn: the owner approved a plan that lists them. */
+  allowAhead(call: AskedCall): Statement
+  list(query: { state: Approval["state"] | null; limit: number }): Promise<Approval[]>
+  get(id: ApprovalId): Promise<Approval>
+  /** Stores the answer and lets the turn go on. Throws `conflict` where it was answered already, `not_found`. */
+  answer(id: ApprovalId, answer: Answer): Promise<Approval>
+  /** Closes what nobody answered in time, so that its turns can go on and say so. */
+  expireDue(): Promise<number>
+}
+
+export type ApprovalsDeps = {
+  db: Db
+  writer: Writer
+  clock: Clock
+  seal: AuthoritySeal
+  grants: Grants
+  /** What else an answer changes: the suspended turn is queued again. */
+  resume: (at: { turnId: TurnId; sessionId: SessionId }) => { statements: Statement[]; then: () => Promise<void> }
+  redact: (text: string) => string
+  onBadSeal: (what: string) => void
+}
+
+export function createApprovals({
+  db,
+  writer,
+  clock,
+  seal,
+  grants,
+  resume,
+  redact,
+  onBadSeal,
+}: ApprovalsDeps): Approvals {
+  type Row = typeof approvals.$inferSelect
+  /** The state is part of the seal: a question cannot be turned into a yes by writing to the row. */
+  const sealed = (row: Pick<Row, "id" | "turnId" | "principal" | "tool" | "destination" | "fingerprint" | "state">) => [
+    row.id,
+    row.turnId,
+    row.principal,
+    row.tool,
+    row.destination,
+    row.fingerprint,
+    row.state,
+  ]
+  const macOf = (row: Parameters<typeof sealed>[0]) => seal.mac("approval", sealed(row))
+  const isWhole = (row: Row) => {
+    if (seal.holds("approval", sealed(row), row.mac)) return true
+    onBadSeal(`approval ${row.id}`)
+    return false
+  }
+
+  /** Moves a row from one state to another, seal and all; fails the commit where it is no longer in the first. */
+  function move(row: Row, state: Approval["state"], reason = row.reason): Statement {
+    return {
+      sql: `with moved as (update approvals set state = $3, mac = $4, reason = $5, answered_at = coalesce(answered_at, now())
+          where id = $1 and state = $2 returning 1)
+        select expect_rows((select count(*) from moved), 1, 'approval')`,
+      params: [row.id, row.state, state, macOf({ ...row, state }), reason],
+    }
+  }
+
+  function rowOf(call: AskedCall, state: "open" | "allowed"): Omit<Row, "answeredAt"> {
+    const row = {
+      id: newId("apr"),
+      agentId: call.agentId,
+      sessionId: call.sessionId,
+      turnId: call.turnId,
+      callId: call.callId,
+      principal: call.principal,
+      tool: call.tool,
+      destination: call.destination,
+      fingerprint: call.fingerprint,
+      question: questionOf(call, redact),
+      state,
+      reason: "",
+      createdAt: clock.iso(),
+      expiresAt: new Date(clock.nowMs() + OPEN_FOR_MS).toISOString(),
+    }
+    return { ...row, mac: macOf(row) }
+  }
+
+  async function load(id: ApprovalId): Promise<Row> {
+    const [row] = await db.orm.select().from(approvals).where(eq(approvals.id, id))
+    if (!row) throw new AppError("not_found", `There is no approval ${id}`)
+    return row
+  }
+
+  async function settle(
+    row: Row,
+    unit: { state: "allowed" | "denied" | "expired"; reason: string; grant?: NewGrant },
+  ): Promise<Approval> {
+    const goOn = resume({ turnId: row.turnId, sessionId: row.sessionId })
+    const granted = unit.grant ? grants.add(unit.grant) : null
+    const change: Unit = {
+      statements: [move(row, unit.state, unit.reason), ...(granted ? [granted.statement] : []), ...goOn.statements],
+      events: [
+        {
+          type: "approval.answered",
+          approvalId: row.id,
+          answer: unit.state,
+          agentId: row.agentId,
+          labels: [],
+          source: "owner",
+        },
+      ],
+      audit: [
+        {
+          agentId: row.agentId,
+          act: "owner.change",
+          principal: unit.state === "expired" ? "host" : "owner",
+          subject: row.id,
+          outcome: unit.state,
+          sessionId: row.sessionId,
+          turnId: row.turnId,
+          argumentsHash: row.fingerprint,
+          preview: preview(
+            `${row.tool}${granted ? `, and a grant for ${granted.grant.destination || "the tool alone"}` : ""} ${unit.reason}`,
+          ),
+          destination: row.destination,
+          labels: [],
+          source: "owner",
+        },
+      ],
+    }
+    await writer.commit(change)
+    await goOn.then()
+    return approvalOf({ ...row, state: unit.state, reason: unit.reason, answeredAt: clock.iso() })
+  }
+
+  return {
+    async standingOf({ turnId, fingerprint, principal, tool }) {
+      const rows = await db.orm
+        .select()
+        .from(approvals)
+        .where(eq(approvals.turnId, turnId))
+        .orderBy(desc(approvals.createdAt))
+      const [row] = rows.filter(
+        (one) =>
+          one.fingerprint === fingerprint && one.principal === principal && one.tool === tool && one.state !== "used",
+      )
+      if (!row)
+        return {
+          state: rows.filter(({ reason }) => reason !== PLANNED).length >= MAX_ASKS_PER_TURN ? "too many" : "new",
+        }
+      if (!isWhole(row))
+        return { state: "denied", approval: { ...approvalOf(row), reason: "The record of the answer is damaged" } }
+      if (row.state === "allowed") {
+        if (row.expiresAt <= clock.iso()) return { state: "expired", approval: approvalOf(row) }
+        return { state: "allowed", approval: approvalOf(row), use: move(row, "used") }
+      }
+      return {
+        state: row.state === "open" ? "open" : row.state === "expired" ? "expired" : "denied",
+        approval: approvalOf(row),
+      }
+    },
+    ask(call) {
+      const row = rowOf(call, "open")
+      const { agentId, sessionId, turnId, tool } = call
+      return {
+        approval: approvalOf({ ...row, answeredAt: null }),
+        statement: db.orm.insert(approvals).values(row).toSQL(),
+        event: {
+          type: "approval.asked",
+          sessionId,
+          turnId,
+          approvalId: row.id,
+          tool,
+          question: preview(row.question),
+          agentId,
+          labels: [...call.labels],
+          source: call.source,
+        },
+      }
+    },
+    allowAhead: (call) =>
+      db.orm
+        .insert(approvals)
+        .values({ ...rowOf(call, "allowed"), reason: PLANNED })
+        .toSQL(),
+    async list({ state, limit }) {
+      const rows = await db.orm
+        .select()
+        .from(approvals)
+        .where(state === null ? undefined : eq(approvals.state, state))
+        .orderBy(desc(approvals.createdAt))
+        .limit(limit)
+      return rows.filter(isWhole).map(approvalOf)
+    },
+    get: async (id) => approvalOf(await load(id)),
+    async answer(id, given) {
+      const row = await load(id)
+      if (!isWhole(row))
+        throw new AppError("conflict", `The record of ${id} is damaged; deny it by stopping its session`)
+      if (row.state !== "open") throw new AppError("conflict", `${id} is ${row.state} already`)
+      if (given.answer === "deny") return settle(row, { state: "denied", reason: given.reason })
+      if (given.how === "once") return settle(row, { state: "allowed", reason: "" })
+      const { agentId, principal, tool, destination } = row
+      const grant: NewGrant = {
+        agentId,
+        principal,
+        tool,
+        destination,
+        evenUntrusted: given.evenUntrusted,
+        sessionId: given.how === "session" ? row.sessionId : null,
+        expiresAt: given.expiresAt,
+      }
+      return settle(row, { state: "allowed", reason: "", grant })
+    },
+    async expireDue() {
+      const due = await db.orm
+        .select()
+        .from(approvals)
+        .where(and(eq(approvals.state, "open"), sql`${approvals.expiresAt} <= now()`))
+        .limit(100)
+      for (const row of due) await settle(row, { state: "expired", reason: "Nobody answered in time" })
+      return due.length
+    },
+  }
+}
+
+/** The reason of approvals that came from a plan: they were not asked one by one. */
+const PLANNED = "part of a plan that the owner approved"
+
+/** Host code writes the question; what text from outside may have shaped is quoted, bounded, and shown with nothing hidden in it. */
+function questionOf(call: AskedCall, redact: (text: string) => string): string {
+  const shown = visibleText(redact(JSON.stringify(call.arguments, null, 1) ?? "{}"))
+  const quoted =
+    shown.length <= SHOWN_CHARACTERS
+      ? shown
+      : `${shown.slice(0, SHOWN_CHARACTERS).toWellFormed()}… (${shown.length} characters in all)`
+  const hand = call.labels.includes("untrusted")
+    ? `\nText from outside had a hand in it: ${visibleText(preview(call.source)) || "its source is not known"}.`
+    : ""
+  const reach = call.destination === "" ? "" : `\nIt reaches: ${visibleText(call.destination)}`
+  return `May ${call.principal} run ${call.tool}?\n${call.why}.${hand}${reach}\nThe exact call: ${quoted}`
+}
+
+/** Control, format and bidi characters as their code points, so that nothing in a question can hide or reorder itself. */
+export function visibleText(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\u2028\u2029]/gu, (char) =>
+    char === "\n" ? "\n" : `⟨U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
+  )
+}
+
+function approvalOf({ mac: _mac, ...row }: typeof approvals.$inferSelect): Approval {
+  return row
+}

@@ -1,0 +1,23 @@
+/** Rows that carry authority are sealed with a key outside the database: whoever can write to it can still not allow anything. */
+import { timingSafeEqual } from "node:crypto"
+import { canonicalJson } from "./fingerprint.ts"
+
+export type AuthoritySeal = {
+  /** The MAC of a row's authority, in hex. `kind` keeps a row of one table from passing for one of another. */
+  mac(kind: "approval" | "grant" | "token" | "person", fields: readonly unknown[]): string
+  /** Whether this is the MAC of these fields. A row without a MAC has none. */
+  holds(kind: "approval" | "grant" | "token" | "person", fields: readonly unknown[], mac: string): boolean
+}
+
+/** `key`: 32 bytes derived from the master key for this purpose alone. HMAC-SHA256 over kind and fields as canonical JSON. */
+export function createAuthoritySeal({ hmac }: { hmac: (text: string) => Uint8Array }): AuthoritySeal {
+  const seal = (kind: string, fields: readonly unknown[]) => hmac(canonicalJson([kind, ...fields]))
+  return {
+    mac: (kind, fields) => Buffer.from(seal(kind, fields)).toString("hex"),
+    holds(kind, fields, mac) {
+      const given = Buffer.from(mac, "hex")
+      const right = Buffer.from(seal(kind, fields))
+      return given.length === right.length && timingSafeEqual(given, right)
+    },
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * The master key: `SECRETS_MASTER_KEY` if set, else the operating system's keychain, else `master.key` (0600) in the home.
+ *
+ * The database remembers the key's public id and nothing else of it. A key with another id is refused, never replaced: what it sealed
+ * would be lost. A new key is made only for a database that knows none; of several first starts at once, one makes it.
+ * A rotation or a restore puts the new key beside the old one before the database changes and in its place afterwards, so that a crash
+ * in between leaves a home that still opens: whichever key the database names is there.
+ */
+import { rmSync } from "node:fs"
+import { join } from "node:path"
+import { hkdf } from "@noble/hashes/hkdf.js"
+import { hmac } from "@noble/hashes/hmac.js"
+import { sha256 } from "@noble/hashes/sha2.js"
+import type { Clock } from "../clock.ts"
+import type { Db, Row, Statement } from "../db/db.ts"
+import { AppError } from "../errors.ts"
+import { createPrivateFile, readPrivateFile, writePrivateFile } from "../home-file.ts"
+import type { Home } from "../home.ts"
+import { newKeyText, parseKey } from "./key-text.ts"
+import type { Keychain } from "./keychain.ts"
+
+export type KeySource = "environment" | "keychain" | "file"
+/** What a key is for: each purpose has a key of its own, and knowing one says nothing of the others. */
+export type KeyPurpose = "secrets" | "authority" | "audit"
+
+export type MasterKey = {
+  /** Says which key it is and nothing about it. */
+  readonly id: string
+  readonly source: KeySource
+  /** 32 bytes for one purpose. */
+  derive(purpose: KeyPurpose): Uint8Array
+  /** HMAC-SHA256 under the purpose's key. */
+  hmac(purpose: KeyPurpose, text: string): Uint8Array
+  /** The key itself, in hex, for a backup alone. */
+  reveal(): string
+}
+
+/** Whoever can be asked for rows: the database, or a transaction. */
+export type Asking = { query(statement: Statement): Promise<Row[]> }
+/** What has to change in the database when the master key does, beside the secrets: rows that were sealed under it. */
+export type Reseal = (db: Asking, keys: { from: MasterKey; to: MasterKey }) => Promise<Statement[]>
+
+export type KeyPlace = {
+  home: Home
+  keychain: Keychain
+  /** What SECRETS_MASTER_KEY holds; undefined where it is not set. */
+  environment: string | undefined
+}
+
+const KEY_ID = "master_key_id"
+export const ENVIRONMENT_NAME = "SECRETS_MASTER_KEY"
+const FILE_NAME = "master.key"
+const KEY_BYTES = 32
+const ID_BYTES = 16 // enough that no two keys share one; short enough to read out
+
+const KNOWN: Statement = {
+  // A database that lost the row still tells by its secrets which key it had.
+  sql: `select coalesce((select value from meta where key = '${KEY_ID}'), (select key_id from secrets order by name limit 1)) as id`,
+  params: [],
+}
+// Another process may just be registering its key, or moving it into the keychain: both take milliseconds.
+const ATTEMPTS = 20
+const RETRY_MS = 50
+
+export function masterKeyOf(text: string, source: KeySource): MasterKey {
+  const root = parseKey(text, nameOf(source))
+  const derive = (info: string, length = KEY_BYTES) => hkdf(sha256, root, undefined, Buffer.from(`ironclaw/v1/${info}`), length)
+  const purposes = new Map<KeyPurpose, Uint8Array>()
+  const keyFor = (purpose: KeyPurpose) => {
+    const key = purposes.get(purpose) ?? derive(purpose)
+    purposes.set(purpose, key)
+    return key
+  }
+  return {
+    id: derive("key-id", ID_BYTES).toHex(),
+    source,
+    derive: keyFor,
+    hmac: (purpose, text) => hmac(sha256, keyFor(purpose), Buffer.from(text)),
+    reveal: () => root.toHex(),
+  }
+}
+
+/** Throws `key.weak`, `key.missing`, `key.wrong`, `home.unsafe_file`. */
+export async function openMasterKey({ db, clock, ...place }: KeyPlace & { db: Db; clock: Clock }): Promise<MasterKey> {
+  for (let attempt = 1; ; attempt++) {
+    const known = await knownKeyId(db)
+    const found = await storedKeys(place, known)
+    if (known !== null) {
+      const key = found.find(({ id }) => id === known)
+      if (key) return key
+      if (attempt === ATTEMPTS || found[0]?.source === "environment") throw strange(found[0], known, place.home)
+      await clock.sleep(RETRY_MS)
+      continue
+    }
+    const key = found[0] ?? (await makeKey(place))
+    if (key && (await registerKey(db, key.id))) {
+      if (key.source === "keychain") rmSync(fileOf(place.home), { force: true }) // it was there while the key was on its way
+      return key
+    }
+    if (attempt === ATTEMPTS) throw new AppError("conflict", "Other processes keep changing the master key")
+    await clock.sleep(RETRY_MS)
+  }
+}
+
+/** The id of the key that this database was sealed under; null before the first start. */
+export async function knownKeyId(db: Asking): Promise<string | null> {
+  const [row] = await db.query(KNOWN)
+  return typeof row?.["id"] === "string" ? row["id"] : null
+}
+
+/** Fails as `conflict` where the database has moved on to another key than `from`. */
+export function keyIdChange(from: string, to: string): Statement {
+  return {
+    sql: `with done as (update meta set value = $1 where key = '${KEY_ID}' and value = $2 returning 1)
+      select expect_rows(count(*), 1, 'The master key was changed by another process') from done`,
+    params: [to, from],
+  }
+}
+
+/** Where the key of a rotation or a restore is until the database names it. Only then {@link promoteKey}. */
+export function stageKey(home: Home, key: MasterKey): void {
+  writePrivateFile(stagedOf(home, key.id), key.reveal())
+}
+
+/** Puts a staged key in the place of the old one: the keychain where that works, else the file. */
+export async function promoteKey({ home, keychain }: Pick<KeyPlace, "home" | "keychain">, key: MasterKey): Promise<MasterKey> {
+  const inKeychain = readPrivateFile(fileOf(home)) === null && (await keychain.write(key.reveal()))
+  if (!inKeychain) writePrivateFile(fileOf(home), key.reveal())
+  rmSync(stagedOf(home, key.id), { force: true })
+  return { ...key, source: inKeychain ? "keychain" : "file" }
+}
+
+/** Every key that could be this home's, the best place first. Where the database names one, the dear places are asked only if needed. */
+async function storedKeys(place: KeyPlace, known: string | null): Promise<MasterKey[]> {
+  const { home, keychain, environment } = place
+  if (environment !== undefined) return [masterKeyOf(environment, "environment")]
+  const fromFile = keyIn(readPrivateFile(fileOf(home)), "file")
+  if (fromFile && fromFile.id === known) return [fromFile]
+  const fromKeychain = keyIn(await keychain.read(), "keychain")
+  const found = [fromKeychain, fromFile].filter((key) => key !== null)
+  if (known === null || found.some(({ id }) => id === known)) return found
+  // A crash came between the database's change of key and ours.
+  const staged = keyIn(readPrivateFile(stagedOf(home, known)), "file")
+  return staged ? [await promoteKey(place, staged)] : found
+}
+
+function keyIn(text: string | null, source: KeySource): MasterKey | null {
+  return text === null ? null : masterKeyOf(text, source)
+}
+
+/** A new key, in the file for the moment, where exactly one process can make it. Null where another one was faster. */
+async function makeKey({ home, keychain }: KeyPlace): Promise<MasterKey | null> {
+  const text = newKeyText()
+  if (!createPrivateFile(fileOf(home), text)) return null
+  const before = await keychain.read()
+  if (before !== null) {
+    // It came there between our first look and our file, from a process whose file is gone again.
+    rmSync(fileOf(home), { force: true })
+    return null
+  }
+  return masterKeyOf(text, (await keychain.write(text)) ? "keychain" : "file")
+}
+
+/** Writes the id down unless there is one. True where the database's key is this one. */
+async function registerKey(db: Db, id: string): Promise<boolean> {
+  const insert = { sql: `insert into meta (key, value) values ('${KEY_ID}', $1) on conflict do nothing`, params: [id] }
+  await db.batch([insert])
+  return (await knownKeyId(db)) === id
+}
+
+function strange(found: MasterKey | undefined, known: string, home: Home): AppError {
+  if (!found) {
+    return new AppError("key.missing", `The database was sealed with the master key ${known}, and there is no key in ${home.root} or the keychain`)
+  }
+  return new AppError("key.wrong", `The database was sealed with the master key ${known}; the one in ${nameOf(found.source)} is ${found.id}`)
+}
+
+function nameOf(source: KeySource): string {
+  return { environment: ENVIRONMENT_NAME, keychain: "the keychain", file: `${FILE_NAME} of the home` }[source]
+}
+
+const fileOf = (home: Home) => join(home.root, FILE_NAME)
+const stagedOf = (home: Home, id: string) => join(home.root, `${FILE_NAME}.next-${id}`)
