@@ -5,6 +5,7 @@ import { createCommands, type CommandDeps } from "#core/agent/commands.ts"
 import { createInbox } from "#core/agent/inbox.ts"
 import { createLive } from "#core/agent/live.ts"
 import { noSkills } from "#core/agent/prompt.ts"
+import { resumeStatements } from "#core/agent/turn-rows.ts"
 import { createTurnKind } from "#core/agent/turn.ts"
 import { limitError } from "#core/agent/turn-ending.ts"
 import { createDirectory } from "#core/agent/directory.ts"
@@ -28,9 +29,14 @@ import { createUsage } from "#core/llm/usage.ts"
 import type { RootLog } from "#core/log.ts"
 import { createMemory } from "#core/memory/memory.ts"
 import { memoryTools } from "#core/memory/tools.ts"
+import { createApprovals } from "#core/safety/approvals.ts"
+import { createAuthoritySeal } from "#core/safety/authority.ts"
 import { createAuthorize } from "#core/safety/authorize.ts"
 import { createEgress, defaultLimits, systemNetwork } from "#core/safety/egress.ts"
+import { createGrants } from "#core/safety/grants.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
+import { systemKeychain } from "#core/secrets/keychain.ts"
+import { ENVIRONMENT_NAME, openMasterKey } from "#core/secrets/master-key.ts"
 import { createSessionStore } from "#core/session/store.ts"
 import { sessionTools } from "#core/session/tools.ts"
 import { fileReadTools } from "#core/tools/file-read.ts"
@@ -81,6 +87,13 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
   })
   try {
     const writer = createWriter({ db, publish: bus.publish, clock })
+    const masterKey = await openMasterKey({
+      db,
+      clock,
+      home,
+      keychain: systemKeychain({ place: home.root, clock }),
+      environment: loaded.environment.get(ENVIRONMENT_NAME),
+    })
     const auditBuffer = createAuditBuffer({ writer, clock, log })
 
     // Who acts, for the record of what a model call sends out: the turn that is running, where there is one.
@@ -115,6 +128,20 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       ...sessionTools({ db }),
       ...(project ? fileReadTools({ project }) : []),
     ])
+    const seal = createAuthoritySeal({ key: masterKey.derive("authority") })
+    const onBadSeal = (what: string) =>
+      log.error("A row of authority was changed by someone else and counts for nothing", { what })
+    const grants = createGrants({ db, clock, seal, onBadSeal })
+    const approvals = createApprovals({
+      db,
+      writer,
+      clock,
+      seal,
+      grants,
+      resume: ({ turnId, sessionId }) => ({ statements: resumeStatements(turnId), then: () => jobs.expect(sessionId) }),
+      redact: redactLeaks,
+      onBadSeal,
+    })
     const pipeline = createPipeline({
       db,
       writer,
@@ -124,6 +151,8 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       registry,
       authorize: createAuthorize({ take }),
       level: () => config.approvals.level,
+      grants,
+      approvals,
       fetchFor: toolFetch(egress),
       cleanse,
       redact: redactLeaks,
@@ -166,6 +195,8 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       }),
       acting: (actor, work) => acting.run(actor, work),
       takeEgress: auditBuffer.take,
+      closeApprovals: approvals.closeOf,
+      wake: () => jobs.wake(),
       compactNow: compaction.now,
       compactSoon: compaction.soon,
       redact: redactLeaks,

@@ -64,7 +64,7 @@ export function openAiRoutes(deps: GatewayDeps, calls: Calls) {
         const createdSeconds = Math.floor(clock.nowMs() / 1_000)
         if (!chat.stream) return Response.json(await completion(answer, createdSeconds), { headers: answer.headers })
         const lines = completionLines(answer, { createdSeconds, model: chat.model, includeUsage: chat.includeUsage })
-        return streamed(answer, { lines, first: await firstOrLate(lines), onGone: () => gone.abort() })
+        return streamed(answer, { lines, first: await firstOrLate(lines), signal, onGone: () => gone.abort() })
       },
       { body: chatBody, detail: { operationId: "openai.chat", summary: "Chat with the assistant or a model" } },
     )
@@ -83,8 +83,14 @@ export function openAiRoutes(deps: GatewayDeps, calls: Calls) {
     {
       lines,
       first,
+      signal,
       onGone,
-    }: { lines: AsyncGenerator<string>; first: Promise<IteratorResult<string>>[]; onGone: () => void },
+    }: {
+      lines: AsyncGenerator<string>
+      first: Promise<IteratorResult<string>>[]
+      signal: AbortSignal
+      onGone: () => void
+    },
   ): Response {
     const encoder = new TextEncoder()
     const stream = new ReadableStream<Uint8Array>({
@@ -94,6 +100,7 @@ export function openAiRoutes(deps: GatewayDeps, calls: Calls) {
           if (next.done) controller.close()
           else controller.enqueue(encoder.encode(next.value))
         } catch (error) {
+          if (signal.aborted) return // nobody reads it, and that somebody went away is no fault of ours
           controller.enqueue(encoder.encode(dataLine(shown(error))))
           controller.close()
         }

@@ -127,8 +127,6 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
         )
       case "turn.finished":
         return onFinished(event.turnId, event.state)
-      case "turn.steered":
-        return view.note("The running turn has it.")
       case "approval.answered":
         return event.answer === "allowed" ? undefined : view.note(`The approval was ${event.answer}.`)
       case "model.failed":

@@ -20,6 +20,8 @@ export type ScreenView = ChatView & {
   frame(size: Size): Frame
   /** A remark above the line to type, for a while. */
   hint(text: string): void
+  /** Writes what is open as it stands, for the chat is left. */
+  finish(): void
 }
 
 type Deps = {
@@ -33,7 +35,15 @@ type Deps = {
 
 /** Something of the running turn that is not written for good. */
 type Open =
-  | { kind: "text"; stream: MarkdownStream; ready: string[]; ended: boolean }
+  | {
+      kind: "text"
+      stream: MarkdownStream
+      /** Lines of finished blocks. */
+      ready: string[]
+      /** Some of its lines are written. */
+      begun: boolean
+      ended: boolean
+    }
   | { kind: "tool"; call: ToolCallStart; end: ToolCallEnd | null }
 
 /** Wider lines are hard to read; terminals are often much wider. */
@@ -48,36 +58,51 @@ const MAX_QUEUED_SHOWN = 3
 
 export function createScreenView({ screen, editor, style, colours, clock }: Deps): ScreenView {
   const open: Open[] = []
+  const asides: (readonly string[])[] = []
   let thought = ""
   let run: { what: string; startedMs: number } | null = null
   let queue: readonly string[] = []
   let isLost = false
   let hint: { text: string; cancel: Cancel } | null = null
   let tick: Cancel | null = null
-  /** Whether what is written next should stand apart from what is above it. */
-  let needsGap = false
+  /** What was written last, for good: each thing stands apart from the one above it, but for tool lines that follow each other. */
+  let above: "nothing" | "tool" | "other" = "nothing"
 
   const widthOf = ({ columns }: Size) => Math.max(10, Math.min(columns - 1, MAX_WIDTH))
   const width = () => widthOf(screen().size)
   const look = (size: Size = screen().size) => ({ width: widthOf(size), colours })
 
-  function write(lines: readonly string[], { apart = false } = {}) {
+  const gapBefore = (kind: "tool" | "other", last = above) =>
+    last === "nothing" || (kind === "tool" && last === "tool") ? [] : [""]
+
+  function write(
+    lines: readonly string[],
+    { kind = "other", goesOn = false }: { kind?: "tool" | "other"; goesOn?: boolean } = {},
+  ) {
     if (lines.length === 0) return
-    screen().commit(needsGap && apart ? ["", ...lines] : lines)
-    needsGap = true
+    screen().commit(goesOn ? lines : [...gapBefore(kind), ...lines])
+    above = kind
+  }
+  function writeText(item: Open & { kind: "text" }) {
+    const lines = item.ready.splice(0)
+    write(lines, { goesOn: item.begun })
+    item.begun ||= lines.length > 0
+    return lines.length > 0
+  }
+  function writeTool({ call, end }: Open & { kind: "tool" }) {
+    write(toolLines({ ...call, end }, { width: width(), style }), { kind: "tool" })
   }
   /** Writes what is finished at the top of what is open. */
   function flush() {
     for (let first = open[0]; first; first = open[0]) {
       if (first.kind === "text") {
-        write(first.ready.splice(0))
+        if (writeText(first) || first.ended) writeAsides()
         if (!first.ended) break
       } else {
         if (!first.end) break
-        write(toolLines({ ...first.call, end: first.end }, { width: width(), style }))
+        writeTool(first)
       }
       open.shift()
-      if (first.kind === "text" && open.length > 0) write([""])
     }
     screen().refresh()
   }
@@ -87,12 +112,24 @@ export function createScreenView({ screen, editor, style, colours, clock }: Deps
     last.ready.push(...last.stream.end(look()))
     last.ended = true
   }
-  /** What is said between turns; a turn that runs goes on below it. */
+  /** What is said beside the running turn's text: not in the middle of a paragraph, but below it. */
   function aside(lines: readonly string[]) {
-    endText()
-    flush()
-    write(lines, { apart: true })
+    asides.push(lines)
+    if (open.length === 0) writeAsides()
     screen().refresh()
+  }
+  function writeAsides() {
+    for (const lines of asides.splice(0)) write(lines)
+  }
+  function writeOpen() {
+    thought = ""
+    endText()
+    // A call whose end was not told ended with its turn.
+    for (const item of open.splice(0)) {
+      if (item.kind === "text") writeText(item)
+      else writeTool(item)
+    }
+    writeAsides()
   }
   /** The time at the running turn goes on. */
   function keepTime() {
@@ -120,13 +157,21 @@ export function createScreenView({ screen, editor, style, colours, clock }: Deps
   }
   function middle(size: Size): string[] {
     const lines: string[] = []
+    let last = above
     for (const item of open) {
-      if (lines.length > 0 && item.kind === "text") lines.push("")
-      if (item.kind === "tool")
-        lines.push(...toolLines({ ...item.call, end: item.end }, { width: widthOf(size), style }))
-      else lines.push(...item.ready, ...(item.ended ? [] : item.stream.tail(look(size))))
+      const own =
+        item.kind === "tool"
+          ? toolLines({ ...item.call, end: item.end }, { width: widthOf(size), style })
+          : [...item.ready, ...(item.ended ? [] : item.stream.tail(look(size)))]
+      if (own.length === 0) continue
+      const kind = item.kind === "tool" ? "tool" : "other"
+      const goesOn = item.kind === "text" && item.begun
+      lines.push(...(goesOn ? [] : gapBefore(kind, last)), ...own)
+      last = kind
     }
+    for (const beside of asides) lines.push("", ...beside)
     if (thought !== "") {
+      if (lines.length === 0 && above !== "nothing") lines.push("")
       const line = cleanText(thought).replace(/\s+/g, " ").trim()
       const room = widthOf(size) - 2
       lines.push(style.dim(`~ ${Bun.stringWidth(line) > room ? line.slice(-Math.floor(room / 2)) : line}`))
@@ -134,7 +179,8 @@ export function createScreenView({ screen, editor, style, colours, clock }: Deps
     return lines
   }
 
-  const view: ScreenView = {
+  return {
+    finish: writeOpen,
     frame(size) {
       const input = editor.layout({ width: Math.max(4, size.columns - 1), prompt: PROMPT })
       const inputRows = Math.min(input.lines.length, MAX_INPUT_ROWS, Math.max(1, size.rows - 3))
@@ -144,9 +190,9 @@ export function createScreenView({ screen, editor, style, colours, clock }: Deps
         .map((line) => (line.startsWith(PROMPT) ? style.cyan(PROMPT) + line.slice(PROMPT.length) : line))
       const below = bottom(size).slice(-Math.max(0, size.rows - 2 - inputRows))
       const roomAbove = Math.max(0, size.rows - 2 - inputRows - below.length)
-      const above = roomAbove === 0 ? [] : middle(size).slice(-roomAbove)
-      const blank = needsGap || above.length > 0 ? [""] : []
-      const lines = [...above, ...blank, ...below, ...typed]
+      const upper = roomAbove === 0 ? [] : middle(size).slice(-roomAbove)
+      const blank = above === "nothing" ? [] : [""]
+      const lines = [...upper, ...blank, ...below, ...typed]
       return { lines, row: lines.length - inputRows + input.row - from, column: input.column }
     },
     hint(text) {
@@ -161,8 +207,7 @@ export function createScreenView({ screen, editor, style, colours, clock }: Deps
       screen().refresh()
     },
     person(text) {
-      aside([...personLines(text, { width: width(), style }), ""])
-      needsGap = false
+      aside(personLines(text, { width: width(), style }))
     },
     say: (text) => aside(spokenLines(text, width())),
     note: (text) => aside(spokenLines(text, width()).map(style.dim)),
@@ -182,7 +227,8 @@ export function createScreenView({ screen, editor, style, colours, clock }: Deps
         last = {
           kind: "text",
           stream: createMarkdownStream(),
-          ready: open.length === 0 && needsGap ? [""] : [],
+          ready: [],
+          begun: false,
           ended: false,
         }
         open.push(last)
@@ -215,14 +261,8 @@ export function createScreenView({ screen, editor, style, colours, clock }: Deps
       screen().refresh()
     },
     endTurn(line) {
-      thought = ""
-      endText()
-      // A call whose end was not told ended with its turn.
-      for (const item of open.splice(0)) {
-        if (item.kind === "text") write(item.ready)
-        else write(toolLines({ ...item.call, end: item.end }, { width: width(), style }))
-      }
-      write(plainLines(line, width()).map(style.dim), { apart: true })
+      writeOpen()
+      write(plainLines(line, width()).map(style.dim))
       screen().refresh()
     },
     running(what) {
@@ -239,5 +279,4 @@ export function createScreenView({ screen, editor, style, colours, clock }: Deps
       screen().refresh()
     },
   }
-  return view
 }

@@ -72,7 +72,7 @@ export function toolLines(
   const room = Math.max(8, width - Bun.stringWidth(tool) - Bun.stringWidth(state) - 4)
   const shown = plainLines(call.replace(/\s+/g, " "), room)
   const cut = shown.length > 1 ? `${shown[0]?.slice(0, -1) ?? ""}…` : (shown[0] ?? "")
-  const lines = plainLines(`· ${tool} ${cut === "{}" ? "" : `${cut} `}${state}`, width).map(style.dim)
+  const lines = plainLines(`· ${tool} ${cut === "{}" || cut === "" ? "" : `${cut} `}${state}`, width).map(style.dim)
   if (end === null || end.outcome === "done") return lines
   const colour = end.outcome === "refused" ? style.yellow : style.red
   return [...lines, ...plainLines(end.preview, Math.max(8, width - 2)).map((line) => colour(`  ${line}`))]
@@ -82,15 +82,10 @@ export function toolLines(
 export function spokenLines(text: string, width: number): string[] {
   return text.split("\n").flatMap((line) => {
     const left = /^\S.*?\s{2,}(?=\S)/.exec(line)?.[0] ?? ""
-    if (left === "" || left.length > width / 2) return wrapped(line, width)
+    if (left === "" || left.length > width / 2) return plainLines(line, width)
     const indent = " ".repeat(left.length)
-    return wrapped(line.slice(left.length), width - left.length).map((part, at) => (at === 0 ? left : indent) + part)
+    return plainLines(line.slice(left.length), width - left.length).map((part, at) => (at === 0 ? left : indent) + part)
   })
-}
-
-/** At spaces, without one at the begin of a line. */
-function wrapped(line: string, width: number): string[] {
-  return plainLines(line, width).map((part, at) => (at === 0 ? part : part.trimStart()))
 }
 
 export const PROMPT = "> "

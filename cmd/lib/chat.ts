@@ -74,7 +74,7 @@ export async function runChat(request: ChatRequest): Promise<void> {
     log = (text) => ui.logMirror.write(text)
     sayGoodbye(ui, { ...left, mode: held.mode })
   } finally {
-    front?.close()
+    front?.close() // again is nothing
     await closeWithin(held)
   }
 }
@@ -233,6 +233,7 @@ function openScreen(ui: Ui, history: History): Front {
     onLeave: (listener) => (onLeave = listener),
     log: (text) => drawnOn().commit(text.replace(/\n$/, "").split("\n")),
     close() {
+      view.finish()
       screen?.close()
       terminal.close()
       process.off("SIGINT", interrupted)
@@ -244,6 +245,7 @@ function openPlain(ui: Ui): Front {
   const write = (text: string) => void process.stdout.write(text)
   const lines = createInterface({ input: process.stdin, terminal: false })
   let typed: string[] = []
+  let isClosed = false
   let onInterrupt = () => {}
   const interrupted = () => onInterrupt()
   process.on("SIGINT", interrupted)
@@ -255,7 +257,7 @@ function openPlain(ui: Ui): Front {
       for (const text of texts) write(`${text}\n`)
       write(PROMPT)
     },
-    hint: view.note,
+    hint: (text) => write(`\n${text}\n${PROMPT}`), // behind the ^C that the terminal shows
     handBack: (text) => view.note(`Not sent: ${text}`),
     clearLine: () => false, // the terminal itself holds what is being typed
     onLine(listener) {
@@ -271,7 +273,10 @@ function openPlain(ui: Ui): Front {
     onLeave: (listener) => void lines.on("close", listener),
     log: (text) => ui.logMirror.write(text),
     close() {
+      if (isClosed) return
+      isClosed = true
       lines.close()
+      write("\n")
       process.off("SIGINT", interrupted)
     },
   }

@@ -47,7 +47,7 @@ export function renderMarkdown(text: string, { width, colours }: MarkdownLook): 
 export function plainLines(text: string, width: number): string[] {
   return cleanText(text)
     .split("\n")
-    .flatMap((line) => breakLine(line, width))
+    .flatMap((line) => breakLine(line, width).map((part, at) => (at === 0 ? part : part.replace(/^ /, ""))))
 }
 
 function prepare(text: string): string {

@@ -104,7 +104,8 @@ export function createLive({
       byTurn.delete(turnId)
       if (bySession.get(entry.turn.sessionId) === entry.turn) bySession.delete(entry.turn.sessionId)
       entry.stopSaving()
-      if (outcome) {
+      // A turn that waits for the owner goes on: its outcome is still to come.
+      if (outcome && outcome.state !== "suspended") {
         outcomes.set(turnId, outcome)
         for (const oldest of outcomes.keys()) {
           if (outcomes.size <= REMEMBERED) break

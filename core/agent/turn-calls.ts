@@ -3,25 +3,28 @@ import type { Db } from "../db/db.ts"
 import type { LabelName } from "../event.ts"
 import type { CallId } from "../id.ts"
 import { hasEffect } from "../safety/capability.ts"
-import type { CallOutcome, CallRequest, Pipeline } from "../tools/run.ts"
+import type { AskedOutcome, CallOutcome, CallRequest, Pipeline } from "../tools/run.ts"
 import { startedCalls } from "./turn-rows.ts"
 import type { TurnRun } from "./turn.ts"
 
 export type AskedCall = { callId: CallId; name: string; arguments: unknown; problem: string | undefined }
 export type Taint = { labels: readonly LabelName[]; source: string }
 
+/** What became of the calls of one step; `asked`: the turn has to wait for the owner. */
+export type Ran = { outcomes: CallOutcome[]; asked: AskedOutcome | null }
+
 export function createTurnCalls({ db, pipeline }: { db: Db; pipeline: Pipeline }) {
   /** What a step before a crash left open: reads are done again, what may have had an effect is reported as unknown. */
-  async function finishOpenCalls(run: TurnRun): Promise<CallOutcome[]> {
+  async function finishOpenCalls(run: TurnRun): Promise<Ran> {
     const last = run.rows.filter((row) => row.turnId === run.turn.id && row.role === "model").at(-1)
-    if (!last?.toolCalls?.length) return []
+    if (!last?.toolCalls?.length) return sorted([])
     const answered = new Set(run.rows.filter((row) => row.role === "tool").map((row) => row.callId))
     const clientNames = clientToolNames(run)
     const open = last.toolCalls.filter(({ callId, name }) => !answered.has(callId) && !clientNames.has(name))
-    if (open.length === 0) return []
+    if (open.length === 0) return sorted([])
     const startedIds = await startedCalls(db, run.turn.id)
     const taint = { labels: last.labels, source: last.source }
-    const outcomes: CallOutcome[] = []
+    const outcomes: (CallOutcome | AskedOutcome)[] = []
     for (const { callId, name, arguments: args } of open) {
       const request = callRequest(run, { callId, name, arguments: args, problem: undefined }, taint)
       const before = startedIds.get(callId)
@@ -29,7 +32,7 @@ export function createTurnCalls({ db, pipeline }: { db: Db; pipeline: Pipeline }
         before && hasEffect(before.effect) ? await pipeline.recordUnknown(request) : await pipeline.run(request),
       )
     }
-    return outcomes
+    return sorted(outcomes)
   }
 
   function callRequest(run: TurnRun, call: AskedCall, { labels, source }: Taint): CallRequest {
@@ -51,19 +54,26 @@ export function createTurnCalls({ db, pipeline }: { db: Db; pipeline: Pipeline }
   }
 
   /** Calls of one step side by side when all of them only read, else one after the other in the order asked. */
-  async function runCalls(run: TurnRun, asked: readonly AskedCall[], taint: Taint): Promise<CallOutcome[]> {
+  async function runCalls(run: TurnRun, asked: readonly AskedCall[], taint: Taint): Promise<Ran> {
     const requests = asked.map((call) => callRequest(run, call, taint))
     if (requests.every((request) => pipeline.onlyReads(request)))
-      return Promise.all(requests.map((request) => pipeline.run(request)))
-    const outcomes: CallOutcome[] = []
+      return sorted(await Promise.all(requests.map((request) => pipeline.run(request))))
+    const outcomes: (CallOutcome | AskedOutcome)[] = []
     for (const request of requests) {
       if (run.signal.aborted) break
       outcomes.push(await pipeline.run(request))
     }
-    return outcomes
+    return sorted(outcomes)
   }
 
   return { runCalls, finishOpenCalls }
+}
+
+function sorted(all: readonly (CallOutcome | AskedOutcome)[]): Ran {
+  return {
+    outcomes: all.filter((one): one is CallOutcome => one.state !== "asked"),
+    asked: all.find((one): one is AskedOutcome => one.state === "asked") ?? null,
+  }
 }
 
 /** Names of the tools that the client runs itself. */

@@ -4,6 +4,7 @@ import { AppError, type ErrorBody } from "../errors.ts"
 import { LeaseLost, ShuttingDown } from "../jobs/runner.ts"
 import type { Model, ModelFailure, ModelMessage, ModelRequest, ModelUsage } from "../llm/model.ts"
 import type { Limited } from "../llm/usage.ts"
+import type { AskedOutcome } from "../tools/run.ts"
 import type { TurnOptions, TurnOutcome } from "./agent.ts"
 import type { LiveTurn } from "./live.ts"
 
@@ -11,7 +12,7 @@ import type { LiveTurn } from "./live.ts"
 const HISTORY_TOKENS = 24_000
 /** Part of a model's window that history may fill; the rest is for the prompt, the tools and the answer. */
 const HISTORY_SHARE = 0.6
-export type Ending = Pick<TurnOutcome, "state" | "text" | "finishReason" | "clientToolCalls" | "error">
+export type Ending = Pick<TurnOutcome, "state" | "text" | "finishReason" | "clientToolCalls" | "error" | "approval">
 
 export function historyBudget(model: Model): number {
   return Math.min(HISTORY_TOKENS, Math.floor(model.contextTokens * HISTORY_SHARE))
@@ -28,11 +29,23 @@ export function stepText(live: LiveTurn): string {
 }
 
 export function stopped(text: string): Ending {
-  return { state: "stopped", text: text.trimEnd(), finishReason: "stop", clientToolCalls: [], error: null }
+  return {
+    state: "stopped",
+    text: text.trimEnd(),
+    finishReason: "stop",
+    clientToolCalls: [],
+    error: null,
+    approval: null,
+  }
+}
+
+/** The owner was asked: the turn is not over, and comes back with their answer. */
+export function waiting(text: string, { approval }: AskedOutcome): Ending {
+  return { ...stopped(text), state: "suspended", approval }
 }
 
 export function failed(text: string, error: ErrorBody): Ending {
-  return { state: "failed", text: text.trimEnd(), finishReason: "stop", clientToolCalls: [], error }
+  return { state: "failed", text: text.trimEnd(), finishReason: "stop", clientToolCalls: [], error, approval: null }
 }
 
 export function modelError(failure: ModelFailure): ErrorBody {

@@ -15,7 +15,7 @@ import {
 import { AppError, hintOf } from "../errors.ts"
 import { preview, type LabelName, type NewEvent } from "../event.ts"
 import { newId, type CallId, type PersonId, type SessionId, type TurnId } from "../id.ts"
-import type { ClaimedJob } from "../jobs/job.ts"
+import type { Claim, ClaimedJob } from "../jobs/job.ts"
 import type { Effect } from "../safety/capability.ts"
 import { joinLabels, joinSources } from "../safety/labels.ts"
 import type { CallOutcome } from "../tools/run.ts"
@@ -157,6 +157,34 @@ export function endTurnStatement(orm: Orm, run: TurnRun, outcome: TurnOutcome): 
     })
     .where(eq(turns.id, run.turn.id))
     .toSQL()
+}
+
+/** Suspends turn and job, unless the owner has answered everything already: then both are queued again. Fails where the claim is lost. */
+export function suspendStatement(claim: Claim, { turnId, partial }: { turnId: TurnId; partial: string }): Statement {
+  return {
+    sql: `with next as (
+        select case when exists (select 1 from approvals where turn_id = $4 and state = 'open') then 'suspended' else 'queued' end as state
+      ), job as (
+        update jobs set state = next.state, lease_owner = null, lease_until = null from next
+        where id = $1 and fence = $2 and lease_owner = $3 and jobs.state = 'running' returning 1
+      ), turn as (
+        update turns set state = next.state, partial = $5 from next where id = $4 returning 1
+      )
+      select expect_rows((select count(*) from job), 1, 'job fence')`,
+    params: [claim.id, claim.fence, claim.leaseOwner, turnId, storable(partial)],
+  }
+}
+
+/** Queues a suspended turn and its job again once none of its questions is open. */
+export function resumeStatements(turnId: TurnId): Statement[] {
+  const none = "not exists (select 1 from approvals where turn_id = $1 and state = 'open')"
+  return [
+    {
+      sql: `update jobs set state = 'queued', run_at = now() where id = (select job_id from turns where id = $1) and state = 'suspended' and ${none}`,
+      params: [turnId],
+    },
+    { sql: `update turns set state = 'queued' where id = $1 and state = 'suspended' and ${none}`, params: [turnId] },
+  ]
 }
 
 /** A turn that ends without a run: dropped from the queue, or given up. */

@@ -37,6 +37,7 @@ import {
   stepText,
   stopped,
   timeoutError,
+  waiting,
   type Ending,
 } from "./turn-ending.ts"
 import * as rows from "./turn-rows.ts"
@@ -65,6 +66,10 @@ export type TurnDeps = {
   ) => Promise<T>
   /** Audit rows of what this turn sent out, handed over once. */
   takeEgress: (turnId: TurnId) => NewAudit[]
+  /** Questions of this turn that are still open are closed with it. */
+  closeApprovals: (turnId: TurnId) => Promise<Statement[]>
+  /** There may be a job to claim. */
+  wake: () => void
   /** Makes room now; false where nothing could be summarised. */
   compactNow: (session: SessionRow, model: Model, signal: AbortSignal) => Promise<boolean>
   /** Makes room soon, in a job of its own. */
@@ -139,21 +144,23 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     }
     if (ending.state === "stopped" && deadline.aborted && !given.signal.aborted)
       ending = failed(ending.text, timeoutError(deps.settings().turnTimeoutMs))
-    return isGone(jobRun.signal) ? null : finish(run, ending)
+    if (isGone(jobRun.signal)) return null
+    return ending.state === "suspended" ? suspend(run, ending) : finish(run, ending)
   }
 
   async function announce({ job, claim }: JobRun, { turnId, sessionId, agentId }: LiveTurn): Promise<void> {
     const at = { sessionId, turnId, agentId, labels: [], source: "host" }
+    const isNew = job.fence === 1
+    // Answered approvals are what queued it again; a turn that a crash cut off is still `running` in its row.
+    const why = !isNew && (await rows.loadTurn(db, turnId)).state === "queued" ? "approval" : "restart"
     await writer.commit({
       statements: [
         holdStatement(claim),
-        ...(job.fence > 1 ? [] : [placeTurnStatement(sessionId, turnId)]),
+        ...(isNew ? [placeTurnStatement(sessionId, turnId)] : []),
         rows.runningStatement(db.orm, turnId),
       ],
       events: [
-        job.fence > 1
-          ? { type: "turn.resumed", why: "restart", ...at }
-          : { type: "turn.started", model: deps.models.defaultId, ...at },
+        isNew ? { type: "turn.started", model: deps.models.defaultId, ...at } : { type: "turn.resumed", why, ...at },
       ],
     })
   }
@@ -168,7 +175,9 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     let emptyAnswers = 0
     let overflowed = false // room was made once; twice would be a circle
 
-    for (const outcome of await finishOpenCalls(run)) run.rows.push(rows.toolRow(run, outcome))
+    const left = await finishOpenCalls(run)
+    for (const outcome of left.outcomes) run.rows.push(rows.toolRow(run, outcome))
+    if (left.asked) return waiting(stepText(run.live), left.asked)
 
     for (;;) {
       run.iterations += 1
@@ -237,15 +246,23 @@ export function createTurnKind(deps: TurnDeps): JobKind {
         }
         if (heard.text.trim() === "")
           return failed("", new AppError("model.empty", `${heard.model} gave an empty answer twice`).toBody())
-        return { state: "finished", text: heard.text, finishReason: heard.end.reason, clientToolCalls: [], error: null }
+        return {
+          state: "finished",
+          text: heard.text,
+          finishReason: heard.end.reason,
+          clientToolCalls: [],
+          error: null,
+          approval: null,
+        }
       }
 
       const own = calls.filter(({ name }) => !clientNames.has(name))
       const forClient = calls.filter(({ name }) => clientNames.has(name))
       await storeStep(run, heard.text, calls, { labels, source: context.source })
-      const outcomes = await runCalls(run, own, { labels, source: joinSources([context.source]) })
+      const { outcomes, asked } = await runCalls(run, own, { labels, source: joinSources([context.source]) })
       if (run.signal.aborted) return stopped(stepText(run.live))
       for (const outcome of outcomes) run.rows.push(rows.toolRow(run, outcome))
+      if (asked) return waiting(stepText(run.live), asked)
       if (forClient.length > 0) {
         return {
           state: "finished",
@@ -257,6 +274,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
             arguments: args,
           })),
           error: null,
+          approval: null,
         }
       }
       for (const outcome of outcomes) {
@@ -306,6 +324,39 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     run.rows.push(...joined.flatMap((one) => (one.status === "fulfilled" ? [one.value] : [])))
   }
 
+  /** Lets go of the turn until the owner has answered. Where they were quicker than this commit, it goes on at once. */
+  async function suspend(run: TurnRun, ending: Ending): Promise<TurnOutcome> {
+    run.live.closing = true
+    const outcome: TurnOutcome = { ...outcomeOf(run, ending), messageId: null }
+    const { approval } = outcome
+    if (!approval) throw new Error("A turn waits without a question")
+    await writer.commit({
+      statements: [
+        rows.suspendStatement(run.claim, { turnId: run.turn.id, partial: run.live.text }),
+        rows.progressStatement(db.orm, run),
+        ...run.unstored.splice(0),
+      ],
+      events: [
+        {
+          type: "turn.suspended",
+          sessionId: run.session.id,
+          turnId: run.turn.id,
+          approvalId: approval.id,
+          question: preview(approval.question),
+          agentId: run.turn.agentId,
+          ...rows.contextTaint(run),
+        },
+      ],
+      audit: deps.takeEgress(run.turn.id),
+    })
+    deps.wake()
+    return outcome
+  }
+
+  function outcomeOf(run: TurnRun, ending: Ending): Omit<TurnOutcome, "messageId"> {
+    return { turnId: run.turn.id, sessionId: run.session.id, model: run.answered, usage: run.usage, ...ending }
+  }
+
   async function finish(run: TurnRun, ending: Ending): Promise<TurnOutcome> {
     run.live.closing = true
     const taint = rows.contextTaint(run)
@@ -314,15 +365,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       ending.text !== "" && ending.finishReason !== "tool_calls"
         ? rows.modelRow(run, { text: ending.text, toolCalls: [], ...taint })
         : null
-    const outcome: TurnOutcome = {
-      turnId: run.turn.id,
-      sessionId: run.session.id,
-      model: run.answered,
-      messageId: row?.id ?? null,
-      usage: run.usage,
-      approval: null,
-      ...ending,
-    }
+    const outcome: TurnOutcome = { ...outcomeOf(run, ending), messageId: row?.id ?? null }
     await writer.commit({
       statements: [
         endStatement(run.claim, "done"),
@@ -378,7 +421,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     async dropped(job, why) {
       const { turnId, sessionId } = rows.turnPayload(job)
       await writer.commit({
-        statements: [rows.dropStatement(db.orm, turnId, why)],
+        statements: [rows.dropStatement(db.orm, turnId, why), ...(await deps.closeApprovals(turnId))],
         events: [rows.droppedEvent({ turnId, sessionId, agentId: job.agentId, why })],
       })
     },

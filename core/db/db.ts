@@ -19,7 +19,7 @@ export type Db = {
   /** Runs the statements in one transaction and one round trip: all or none. */
   batch(statements: readonly Statement[]): Promise<Row[][]>
   /** An interactive transaction, for the few that must look before they write. Await nothing but `tx` inside. */
-  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  transaction<T>(work: (tx: Tx) => Promise<T>, options?: { maxMs?: number }): Promise<T>
   /** Calls back for every NOTIFY on `channel`, until the returned function is called. */
   listen(channel: string, onNotify: (payload: string) => void): Promise<() => Promise<void>>
   /** What was used since the start: how many times we waited for the database, and how many transactions that wrote were committed. */

@@ -55,15 +55,15 @@ export function createDb({ driver, hasVector, clock }: { driver: Driver; hasVect
       countWrites(results)
       return results.map(decodeRows)
     },
-    async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    async transaction<T>(work: (tx: Tx) => Promise<T>, { maxMs = MAX_TRANSACTION_MS } = {}): Promise<T> {
       refuseInsideTransaction("A second transaction")
       const transaction = await driver.begin()
       let open = true
       let writes = false
       let timedOut: (error: AppError) => void = () => {}
       const timeout = new Promise<never>((_, reject) => (timedOut = reject))
-      const cancel = clock.after(MAX_TRANSACTION_MS, () =>
-        timedOut(new AppError("db.timeout", `A transaction was open for more than ${MAX_TRANSACTION_MS / 1000} s`)),
+      const cancel = clock.after(maxMs, () =>
+        timedOut(new AppError("db.timeout", `A transaction was open for more than ${maxMs / 1000} s`)),
       )
       const run: Run = async (statement) => {
         if (!open) throw new Error("This transaction is over")
@@ -71,7 +71,10 @@ export function createDb({ driver, hasVector, clock }: { driver: Driver; hasVect
         writes ||= wrote(result.tag)
         return result
       }
-      const tx: Tx = { orm: createOrm(run), query: async (statement) => decodeRows(await run(encodeStatement(statement))) }
+      const tx: Tx = {
+        orm: createOrm(run),
+        query: async (statement) => decodeRows(await run(encodeStatement(statement))),
+      }
       try {
         const value = await Promise.race([insideTransaction(() => work(tx)), timeout])
         open = false

@@ -58,7 +58,13 @@ async function withVector<T>(work: (vector: Extension) => Promise<T>): Promise<T
   try {
     const file = join(folder, "vector.tar.gz")
     writeFileSync(file, await Bun.file(vectorBundle).bytes(), { mode: 0o600 })
-    return await work({ name: "vector", setup: async (_: PGliteInterface, emscriptenOpts: unknown) => ({ emscriptenOpts, bundlePath: pathToFileURL(file) }) })
+    return await work({
+      name: "vector",
+      setup: async (_: PGliteInterface, emscriptenOpts: unknown) => ({
+        emscriptenOpts,
+        bundlePath: pathToFileURL(file),
+      }),
+    })
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -81,6 +87,10 @@ export async function openEngine({ dir, image, modules }: Extract<EngineRequest,
   return withVector(async (vector) => {
     const options = { ...initial, startParams, extensions: { vector } }
     if (dir !== null) return PGlite.create({ ...options, fs: new DurableNodeFS(dir) })
-    return PGlite.create({ ...options, dataDir: "memory://", ...(image === null ? {} : { loadDataDir: new Blob([image]) }) })
+    return PGlite.create({
+      ...options,
+      dataDir: "memory://",
+      ...(image === null ? {} : { loadDataDir: new Blob([image]) }),
+    })
   })
 }

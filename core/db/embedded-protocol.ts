@@ -19,7 +19,10 @@ export type EngineFault =
   /** The engine itself broke and takes no further message. */
   | { kind: "broken"; message: string; code?: string | undefined }
 
-export type EngineAnswer = { kind: "results"; results: WireResult[] } | { kind: "image"; image: Uint8Array<ArrayBuffer> } | { kind: "done" }
+export type EngineAnswer =
+  | { kind: "results"; results: WireResult[] }
+  | { kind: "image"; image: Uint8Array<ArrayBuffer> }
+  | { kind: "done" }
 
 export type ToEngine = { id: number; request: EngineRequest }
 export type FromEngine =

@@ -20,7 +20,13 @@ const RUNS_PER_PLAN = 500
 /** Thrown by Postgres' error path on its way to the main loop: PGlite's own, harmless. Anything else that reaches the loop is a crash. */
 const LONGJMP_STATUS = 100
 
-export function createSession({ pg, onNotification }: { pg: PGlite; onNotification: (channel: string, payload: string) => void }): Session {
+export function createSession({
+  pg,
+  onNotification,
+}: {
+  pg: PGlite
+  onNotification: (channel: string, payload: string) => void
+}): Session {
   const prepared = new Map<string, { name: string; columns: WireColumn[] }>()
   let names = 0
   let runs = 0
@@ -59,7 +65,9 @@ export function createSession({ pg, onNotification }: { pg: PGlite; onNotificati
   function send(message: Uint8Array): Uint8Array[] {
     const chunks: Uint8Array[] = []
     // Synchronous in fact; what it returns only waits for a sync of file systems that ours does not need.
-    void pg.execProtocolRawStream(message, { syncToFs: false, onRawData: (bytes) => void chunks.push(bytes.slice()) }).catch(crash.note)
+    void pg
+      .execProtocolRawStream(message, { syncToFs: false, onRawData: (bytes) => void chunks.push(bytes.slice()) })
+      .catch(crash.note)
     return chunks
   }
 
@@ -117,12 +125,14 @@ export function createSession({ pg, onNotification }: { pg: PGlite; onNotificati
     }
     // What was parsed before the error but never finished has a name at the server that nobody here knows: free it.
     const lost = parsing.slice(0, parsed).filter(({ sql, name }) => name !== "" && prepared.get(sql)?.name !== name)
-    if (lost.length > 0) send(Buffer.concat([...lost.map(({ name }) => serialize.close({ type: "S", name })), serialize.sync()]))
+    if (lost.length > 0)
+      send(Buffer.concat([...lost.map(({ name }) => serialize.close({ type: "S", name })), serialize.sync()]))
     forgetOldest()
     const late = crash.seen()
     if (late !== undefined) return { failed: { kind: "broken", message: late } }
     if (failed) return { failed }
-    if (results.length !== statements.length) return { failed: { kind: "broken", message: "PGlite left statements unanswered" } }
+    if (results.length !== statements.length)
+      return { failed: { kind: "broken", message: "PGlite left statements unanswered" } }
     return { results }
   }
 
@@ -132,7 +142,10 @@ export function createSession({ pg, onNotification }: { pg: PGlite; onNotificati
       if (runs % RUNS_PER_PLAN === 0) send(serialize.query("discard plans"))
       const outcome = attempt(statements)
       // A definition changed under a prepared statement. Whatever is not inside a longer transaction can simply go again, parsed anew.
-      const stale = "failed" in outcome && outcome.failed.kind === "sql" && ["0A000", "26000"].includes(outcome.failed.fault.sqlState)
+      const stale =
+        "failed" in outcome &&
+        outcome.failed.kind === "sql" &&
+        ["0A000", "26000"].includes(outcome.failed.fault.sqlState)
       if (!stale || prepared.size === 0 || pg.Module._IsTransactionBlock() !== 0) return outcome
       const names = [...prepared.values()].map(({ name }) => serialize.close({ type: "S", name }))
       prepared.clear()

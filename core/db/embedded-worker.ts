@@ -24,7 +24,8 @@ async function answer(request: EngineRequest): Promise<EngineAnswer | { failed: 
     const outcome = session.run(request.statements)
     return "failed" in outcome ? outcome : { kind: "results", results: outcome.results }
   }
-  if (request.kind === "dump") return { kind: "image", image: new Uint8Array(await (await pg.dumpDataDir("none")).arrayBuffer()) }
+  if (request.kind === "dump")
+    return { kind: "image", image: new Uint8Array(await (await pg.dumpDataDir("none")).arrayBuffer()) }
   await pg.close()
   return { kind: "done" }
 }

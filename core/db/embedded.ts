@@ -8,7 +8,14 @@ import type { Clock } from "../clock.ts"
 import { AppError } from "../errors.ts"
 import { claimPass } from "../guard.ts"
 import type { Driver, DriverTransaction } from "./driver.ts"
-import type { EngineAnswer, EngineFault, EngineModules, EngineRequest, FromEngine, ToEngine } from "./embedded-protocol.ts"
+import type {
+  EngineAnswer,
+  EngineFault,
+  EngineModules,
+  EngineRequest,
+  FromEngine,
+  ToEngine,
+} from "./embedded-protocol.ts"
 import { errorOfFault, fullDisk } from "./faults.ts"
 import type { WireResult, WireStatement } from "./values.ts"
 
@@ -33,7 +40,9 @@ export function spawnEngine(): Worker {
   // In the binary the bundler's chunks lie in one flat folder, the worker under its path in the tree (it is an entry of the build).
   // An absolute path, so that no file of the working directory is taken for it.
   const [, binaryRoot] = /^file:\/\/(.*?(?:\$bunfs|~BUN)\/root\/)/.exec(import.meta.url) ?? []
-  const url = binaryRoot ? `${binaryRoot}core/db/embedded-worker.js` : new URL("./embedded-worker.ts", import.meta.url).href
+  const url = binaryRoot
+    ? `${binaryRoot}core/db/embedded-worker.js`
+    : new URL("./embedded-worker.ts", import.meta.url).href
   return startWorker(() => new Worker(url))
 }
 
@@ -42,7 +51,10 @@ let compiled: Promise<EngineModules> | undefined
 
 function engineModules(): Promise<EngineModules> {
   const compile = async (path: string) => WebAssembly.compile(await Bun.file(path).arrayBuffer())
-  return (compiled ??= Promise.all([compile(pgliteWasm), compile(initdbWasm)]).then(([pglite, initdb]) => ({ pglite, initdb })))
+  return (compiled ??= Promise.all([compile(pgliteWasm), compile(initdbWasm)]).then(([pglite, initdb]) => ({
+    pglite,
+    initdb,
+  })))
 }
 
 export async function openEmbedded(deps: EmbeddedDeps): Promise<EmbeddedDriver> {
@@ -112,7 +124,8 @@ export async function openEmbedded(deps: EmbeddedDeps): Promise<EmbeddedDriver> 
     return (engine ?? (await current())).ask(request)
   }
   const results = (answer: EngineAnswer): WireResult[] => {
-    if (answer.kind !== "results") throw new AppError("internal", "The built-in database gave an answer to another question")
+    if (answer.kind !== "results")
+      throw new AppError("internal", "The built-in database gave an answer to another question")
     return answer.results
   }
 
@@ -170,13 +183,15 @@ export async function openEmbedded(deps: EmbeddedDeps): Promise<EmbeddedDriver> 
       await ask({ kind: "run", statements: [{ sql: `listen ${name}`, params: [] }] })
       return async () => {
         known.delete(onNotify)
-        if (known.size === 0 && !closed) await ask({ kind: "run", statements: [{ sql: `unlisten ${name}`, params: [] }] })
+        if (known.size === 0 && !closed)
+          await ask({ kind: "run", statements: [{ sql: `unlisten ${name}`, params: [] }] })
       }
     },
     roundTrips: () => roundTrips,
     async dump() {
       const answer = await ask({ kind: "dump" })
-      if (answer.kind !== "image") throw new AppError("internal", "The built-in database gave an answer to another question")
+      if (answer.kind !== "image")
+        throw new AppError("internal", "The built-in database gave an answer to another question")
       return answer.image
     },
     async close() {
@@ -230,8 +245,10 @@ function createEngine({ worker, dir, notify, onCrash }: EngineDeps): Engine {
     pending.clear()
   }
 
-  // Not inside the event itself: whoever goes on there and turns the event loop (bun:test's `rejects` does) would hear no other message.
-  worker.addEventListener("message", ({ data }: MessageEvent<FromEngine>) => void setImmediate(hear, data))
+  // One turn of the loop later, not inside the event: who goes on in there and turns the loop itself (bun:test's `rejects` does) would
+  // hear no other message. Of the ways to get there this one also works when nested, and costs nothing (16 µs for a question and its
+  // answer, 50 µs when answered inside the event; measured 2026-11-22).
+  worker.addEventListener("message", ({ data }: MessageEvent<FromEngine>) => void Bun.sleep(0).then(() => hear(data)))
 
   function hear(data: FromEngine): void {
     if ("notification" in data) return notify(data.notification.channel, data.notification.payload)
@@ -280,7 +297,9 @@ function isFull(dir: string): boolean {
 }
 
 function crashed(why: string): AppError {
-  return new AppError("db.connection_lost", "The built-in database stopped in the middle of its work", { cause: new Error(why) })
+  return new AppError("db.connection_lost", "The built-in database stopped in the middle of its work", {
+    cause: new Error(why),
+  })
 }
 
 /** One process at a time: two on one folder lose each other's data without a word. The lock goes with the process, also after kill -9. */

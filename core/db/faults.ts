@@ -27,7 +27,8 @@ export class DbFault extends Error {
 /** Messages made of names and of the text of the SQL alone. Others (22: data; P0: raised by functions; bad search queries) quote values. */
 function quotesNoValues(sqlState: string, message: string): boolean {
   // "syntax error in tsquery: …" and "… of jsonpath input" have the same code as an error of SQL.
-  if (sqlState === "42601") return /^syntax error at (?:end of input|or near "[^"]*")$|^cannot insert multiple commands/.test(message)
+  if (sqlState === "42601")
+    return /^syntax error at (?:end of input|or near "[^"]*")$|^cannot insert multiple commands/.test(message)
   return /^(?:0A|08|23|25|28|2B|3D|3F|40|42501|42703|42883|42P01|42P07|53|55|57|58|IC)/.test(sqlState)
 }
 
@@ -78,11 +79,16 @@ export function errorOfFault(given: SqlFault): AppError {
       return new AppError("db.permission_denied", "The database refused: permission denied", { cause })
   }
   // The server says goodbye: administrator's shutdown, crash of a sibling, starting up, connection classes.
-  if (/^(?:57P0[123]|08)/.test(sqlState)) return new AppError("db.connection_lost", "The server closed the connection", { cause })
+  if (/^(?:57P0[123]|08)/.test(sqlState))
+    return new AppError("db.connection_lost", "The server closed the connection", { cause })
   if (/^58|^53/.test(sqlState) && /no space|enospc/i.test(given.message)) return fullDisk(cause)
   return new AppError("internal", `The database refused a statement (SQLSTATE ${sqlState})`, { cause })
 }
 
 export function fullDisk(cause: unknown, dir?: string): AppError {
-  return new AppError("db.full_disk", dir === undefined ? "The disk of the database is full" : `The disk that holds "${dir}" is full`, { cause })
+  return new AppError(
+    "db.full_disk",
+    dir === undefined ? "The disk of the database is full" : `The disk that holds "${dir}" is full`,
+    { cause },
+  )
 }

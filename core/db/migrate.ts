@@ -31,11 +31,18 @@ export function sha256(text: string): string {
   return new Bun.CryptoHasher("sha256").update(text).digest("hex")
 }
 
-export async function migrate({ driver, migrations }: { driver: Driver; migrations: readonly Migration[] }): Promise<Migrated> {
+export async function migrate({
+  driver,
+  migrations,
+}: {
+  driver: Driver
+  migrations: readonly Migration[]
+}): Promise<Migrated> {
   const before = await readState(driver)
   if (before) {
     refuseStrange(before.applied, migrations)
-    if (missing({ state: before, migrations, vector: before.installed || before.available }).length === 0) return outcome(before)
+    if (missing({ state: before, migrations, vector: before.installed || before.available }).length === 0)
+      return outcome(before)
   }
   const transaction = await driver.begin()
   try {
@@ -101,7 +108,9 @@ type MissingOf = { state: State; migrations: readonly Migration[]; vector: boole
 
 /** What this database lacks and, with or without pgvector, could have. */
 function missing({ state, migrations, vector }: MissingOf): Migration[] {
-  const names = new Set(state.built || !state.installed ? state.applied.map(({ name }) => name) : alwaysOf(state.applied))
+  const names = new Set(
+    state.built || !state.installed ? state.applied.map(({ name }) => name) : alwaysOf(state.applied),
+  )
   return migrations.filter(({ name, needs }) => !names.has(name) && (needs === "nothing" || vector))
 }
 
@@ -114,9 +123,13 @@ function refuseStrange(applied: readonly Applied[], migrations: readonly Migrati
   const done = new Set<string>()
   for (const { name, sha256: hash } of applied) {
     const migration = known.get(name)
-    if (!migration) throw new AppError("db.newer", `The database has the migration "${name}", which this version does not know`)
+    if (!migration)
+      throw new AppError("db.newer", `The database has the migration "${name}", which this version does not know`)
     if (sha256(migration.sql) !== hash) {
-      throw new AppError("db.migration_changed", `The database ran another text of the migration "${name}" than this version has`)
+      throw new AppError(
+        "db.migration_changed",
+        `The database ran another text of the migration "${name}" than this version has`,
+      )
     }
     done.add(name)
   }
@@ -124,7 +137,11 @@ function refuseStrange(applied: readonly Applied[], migrations: readonly Migrati
     const names = migrations.filter((each) => each.needs === needs).map(({ name }) => name)
     const gap = names.findIndex((name) => !done.has(name))
     const later = gap === -1 ? undefined : names.slice(gap).find((name) => done.has(name))
-    if (later) throw new AppError("db.migration_changed", `The database ran the migration "${later}" without "${names[gap]}" before it`)
+    if (later)
+      throw new AppError(
+        "db.migration_changed",
+        `The database ran the migration "${later}" without "${names[gap]}" before it`,
+      )
   }
 }
 
@@ -156,11 +173,17 @@ function outcome(state: State, warning?: AppError): Migrated {
 }
 
 async function noRight(driver: Driver, cause: unknown): Promise<AppError> {
-  const [result] = await driver.run([{ sql: "select current_database() as database, current_user as role", params: [] }])
+  const [result] = await driver.run([
+    { sql: "select current_database() as database, current_user as role", params: [] },
+  ])
   const [row = {}] = result ? decodeRows(result) : []
   const grant = `GRANT CREATE, USAGE ON SCHEMA public TO "${String(row["role"]).replaceAll('"', '""')}"`
   const command = `psql -U postgres -d ${shellWord(String(row["database"]))} -c ${shellWord(grant)}`
-  return new AppError("db.permission_denied", `The database user may not create tables. Its administrator allows it so: ${command}`, { cause })
+  return new AppError(
+    "db.permission_denied",
+    `The database user may not create tables. Its administrator allows it so: ${command}`,
+    { cause },
+  )
 }
 
 function shellWord(text: string): string {

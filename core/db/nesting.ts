@@ -7,7 +7,8 @@ const frames = new AsyncLocalStorage<Frame>()
 
 /** Throws where the caller stands inside an open transaction: with one connection it would wait for itself. */
 export function refuseInsideTransaction(what: string): void {
-  if (frames.getStore()?.open) throw new Error(`${what} was called inside a transaction; only its own "tx" may be used there`)
+  if (frames.getStore()?.open)
+    throw new Error(`${what} was called inside a transaction; only its own "tx" may be used there`)
 }
 
 /** Runs `work` as the inside of a transaction. What it started and did not await may use the database again afterwards. */

@@ -10,8 +10,7 @@ import { openPostgres } from "./postgres.ts"
 
 export type DbConfig =
   /** "memory" is for tests and for looking: everything is gone when it is closed. */
-  | { kind: "embedded"; dir: string | "memory" }
-  | { kind: "postgres"; url: string; poolSize: number; caFile?: string }
+  { kind: "embedded"; dir: string | "memory" } | { kind: "postgres"; url: string; poolSize: number; caFile?: string }
 
 export type OpenDbDeps = {
   config: DbConfig
@@ -37,7 +36,12 @@ export async function openDb({ config, clock, onWarning, loadSnapshot }: OpenDbD
 function openDriver({ config, clock, loadSnapshot }: Omit<OpenDbDeps, "onWarning">): Promise<Driver> {
   if (config.kind === "postgres") return openPostgres({ config, clock })
   const dir = config.dir === "memory" ? null : config.dir
-  return openEmbedded({ dir, clock, spawn: spawnEngine, loadImage: dir === null ? () => memoryImage(loadSnapshot, clock) : loadSnapshot })
+  return openEmbedded({
+    dir,
+    clock,
+    spawn: spawnEngine,
+    loadImage: dir === null ? () => memoryImage(loadSnapshot, clock) : loadSnapshot,
+  })
 }
 
 // A constant of this build, so it may be shared: databases in memory begin as copies of the first one.
@@ -53,7 +57,9 @@ export async function migratedImage(clock: Clock): Promise<Uint8Array<ArrayBuffe
   try {
     await migrate({ driver, migrations })
     // Nobody makes databases in here: without the templates there are 700 files less to write and to sync at a first start.
-    await driver.run([{ sql: "update pg_database set datistemplate = false where datname like 'template%'", params: [] }])
+    await driver.run([
+      { sql: "update pg_database set datistemplate = false where datname like 'template%'", params: [] },
+    ])
     for (const name of ["template0", "template1"]) await driver.run([{ sql: `drop database ${name}`, params: [] }])
     await driver.run([{ sql: "vacuum analyze", params: [] }])
     await driver.run([{ sql: "checkpoint", params: [] }])

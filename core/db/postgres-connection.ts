@@ -45,7 +45,13 @@ const SETTINGS = `select current_setting('server_version_num')::int as version,
   (select set_config('hnsw.iterative_scan', 'relaxed_order', false) from pg_extension
     where extname = 'vector' and string_to_array(extversion, '.')::int[] >= '{0,8}')`
 
-export async function connectPostgres({ target, clock, countTrip, onNotification, onLost }: ConnectDeps): Promise<PostgresConnection> {
+export async function connectPostgres({
+  target,
+  clock,
+  countTrip,
+  onNotification,
+  onLost,
+}: ConnectDeps): Promise<PostgresConnection> {
   let lost = false
   let open = false
   let mine = false
@@ -94,7 +100,12 @@ export async function connectPostgres({ target, clock, countTrip, onNotification
   let giveUp: (error: AppError) => void = () => {}
   const deadline = new Promise<never>((_, reject) => (giveUp = reject))
   const cancelDeadline = clock.after(target.connectTimeoutSeconds * 1000, () =>
-    giveUp(new AppError("db.unreachable", `Postgres at ${nameOf(target)} did not answer in ${target.connectTimeoutSeconds} s`)),
+    giveUp(
+      new AppError(
+        "db.unreachable",
+        `Postgres at ${nameOf(target)} did not answer in ${target.connectTimeoutSeconds} s`,
+      ),
+    ),
   )
 
   let reserved: postgres.ReservedSql
@@ -103,7 +114,10 @@ export async function connectPostgres({ target, clock, countTrip, onNotification
     const [settings] = await Promise.race([client.unsafe(SETTINGS), deadline])
     const version = Number(settings?.["version"])
     if (version < OLDEST_SERVER) {
-      throw new AppError("db.too_old", `The server ${nameOf(target)} is PostgreSQL ${Math.floor(version / 10_000)}; 15 is the oldest that works`)
+      throw new AppError(
+        "db.too_old",
+        `The server ${nameOf(target)} is PostgreSQL ${Math.floor(version / 10_000)}; 15 is the oldest that works`,
+      )
     }
     reserved = await client.reserve()
   } catch (error) {
@@ -185,9 +199,18 @@ function readThrown(error: unknown): Thrown {
   }
 }
 
-function errorOfStatement({ error, index, target }: { error: unknown; index: number; target: PostgresTarget }): AppError {
+function errorOfStatement({
+  error,
+  index,
+  target,
+}: {
+  error: unknown
+  index: number
+  target: PostgresTarget
+}): AppError {
   const { code, message, severity, constraint } = readThrown(error)
-  if (severity === undefined) return new AppError("db.connection_lost", `The connection to ${nameOf(target)} broke (${code || "unknown"})`)
+  if (severity === undefined)
+    return new AppError("db.connection_lost", `The connection to ${nameOf(target)} broke (${code || "unknown"})`)
   return errorOfFault({ sqlState: code, message, constraint, statement: index })
 }
 
@@ -196,14 +219,25 @@ function errorOfConnecting(error: unknown, target: PostgresTarget): AppError {
   const server = nameOf(target)
   const cause = new Error(`${code}: ${severity === undefined ? message : ""}`)
   if (code === "28P01" || code === "28000") {
-    return new AppError("db.auth_failed", `The server ${server} does not let the user "${target.user}" in with this password`, { cause })
+    return new AppError(
+      "db.auth_failed",
+      `The server ${server} does not let the user "${target.user}" in with this password`,
+      { cause },
+    )
   }
   if (code === "3D000") {
     const command = `createdb -O ${target.user} ${target.database}`
-    return new AppError("db.no_database", `The server ${server} has no database "${target.database}". Make it with: ${command}`, { cause })
+    return new AppError(
+      "db.no_database",
+      `The server ${server} has no database "${target.database}". Make it with: ${command}`,
+      { cause },
+    )
   }
   if (code === "57P03") {
-    return new AppError("db.unreachable", `The server ${server} is starting or stopping`, { cause, retryAfterSeconds: 2 })
+    return new AppError("db.unreachable", `The server ${server} is starting or stopping`, {
+      cause,
+      retryAfterSeconds: 2,
+    })
   }
   if (severity !== undefined && !code.startsWith("53")) return errorOfFault({ sqlState: code, message })
   if (message.includes("before secure TLS")) {
@@ -212,5 +246,7 @@ function errorOfConnecting(error: unknown, target: PostgresTarget): AppError {
   if (/CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO/.test(code)) {
     return new AppError("db.tls_failed", `The encrypted connection to ${server} was refused by us (${code})`, { cause })
   }
-  return new AppError("db.unreachable", `No answer from Postgres at ${server} (${code || "connection failed"})`, { cause })
+  return new AppError("db.unreachable", `No answer from Postgres at ${server} (${code || "connection failed"})`, {
+    cause,
+  })
 }

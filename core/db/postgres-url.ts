@@ -23,7 +23,17 @@ const DEFAULT_PORT = 5432
 const CONNECT_TIMEOUT_SECONDS = 10 // libpq waits for ever; a person does not
 
 /** Parameters that mean something here. An unknown one is refused: ignoring `sslmod=verify-full` would be worse than an error. */
-const known = ["sslmode", "sslrootcert", "host", "port", "user", "password", "dbname", "connect_timeout", "application_name"]
+const known = [
+  "sslmode",
+  "sslrootcert",
+  "host",
+  "port",
+  "user",
+  "password",
+  "dbname",
+  "connect_timeout",
+  "application_name",
+]
 
 /** Throws `db.bad_url`. The message never holds the URL, for it may hold a password. */
 export function readPostgresUrl({ url, caFile }: { url: string; caFile?: string | undefined }): PostgresTarget {
@@ -32,14 +42,17 @@ export function readPostgresUrl({ url, caFile }: { url: string; caFile?: string 
     // libpq allows an empty host ("postgres://user@/db?host=/var/run/postgresql"), the URL standard does not.
     parsed = new URL(url.replace(/^(postgres(?:ql)?:\/\/(?:[^/?#]*@)?)(?=[/?]|$)/, "$1localhost"))
   } catch (cause) {
-    throw new AppError("db.bad_url", "The database URL is not a URL", { cause: cause instanceof TypeError ? undefined : cause })
+    throw new AppError("db.bad_url", "The database URL is not a URL", {
+      cause: cause instanceof TypeError ? undefined : cause,
+    })
   }
   if (parsed.protocol !== "postgres:" && parsed.protocol !== "postgresql:") {
     throw new AppError("db.bad_url", `The database URL begins with "${parsed.protocol}", not with "postgres:"`)
   }
   const query = parsed.searchParams
   for (const name of query.keys()) {
-    if (!known.includes(name)) throw new AppError("db.bad_url", `The database URL has the parameter "${name}", which is not known here`)
+    if (!known.includes(name))
+      throw new AppError("db.bad_url", `The database URL has the parameter "${name}", which is not known here`)
   }
   const mode = query.get("sslmode") ?? "prefer"
   if (!isSslMode(mode)) throw new AppError("db.bad_url", `sslmode is "${mode}"; it may be ${sslModes.join(", ")}`)
@@ -47,7 +60,8 @@ export function readPostgresUrl({ url, caFile }: { url: string; caFile?: string 
   const user = query.get("user") ?? decode(parsed.username)
   if (user === "") throw new AppError("db.bad_url", "The database URL names no user")
   const port = Number(query.get("port") ?? (parsed.port || DEFAULT_PORT))
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new AppError("db.bad_url", "The port in the database URL is no port")
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new AppError("db.bad_url", "The port in the database URL is no port")
   const timeout = Number(query.get("connect_timeout") ?? CONNECT_TIMEOUT_SECONDS)
   return {
     host,

@@ -86,7 +86,8 @@ export async function openPostgres({ config, clock }: PostgresDeps): Promise<Dri
       const finish = async (sql: string) => {
         try {
           if (begun && connection.alive()) await connection.step([{ sql, params: [] }])
-          else if (begun && sql === "commit") throw new AppError("db.connection_lost", "The server went away before the commit")
+          else if (begun && sql === "commit")
+            throw new AppError("db.connection_lost", "The server went away before the commit")
         } finally {
           begun = false
           release(connection)
@@ -115,7 +116,13 @@ export async function openPostgres({ config, clock }: PostgresDeps): Promise<Dri
       let connection: PostgresConnection | undefined
       let cancelRetry = () => {}
       const start = async (): Promise<void> => {
-        connection = await connectPostgres({ target, clock, countTrip, onNotification: onNotify, onLost: () => retry(0) })
+        connection = await connectPostgres({
+          target,
+          clock,
+          countTrip,
+          onNotification: onNotify,
+          onLost: () => retry(0),
+        })
         await connection.run([{ sql: `listen "${channel.replaceAll('"', '""')}"`, params: [] }])
         if (stopped) connection.close()
       }

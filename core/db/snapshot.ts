@@ -1,4 +1,5 @@
 /** The migrated data directory that a first start begins with: made at build time, carried in the binary, ignored when it is not this build's. */
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import pglite from "../../node_modules/@electric-sql/pglite/package.json" with { type: "json" }
 import { sha256 } from "./migrate.ts"
@@ -15,8 +16,7 @@ export function snapshotStamp(): string {
 /** The data directory as a tar, or null where there is none that fits: then the database is made from nothing. */
 export async function loadSnapshot(): Promise<Uint8Array<ArrayBuffer> | null> {
   const file = findSnapshot()
-  if (!(await file.exists())) return null
-  return openSnapshot(await file.bytes())
+  return file === null ? null : openSnapshot(await file.bytes())
 }
 
 export function openSnapshot(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | null {
@@ -34,12 +34,11 @@ export function sealSnapshot(tar: Uint8Array<ArrayBuffer>): Uint8Array {
   return Buffer.concat([Buffer.from(snapshotStamp()), Bun.zstdCompressSync(tar, { level: 19 })])
 }
 
-/** In the binary an embedded file; in the source tree what the last build left in `dist/`. */
-function findSnapshot(): Blob & { exists(): Promise<boolean> } {
+/** In the binary an embedded file and nothing else; in the source tree what the last build left in `dist/`. */
+function findSnapshot(): Blob | null {
   const [stem = ""] = SNAPSHOT_FILE.split(".zst")
-  for (const file of Bun.embeddedFiles) {
-    const name = "name" in file ? String(file.name) : ""
-    if (name.startsWith(stem)) return Object.assign(file, { exists: async () => true })
-  }
-  return Bun.file(join(import.meta.dir, "../../dist", SNAPSHOT_FILE))
+  const embedded = Bun.embeddedFiles.find((file) => "name" in file && String(file.name).startsWith(stem))
+  if (embedded) return embedded
+  const built = join(import.meta.dir, "../../dist", SNAPSHOT_FILE)
+  return Bun.embeddedFiles.length === 0 && existsSync(built) ? Bun.file(built) : null
 }

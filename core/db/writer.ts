@@ -18,6 +18,9 @@ const MAX_GROUP_STATEMENTS = 512
 /** Any constant number of our own: whoever gives events their `seq` holds this advisory lock until the commit. */
 const EVENT_LOCK: Statement = { sql: "select pg_advisory_xact_lock(7233511)", params: [] }
 
+/** Serialization failure and deadlock: another process was in the way, and alone a unit usually comes through. */
+const CROSSED = new Set(["40001", "40P01"])
+
 const INSERT_EVENTS = `insert into events (seq, type, agent_id, session_id, body, labels, source, at)
   select nextval('event_seq'), e.type, e.agent_id, e.session_id, e.body, e.labels, e.source, $2::timestamptz
   from (select * from rows from (jsonb_to_recordset($1::jsonb)
@@ -72,12 +75,14 @@ export function createWriter({ db, publish, clock = systemClock }: WriterDeps): 
   }
 
   /** Commits the units together. If one is at fault, those before it go together, it alone, and those after it together: order is kept. */
-  async function commitGroup(group: readonly Queued[]): Promise<void> {
+  async function commitGroup(group: readonly Queued[], attempt = 1): Promise<void> {
     const [first] = group
     if (!first) return
     try {
       await commitOnce(group)
     } catch (error) {
+      if (group.length === 1 && attempt === 1 && CROSSED.has(faultOf(error)?.sqlState ?? ""))
+        return commitGroup(group, 2)
       // Without an answer nobody knows whether the commit happened: doing it again could do it twice.
       if (group.length === 1 || !faultOf(error)) return group.forEach(({ reject }) => reject(error))
       const at = unitAt(group, faultOf(error)?.statement)

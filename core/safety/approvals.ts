@@ -73,6 +73,8 @@ export type Approvals = {
   get(id: ApprovalId): Promise<Approval>
   /** Stores the answer and lets the turn go on. Throws `conflict` where it was answered already, `not_found`. */
   answer(id: ApprovalId, answer: Answer): Promise<Approval>
+  /** Closes the open questions of a turn that ends without an answer: it was stopped, or given up. */
+  closeOf(turnId: TurnId): Promise<Statement[]>
   /** Closes what nobody answered in time, so that its turns can go on and say so. */
   expireDue(): Promise<number>
 }
@@ -273,6 +275,13 @@ export function createApprovals({
         expiresAt: given.expiresAt,
       }
       return settle(row, { state: "allowed", reason: "", grant })
+    },
+    async closeOf(turnId) {
+      const open = await db.orm
+        .select()
+        .from(approvals)
+        .where(and(eq(approvals.turnId, turnId), eq(approvals.state, "open")))
+      return open.map((row) => move(row, "expired", "The turn ended"))
     },
     async expireDue() {
       const due = await db.orm

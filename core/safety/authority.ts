@@ -1,5 +1,8 @@
 /** Rows that carry authority are sealed with a key outside the database: whoever can write to it can still not allow anything. */
 import { timingSafeEqual } from "node:crypto"
+import { hmac } from "@noble/hashes/hmac.js"
+import { sha256 } from "@noble/hashes/sha2.js"
+import { utf8ToBytes } from "@noble/hashes/utils.js"
 import { canonicalJson } from "./fingerprint.ts"
 
 export type AuthoritySeal = {
@@ -10,8 +13,9 @@ export type AuthoritySeal = {
 }
 
 /** `key`: 32 bytes derived from the master key for this purpose alone. HMAC-SHA256 over kind and fields as canonical JSON. */
-export function createAuthoritySeal({ hmac }: { hmac: (text: string) => Uint8Array }): AuthoritySeal {
-  const seal = (kind: string, fields: readonly unknown[]) => hmac(canonicalJson([kind, ...fields]))
+export function createAuthoritySeal({ key }: { key: Uint8Array }): AuthoritySeal {
+  const seal = (kind: string, fields: readonly unknown[]) =>
+    hmac(sha256, key, utf8ToBytes(canonicalJson([kind, ...fields])))
   return {
     mac: (kind, fields) => Buffer.from(seal(kind, fields)).toString("hex"),
     holds(kind, fields, mac) {

@@ -20,13 +20,23 @@ export type AuthorizeInput = {
   /** null: every tool. */
   allowedTools: readonly string[] | null
   level: ApprovalLevel
+  /** The owner has said yes to this exact call, or to this tool and destination: what would be asked may run. */
+  consented: boolean
 }
 export type AuthorizeVerdict =
   | { verdict: "allow" }
   | { verdict: "ask" | "deny"; gate: "authority" | "flow"; why: string }
 
 /** The judgement alone: pure, so that tests can run through every combination. */
-export function judgeAuthority({ tool, effect, needs, labels, allowedTools, level }: AuthorizeInput): AuthorizeVerdict {
+export function judgeAuthority({
+  tool,
+  effect,
+  needs,
+  labels,
+  allowedTools,
+  level,
+  consented,
+}: AuthorizeInput): AuthorizeVerdict {
   if (allowedTools && !allowedTools.includes(tool))
     return { verdict: "deny", gate: "authority", why: `This agent is not allowed to use ${tool}` }
   if (level === "read-only" && hasEffect(effect))
@@ -35,6 +45,7 @@ export function judgeAuthority({ tool, effect, needs, labels, allowedTools, leve
       gate: "authority",
       why: "The approval level is read-only: nothing may be changed or sent",
     }
+  if (consented) return { verdict: "allow" }
   const ownMemory = needs.length > 0 && needs.every((need) => need.kind === "memory")
   const flow = judgeFlow({ labels, effect, reversible: ownMemory, grantedEvenUntrusted: false })
   if (flow.verdict === "ask") return { verdict: "ask", gate: "flow", why: flow.why }

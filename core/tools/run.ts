@@ -2,21 +2,22 @@
  * THE pipeline: the only code that runs a Tool, for whoever asks.
  * find → owner's hooks → shape → authorize → execute → cleanse → record. A refusal is an outcome that the model can read.
  */
-import { eq } from "drizzle-orm"
 import type { Clock } from "../clock.ts"
-import type { Db, Writer } from "../db/db.ts"
-import { calls, messages, type CallState, type NewAudit } from "../db/schema.ts"
+import type { Db, Statement, Writer } from "../db/db.ts"
 import { AppError } from "../errors.ts"
-import { preview, type LabelName, type NewEvent, type ToolEnd } from "../event.ts"
+import type { LabelName, NewEvent, ToolEnd } from "../event.ts"
 import type { Hooks } from "../hooks.ts"
-import { newId, type CallId, type MessageId, type PersonId, type SessionId, type TurnId } from "../id.ts"
+import type { ApprovalId, CallId, MessageId, PersonId, SessionId, TurnId } from "../id.ts"
 import type { Log } from "../log.ts"
+import type { Approval, Approvals, AskedCall } from "../safety/approvals.ts"
 import type { ApprovalLevel, Authorized, AuthorizeInput } from "../safety/authorize.ts"
 import { hasEffect, type Effect } from "../safety/capability.ts"
 import { fingerprint } from "../safety/fingerprint.ts"
-import { joinLabels, joinSources } from "../safety/labels.ts"
+import { destinationOf, type Grants } from "../safety/grants.ts"
+import { isUntrusted, joinLabels, joinSources } from "../safety/labels.ts"
 import { describeProblems, judgeShape } from "../schema.ts"
 import type { Registry, ToolBody, ToolCard } from "./registry.ts"
+import { createRecorder, type Judged } from "./run-record.ts"
 import type { ToolContext, ToolResult } from "./tool.ts"
 
 /** A result is stored whole up to here; the model sees its head and tail, and can read the rest by handle. */
@@ -52,6 +53,14 @@ export type CallOutcome = {
   messageId: MessageId
 }
 
+/** Nothing was run, and nothing is in the rows but the question. */
+export type AskedOutcome = {
+  state: "asked"
+  callId: CallId
+  tool: string
+  approval: { id: ApprovalId; question: string }
+}
+
 export type Cleansed = { text: string; labels: LabelName[]; verdicts: Record<string, string> }
 
 export type PipelineDeps = {
@@ -63,6 +72,8 @@ export type PipelineDeps = {
   registry: Registry
   authorize: (input: AuthorizeInput) => Authorized<ToolBody>
   level: () => ApprovalLevel
+  grants: Pick<Grants, "covers">
+  approvals: Pick<Approvals, "standingOf" | "ask">
   /** The egress gate's fetch, bound to this call: its principal, what it needs, and GET and HEAD alone where it only reads. */
   fetchFor: (call: {
     request: CallRequest
@@ -77,61 +88,61 @@ export type PipelineDeps = {
 }
 
 export type Pipeline = {
-  run(request: CallRequest): Promise<CallOutcome>
+  /** `asked`: the owner has to answer first; run the same call again once they have. */
+  run(request: CallRequest): Promise<CallOutcome | AskedOutcome>
   /** Whether this call can run beside others: it is well formed and declares no effect. */
   onlyReads(request: CallRequest): boolean
   /** Records a call that a crash left `started`: nobody knows whether it happened, and it is not run again. */
   recordUnknown(request: CallRequest): Promise<CallOutcome>
 }
 
-type Judged = {
-  state: ToolEnd
-  text: string
-  labels: readonly LabelName[]
-  source: string
-  verdicts: Record<string, string>
-  effect: Effect
-  durationMs: number
-  started: boolean
-}
-
 export function createPipeline(deps: PipelineDeps): Pipeline {
   const { db, writer, clock, log, hooks, registry, authorize, cleanse, redact } = deps
 
-  const refusal = (text: string, verdicts: Record<string, string>, effect: Effect): Judged => ({
+  const recorder = createRecorder({ db, writer, clock, redact })
+
+  const refusal = (text: string, verdicts: Record<string, string>, effect: Effect, destination = ""): Judged => ({
     state: "refused",
     text,
     labels: [],
     source: "host",
     verdicts,
     effect,
+    destination,
     durationMs: 0,
     started: false,
   })
 
-  async function judgeAndExecute(request: CallRequest): Promise<Judged> {
+  async function judgeAndExecute(
+    given: CallRequest,
+  ): Promise<{ request: CallRequest; judged: Judged } | { asked: Asked }> {
+    let request = given
+    const refused = (...args: Parameters<typeof refusal>) => ({ request, judged: refusal(...args) })
     const verdicts: Record<string, string> = {}
     // What is unknown or malformed is treated as the worst it could have been.
     const worst: Effect = "exec"
 
     const card = registry.find(request.tool)
     if (!card)
-      return refusal(`There is no tool called "${request.tool}". Use one of those offered.`, { find: "deny" }, worst)
-    if (request.problem)
-      return refusal(
+      return refused(`There is no tool called "${request.tool}". Use one of those offered.`, { find: "deny" }, worst)
+    if (request.problem) {
+      return refused(
         `The arguments were not valid JSON: ${request.problem}. Send the call again with a JSON object.`,
         { shape: "deny" },
         worst,
       )
+    }
 
     const hooked = await hooks.toolCall({ tool: request.tool, arguments: request.arguments }, request.signal)
     if (hooked.verdict === "refuse")
-      return refusal(`The owner's hook refused this call: ${hooked.why}`, { hooks: "deny" }, worst)
+      return refused(`The owner's hook refused this call: ${hooked.why}`, { hooks: "deny" }, worst)
     verdicts["hooks"] = "pass"
+    // From here on the call is what the hooks made of it: judged, asked about, run and recorded as the same bytes.
+    request = { ...request, arguments: hooked.value }
 
-    const shape = judgeShape(card.input, hooked.value)
+    const shape = judgeShape(card.input, request.arguments)
     if (!shape.ok) {
-      return refusal(
+      return refused(
         `The arguments do not fit ${request.tool}: ${describeProblems(shape.problems)}. Correct them and call again.`,
         { ...verdicts, shape: "deny" },
         worst,
@@ -142,7 +153,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const input: unknown = shape.value
     const effect = card.effect(input)
     const needs = card.needs(input)
-    const authorized = authorize({
+    const destination = destinationOf(needs)
+    const question = {
       principal: request.principal,
       tool: request.tool,
       effect,
@@ -150,33 +162,40 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       labels: request.labels,
       allowedTools: request.allowedTools,
       level: deps.level(),
-    })
-    if (authorized.verdict !== "allow") {
-      verdicts[authorized.gate] = `${authorized.verdict}: ${authorized.why}`
-      const next =
-        authorized.verdict === "ask"
-          ? "Only the owner can allow it; tell them what you wanted to do and why."
-          : "Do not try it again; find another way, or say that it cannot be done."
-      return refusal(`Refused: ${authorized.why}. ${next}`, verdicts, effect)
     }
-    verdicts["authority"] = "allow"
-    verdicts["flow"] = "allow"
+    let authorized = authorize({ ...question, consented: false })
+    let use: Statement[] = []
+    if (authorized.verdict === "ask") {
+      const asked: AskedCall = { ...request, destination, fingerprint: fingerprint(request), why: authorized.why }
+      const consent = await consentTo(asked)
+      verdicts[authorized.gate] = `ask: ${authorized.why}`
+      verdicts["consent"] = consent.state
+      if (consent.state === "asked") return { asked: { ...consent, verdicts } }
+      if (consent.state === "refused") return refused(consent.text, verdicts, effect, destination)
+      use = consent.use
+      authorized = authorize({ ...question, consented: true })
+    } else verdicts["flow"] = "allow"
+    if (authorized.verdict !== "allow") {
+      verdicts[authorized.gate] = `deny: ${authorized.why}`
+      return refused(
+        `Refused: ${authorized.why}. Do not try it again; find another way, or say that it cannot be done.`,
+        verdicts,
+        effect,
+        destination,
+      )
+    }
+    verdicts["authority"] ??= "allow"
 
-    const insert = db.orm.insert(calls).values({ ...callRow(request), effect, state: "started" })
-    const startedCommit = writer.commit({
-      // Whoever comes second with an effect fails here, before it happens twice; a read may be done again.
-      statements: [(hasEffect(effect) ? insert : insert.onConflictDoNothing()).toSQL()],
-      events: [started(request)],
-    })
+    const onRecord = recorder.started(request, { effect, with: use })
     // A call with an effect is on record before it runs; one that only reads need not wait for the disk.
-    if (hasEffect(effect)) await startedCommit
+    if (hasEffect(effect)) await onRecord
     const begin = clock.monotonicMs()
     const [result] = await Promise.all([
       execute({ request, card, effect, needs, input, body: authorized.open() }),
-      startedCommit,
+      onRecord,
     ])
     const durationMs = Math.round(clock.monotonicMs() - begin)
-    return {
+    const judged: Judged = {
       ...cleanseResult({
         request,
         result,
@@ -184,8 +203,53 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
         outside: needs.some(({ kind }) => kind === "http" || kind === "tool"),
         verdicts,
       }),
+      destination,
       durationMs,
       started: true,
+    }
+    return { request, judged }
+  }
+
+  type Asked = {
+    approval: Approval
+    ask: { statement: Statement; event: NewEvent } | null
+    verdicts: Record<string, string>
+  }
+  type Consent =
+    | { state: "granted" | "approved"; use: Statement[] }
+    | { state: "refused"; text: string }
+    | { state: "asked"; approval: Approval; ask: Asked["ask"] }
+
+  /** What the owner has said, or is to be asked, of a call that may not run by itself. */
+  async function consentTo(call: AskedCall): Promise<Consent> {
+    if (await deps.grants.covers({ ...call, untrusted: isUntrusted(call.labels) })) return { state: "granted", use: [] }
+    const standing = await deps.approvals.standingOf(call)
+    switch (standing.state) {
+      case "allowed":
+        return { state: "approved", use: [standing.use] }
+      case "open":
+        return { state: "asked", approval: standing.approval, ask: null }
+      case "denied": {
+        const reason = standing.approval.reason ? ` Their reason: ${standing.approval.reason}` : ""
+        return {
+          state: "refused",
+          text: `The owner said no to this call.${reason} Do not ask again; find another way, or say that it cannot be done.`,
+        }
+      }
+      case "expired":
+        return {
+          state: "refused",
+          text: "The owner did not answer in time. Say what you wanted to do; they can ask you again.",
+        }
+      case "too many":
+        return {
+          state: "refused",
+          text: "The owner was asked too often in this turn. Put all that is left to do into one approval_plan call, with the exact calls, or stop here and say what is left.",
+        }
+      case "new": {
+        const { approval, ...ask } = deps.approvals.ask(call)
+        return { state: "asked", approval, ask }
+      }
     }
   }
 
@@ -259,126 +323,27 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     }
   }
 
-  async function record(request: CallRequest, judged: Judged): Promise<CallOutcome> {
-    const messageId = newId("msg")
-    const labels = [...judged.labels]
-    const state: CallState = judged.state
-    const finished = { state, labels, source: judged.source, finishedAt: clock.iso() }
-    const callStatement = judged.started
-      ? db.orm.update(calls).set(finished).where(eq(calls.id, request.callId)).toSQL()
-      : db.orm
-          .insert(calls)
-          .values({ ...callRow(request), ...finished, effect: judged.effect })
-          .onConflictDoUpdate({ target: calls.id, set: finished })
-          .toSQL()
-    const message = db.orm
-      .insert(messages)
-      .values({
-        id: messageId,
-        sessionId: request.sessionId,
-        turnId: request.turnId,
-        agentId: request.agentId,
-        role: "tool",
-        text: judged.text.toWellFormed().replaceAll("\0", "\uFFFD"), // Postgres text holds neither
-        callId: request.callId,
-        labels,
-        source: judged.source,
-      })
-      .toSQL()
-    await writer.commit({
-      statements: [callStatement, message],
-      events: [
-        {
-          type: "tool.finished",
-          sessionId: request.sessionId,
-          turnId: request.turnId,
-          callId: request.callId,
-          tool: request.tool,
-          outcome: judged.state,
-          preview: preview(redact(judged.text)),
-          durationMs: judged.durationMs,
-          agentId: request.agentId,
-          labels,
-          source: judged.source,
-        },
-      ],
-      audit: [auditRow(request, judged)],
-    })
-    return {
-      callId: request.callId,
-      tool: request.tool,
-      state: judged.state,
-      text: judged.text,
-      labels,
-      source: judged.source,
-      messageId,
-    }
-  }
-
-  function callRow(request: CallRequest) {
-    return {
-      id: request.callId,
-      turnId: request.turnId,
-      sessionId: request.sessionId,
-      agentId: request.agentId,
-      principal: request.principal,
-      tool: request.tool,
-      arguments: request.arguments ?? null,
-      fingerprint: fingerprint(request),
-      labels: [...request.labels],
-      source: request.source,
-    }
-  }
-
-  function started(request: CallRequest): NewEvent {
-    return {
-      type: "tool.started",
-      sessionId: request.sessionId,
-      turnId: request.turnId,
-      callId: request.callId,
-      tool: request.tool,
-      preview: preview(redact(JSON.stringify(request.arguments) ?? "")),
-      agentId: request.agentId,
-      labels: [...request.labels],
-      source: request.source,
-    }
-  }
-
-  function auditRow(request: CallRequest, judged: Judged): NewAudit {
-    return {
-      agentId: request.agentId,
-      act: "tool.run",
-      principal: request.principal,
-      subject: request.tool,
-      outcome: judged.state,
-      sessionId: request.sessionId,
-      turnId: request.turnId,
-      argumentsHash: fingerprint(request),
-      preview: preview(redact(JSON.stringify(request.arguments) ?? "")),
-      verdicts: judged.verdicts,
-      durationMs: judged.durationMs,
-      bytesIn: Buffer.byteLength(judged.text),
-      labels: [...request.labels],
-      source: request.source,
-    }
-  }
-
   return {
-    async run(request) {
-      let judged: Judged
+    async run(given) {
+      let step: Awaited<ReturnType<typeof judgeAndExecute>>
       try {
-        judged = await judgeAndExecute(request)
+        step = await judgeAndExecute(given)
       } catch (error) {
         // A gate that breaks is a refusal; a database that is away is not ours to swallow.
         if (error instanceof AppError) throw error
-        log.error("A gate threw", { tool: request.tool, callId: request.callId, error })
-        judged = refusal(
-          "Refused: a check failed inside, so the call was not run. The log holds the details.",
-          { pipeline: "deny: a gate threw" },
-          "exec",
-        )
+        log.error("A gate threw", { tool: given.tool, callId: given.callId, error })
+        const text = "Refused: a check failed inside, so the call was not run. The log holds the details."
+        step = { request: given, judged: refusal(text, { pipeline: "deny: a gate threw" }, "exec") }
       }
-      return record(request, judged)
+      if ("judged" in step) return recorder.finished(step.request, step.judged)
+      const { approval, ask, verdicts } = step.asked
+      if (ask) await recorder.asked(given, { approval, ...ask, verdicts })
+      return {
+        state: "asked",
+        callId: given.callId,
+        tool: given.tool,
+        approval: { id: approval.id, question: approval.question },
+      }
     },
     onlyReads(request) {
       const card = registry.find(request.tool)
@@ -386,13 +351,14 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       return card !== undefined && shape?.ok === true && !hasEffect(card.effect(shape.value))
     },
     recordUnknown: (request) =>
-      record(request, {
+      recorder.finished(request, {
         state: "unknown",
         text: "The program ended while this call was running. Nobody knows whether it took effect, and it was not run again. Check what happened before you repeat it, and tell the owner.",
         labels: [],
         source: "host",
         verdicts: { restart: "unknown" },
         effect: registry.find(request.tool)?.effect(request.arguments) ?? "exec",
+        destination: "",
         durationMs: 0,
         started: true,
       }),

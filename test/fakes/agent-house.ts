@@ -3,6 +3,7 @@ import { createAgent } from "#core/agent/agent.ts"
 import { createInbox } from "#core/agent/inbox.ts"
 import { createLive } from "#core/agent/live.ts"
 import { noSkills } from "#core/agent/prompt.ts"
+import { resumeStatements } from "#core/agent/turn-rows.ts"
 import { createTurnKind } from "#core/agent/turn.ts"
 import { systemClock } from "#core/clock.ts"
 import type { Db } from "#core/db/db.ts"
@@ -11,10 +12,13 @@ import { createWriter } from "#core/db/writer.ts"
 import { createEventBus, type Event } from "#core/event.ts"
 import { noHooks } from "#core/hooks.ts"
 import type { PersonId, SessionId } from "#core/id.ts"
-import { createJobRunner } from "#core/jobs/runner.ts"
+import { createJobRunner, type JobRunner } from "#core/jobs/runner.ts"
 import type { Models } from "#core/llm/model.ts"
 import { silentLog } from "#core/log.ts"
+import { createApprovals } from "#core/safety/approvals.ts"
+import { createAuthoritySeal } from "#core/safety/authority.ts"
 import { createAuthorize, type ApprovalLevel } from "#core/safety/authorize.ts"
+import { createGrants } from "#core/safety/grants.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
 import { createSessionStore } from "#core/session/store.ts"
 import { createRegistry } from "#core/tools/registry.ts"
@@ -57,6 +61,19 @@ export async function agentHouse({
   const writer = createWriter({ db, publish: bus.publish })
   const sessions = createSessionStore({ db, writer, clock })
   const { registry, take } = createRegistry(tools)
+  const badSeals: string[] = []
+  const seal = createAuthoritySeal({ key: new Uint8Array(32).fill(7) })
+  const grants = createGrants({ db, clock, seal, onBadSeal: (what) => badSeals.push(what) })
+  const approvals = createApprovals({
+    db,
+    writer,
+    clock,
+    seal,
+    grants,
+    resume: ({ turnId, sessionId }) => ({ statements: resumeStatements(turnId), then: () => jobs.expect(sessionId) }),
+    redact: redactLeaks,
+    onBadSeal: (what) => badSeals.push(what),
+  })
   const pipeline = createPipeline({
     db,
     writer,
@@ -66,6 +83,8 @@ export async function agentHouse({
     registry,
     authorize: createAuthorize({ take }),
     level: () => level,
+    grants,
+    approvals,
     fetchFor: () => async () => {
       throw new Error("No network here")
     },
@@ -93,11 +112,13 @@ export async function agentHouse({
     settings: () => ({ agentName: "Test", timeZone: "UTC", maxIterations, turnTimeoutMs: 60_000 }),
     acting: (_actor, work) => work(),
     takeEgress: () => [],
+    closeApprovals: approvals.closeOf,
+    wake: () => jobs.wake(),
     compactNow: async () => false,
     compactSoon: () => {},
     redact: redactLeaks,
   })
-  const jobs = createJobRunner({
+  const jobs: JobRunner = createJobRunner({
     db,
     writer,
     clock,
@@ -139,6 +160,9 @@ export async function agentHouse({
     jobs,
     ownerId,
     faults,
+    approvals,
+    grants,
+    badSeals,
     /** Sends the owner's text and waits for the turn to end. */
     async say(text: string, more: { sessionId?: SessionId; mode?: "queue" | "steer" } = {}) {
       const received = await agent.receive({

@@ -14,9 +14,28 @@ await Promise.all(
     for (;;) {
       const number = (next += 1)
       await writer.commit({
-        statements: [{ sql: "insert into meta values ($1, $2)", params: [`${process.pid}-${number}`, "x".repeat(500)] }],
-        events: [{ type: "config.changed", keys: [`${process.pid}-${number}`], restartNeeded: false, agentId: "main", labels: [], source: "" }],
-        audit: [{ agentId: "main", act: "owner.change", principal: "owner", subject: `${process.pid}-${number}`, outcome: "done" }],
+        statements: [
+          { sql: "insert into meta values ($1, $2)", params: [`${process.pid}-${number}`, "x".repeat(500)] },
+        ],
+        events: [
+          {
+            type: "config.changed",
+            keys: [`${process.pid}-${number}`],
+            restartNeeded: false,
+            agentId: "main",
+            labels: [],
+            source: "",
+          },
+        ],
+        audit: [
+          {
+            agentId: "main",
+            act: "owner.change",
+            principal: "owner",
+            subject: `${process.pid}-${number}`,
+            outcome: "done",
+          },
+        ],
       })
       writeSync(1, `${process.pid}-${number}\n`)
     }

@@ -17,7 +17,8 @@ async function failureOf(work: Promise<unknown>): Promise<AppError> {
   throw error
 }
 
-const count = async (db: Db, key: string) => (await db.query({ sql: "select 1 from meta where key = $1", params: [key] })).length
+const count = async (db: Db, key: string) =>
+  (await db.query({ sql: "select 1 from meta where key = $1", params: [key] })).length
 
 describe.each(engines())("$name", ({ open }) => {
   let db: Db
@@ -30,7 +31,9 @@ describe.each(engines())("$name", ({ open }) => {
 
   test("gives drizzle the types of the schema", async () => {
     const id = newId("ses")
-    await db.orm.insert(sessions).values({ id, agentId: "main", channel: "api", peer: 'a"b\\c', labels: ["untrusted", "private"] })
+    await db.orm
+      .insert(sessions)
+      .values({ id, agentId: "main", channel: "api", peer: 'a"b\\c', labels: ["untrusted", "private"] })
     const [row] = await db.orm.select().from(sessions).where(eq(sessions.id, id))
     expect(row?.labels).toEqual(["untrusted", "private"])
     expect(row?.clearedTo).toBe(0)
@@ -44,17 +47,28 @@ describe.each(engines())("$name", ({ open }) => {
     expect(row?.labels).toEqual(["untrusted"])
   })
 
-  test.each([["text"], [123], ["123"], [{ a: [1, "ü", null] }], [true], [[]]])("stores the JSON value %j once encoded", async (value) => {
-    const id = newId("job")
-    const [row] = await db.orm.insert(jobs).values({ id, agentId: "main", kind: "t", state: "done", payload: { value } }).returning()
-    expect(row?.payload).toEqual({ value })
-    const [raw] = await db.query({ sql: "select payload -> 'value' as value, jsonb_typeof(payload) as type from jobs where id = $1", params: [id] })
-    expect(raw).toEqual({ value, type: "object" })
-  })
+  test.each([["text"], [123], ["123"], [{ a: [1, "ü", null] }], [true], [[]]])(
+    "stores the JSON value %j once encoded",
+    async (value) => {
+      const id = newId("job")
+      const [row] = await db.orm
+        .insert(jobs)
+        .values({ id, agentId: "main", kind: "t", state: "done", payload: { value } })
+        .returning()
+      expect(row?.payload).toEqual({ value })
+      const [raw] = await db.query({
+        sql: "select payload -> 'value' as value, jsonb_typeof(payload) as type from jobs where id = $1",
+        params: [id],
+      })
+      expect(raw).toEqual({ value, type: "object" })
+    },
+  )
 
   test("stores bytes as bytes", async () => {
     const bytes = new Uint8Array([0, 1, 92, 255])
-    await db.orm.insert(secrets).values({ name: newId("tok"), version: 1, keyId: "k", nonce: bytes, ciphertext: new Uint8Array() })
+    await db.orm
+      .insert(secrets)
+      .values({ name: newId("tok"), version: 1, keyId: "k", nonce: bytes, ciphertext: new Uint8Array() })
     const [row] = await db.orm.select().from(secrets)
     expect(row?.nonce).toEqual(bytes)
     expect(row?.ciphertext).toEqual(new Uint8Array())
@@ -146,8 +160,12 @@ describe.each(engines())("$name", ({ open }) => {
   })
 
   test("refuses the database inside a transaction instead of waiting for itself", async () => {
-    await expect(db.transaction(() => db.query({ sql: "select 1", params: [] }))).rejects.toThrow("inside a transaction")
-    await expect(db.transaction(() => db.batch([{ sql: "select 1", params: [] }]))).rejects.toThrow("inside a transaction")
+    await expect(db.transaction(() => db.query({ sql: "select 1", params: [] }))).rejects.toThrow(
+      "inside a transaction",
+    )
+    await expect(db.transaction(() => db.batch([{ sql: "select 1", params: [] }]))).rejects.toThrow(
+      "inside a transaction",
+    )
     await expect(db.transaction(() => db.orm.select().from(meta).execute())).rejects.toThrow("inside a transaction")
     await expect(db.transaction(() => db.transaction(async () => {}))).rejects.toThrow("inside a transaction")
     expect(await db.query({ sql: "select 1 as one", params: [] })).toEqual([{ one: 1 }])
@@ -178,11 +196,16 @@ describe.each(engines())("$name", ({ open }) => {
       Array.from({ length: 20 }, () =>
         db.transaction(async (tx) => {
           const [row] = await tx.query({ sql: "select value from meta where key = 'counter' for update", params: [] })
-          await tx.query({ sql: "update meta set value = $1 where key = 'counter'", params: [Number(row?.["value"]) + 1] })
+          await tx.query({
+            sql: "update meta set value = $1 where key = 'counter'",
+            params: [Number(row?.["value"]) + 1],
+          })
         }),
       ),
     )
-    expect(await db.query({ sql: "select value from meta where key = 'counter'", params: [] })).toEqual([{ value: "20" }])
+    expect(await db.query({ sql: "select value from meta where key = 'counter'", params: [] })).toEqual([
+      { value: "20" },
+    ])
   })
 
   test("tells listeners of notifications until they stop", async () => {
@@ -221,7 +244,10 @@ describe.each(engines())("$name", ({ open }) => {
       const direct = await failureOf(db.query({ sql: "insert into meta values ($1, '')", params: [text] }))
       const mapped = await failureOf(db.orm.insert(meta).values({ key: text, value: "" }).execute())
       const inJson = await failureOf(
-        db.orm.insert(jobs).values({ id: newId("job"), agentId: "main", kind: "t", state: "done", payload: { text } }).execute(),
+        db.orm
+          .insert(jobs)
+          .values({ id: newId("job"), agentId: "main", kind: "t", state: "done", payload: { text } })
+          .execute(),
       )
       expect([direct.code, mapped.code, inJson.code]).toEqual(["input.invalid", "input.invalid", "input.invalid"])
     }
@@ -232,13 +258,26 @@ describe.each(engines())("$name", ({ open }) => {
     const secret = "hunter2-in-a-parameter"
     const errors = await Promise.all([
       failureOf(db.query({ sql: "select $1::int", params: [secret] })),
-      failureOf(db.orm.select().from(meta).where(sql`${secret}::int = 1`).execute()),
-      failureOf(db.batch([{ sql: "insert into meta values ($1, '')", params: [secret] }, { sql: "insert into meta values ($1, '')", params: [secret] }])),
+      failureOf(
+        db.orm
+          .select()
+          .from(meta)
+          .where(sql`${secret}::int = 1`)
+          .execute(),
+      ),
+      failureOf(
+        db.batch([
+          { sql: "insert into meta values ($1, '')", params: [secret] },
+          { sql: "insert into meta values ($1, '')", params: [secret] },
+        ]),
+      ),
       failureOf(db.query({ sql: "select to_tsquery($1)", params: [`${secret} & &`] })),
       failureOf(db.transaction((tx) => tx.query({ sql: "select $1::jsonb", params: [`{${secret}`] }))),
     ])
     for (const error of errors) {
-      expect(`${error.message} ${String(error.cause)} ${JSON.stringify(error)} ${Bun.inspect(error)}`).not.toContain(secret)
+      expect(`${error.message} ${String(error.cause)} ${JSON.stringify(error)} ${Bun.inspect(error)}`).not.toContain(
+        secret,
+      )
     }
   })
 
@@ -246,22 +285,29 @@ describe.each(engines())("$name", ({ open }) => {
     const long = "ä😀".repeat(333_333)
     expect(await db.query({ sql: "select length($1) as n", params: [long] })).toEqual([{ n: 666_666 }])
     const list = Array.from({ length: 65_000 }, (_, index) => `$${index + 1}::text`).join(",")
-    const many = await db.query({ sql: `select cardinality(array[${list}]) as n`, params: Array.from({ length: 65_000 }, () => "x") })
+    const many = await db.query({
+      sql: `select cardinality(array[${list}]) as n`,
+      params: Array.from({ length: 65_000 }, () => "x"),
+    })
     expect(many).toEqual([{ n: 65_000 }])
   })
 
   test("expect_rows turns a lost fence into a conflict with its own words", async () => {
-    const update = "with done as (update meta set value = '' where key = 'there is none' returning 1) select expect_rows(count(*), 1, $1) from done"
+    const update =
+      "with done as (update meta set value = '' where key = 'there is none' returning 1) select expect_rows(count(*), 1, $1) from done"
     const error = await failureOf(db.query({ sql: update, params: ["the job has another holder"] }))
     expect(error.code).toBe("conflict")
     expect(error.message).toContain("the job has another holder")
   })
 
-  test.each(["update audit set outcome = 'x'", "delete from audit", "truncate audit"])("the audit log refuses: %s", async (statement) => {
-    const chained = `insert into audit select * from audit_chain('[{"at":"2026-01-01T00:00:00.000Z","agent_id":"main","act":"egress",
+  test.each(["update audit set outcome = 'x'", "delete from audit", "truncate audit"])(
+    "the audit log refuses: %s",
+    async (statement) => {
+      const chained = `insert into audit select * from audit_chain('[{"at":"2026-01-01T00:00:00.000Z","agent_id":"main","act":"egress",
       "principal":"p","subject":"s","outcome":"done","arguments_hash":"","preview":"","verdicts":{},"destination":"","secret_names":[],
       "bytes_out":0,"bytes_in":0,"duration_ms":0,"labels":[],"source":""}]')`
-    await db.query({ sql: chained, params: [] })
-    expect(faultOf(await failureOf(db.query({ sql: statement, params: [] })))?.sqlState).toBe("42501")
-  })
+      await db.query({ sql: chained, params: [] })
+      expect(faultOf(await failureOf(db.query({ sql: statement, params: [] })))?.sqlState).toBe("42501")
+    },
+  )
 })

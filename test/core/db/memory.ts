@@ -34,7 +34,9 @@ export type ServerDatabase = { name: string; url: string; drop(): Promise<void> 
 
 /** A new, empty database on the test server. */
 export async function createServerDatabase(serverUrl: string): Promise<ServerDatabase> {
-  const name = `test_${randomToken(9).replaceAll(/[^a-z0-9]/gi, "").toLowerCase()}_${process.pid}`
+  const name = `test_${randomToken(9)
+    .replaceAll(/[^a-z0-9]/gi, "")
+    .toLowerCase()}_${process.pid}`
   await atServer(serverUrl, `create database ${name}`)
   const url = new URL(serverUrl)
   url.pathname = `/${name}`
@@ -52,7 +54,12 @@ export function engines(): Engine[] {
       name: "postgres",
       async open() {
         const { url, drop } = await createServerDatabase(serverUrl)
-        const db = await openDb({ config: { kind: "postgres", url, poolSize: 5 }, clock: systemClock, onWarning: () => {}, loadSnapshot })
+        const db = await openDb({
+          config: { kind: "postgres", url, poolSize: 5 },
+          clock: systemClock,
+          onWarning: () => {},
+          loadSnapshot,
+        })
         return {
           ...db,
           async close() {

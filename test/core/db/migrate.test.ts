@@ -24,7 +24,9 @@ describe.each(engines())("$name", ({ open }) => {
         sql: "select table_name, column_name, is_nullable from information_schema.columns where table_schema = 'public'",
         params: [],
       })
-      const found = new Set(rows.map((row) => `${row["table_name"]}.${row["column_name"]} ${row["is_nullable"] === "YES"}`))
+      const found = new Set(
+        rows.map((row) => `${row["table_name"]}.${row["column_name"]} ${row["is_nullable"] === "YES"}`),
+      )
       const tables = Object.values(schema).filter((each) => each instanceof PgTable)
       expect(tables.length).toBeGreaterThan(15)
       for (const table of tables) {
@@ -54,7 +56,11 @@ describe.each(engines())("$name", ({ open }) => {
 })
 
 const steps: Migration[] = [
-  { name: "0000_first", needs: "nothing", sql: "create table a (n int);\n--> statement-breakpoint\ninsert into a values (1);" },
+  {
+    name: "0000_first",
+    needs: "nothing",
+    sql: "create table a (n int);\n--> statement-breakpoint\ninsert into a values (1);",
+  },
   { name: "0001_second", needs: "nothing", sql: "insert into a values (2);" },
 ]
 
@@ -78,9 +84,14 @@ describe("a list of migrations", () => {
   })
 
   test("is refused when a text was edited after it ran", async () => {
-    const edited = [steps[0], { name: "0001_second", needs: "nothing", sql: "insert into a values (3);" }].filter((each) => each !== undefined)
+    const edited = [steps[0], { name: "0001_second", needs: "nothing", sql: "insert into a values (3);" }].filter(
+      (each) => each !== undefined,
+    )
     const failed = migrate({ driver, migrations: edited as Migration[] }) // literals of the type, widened by the array
-    await expect(failed).rejects.toMatchObject({ code: "db.migration_changed", message: expect.stringContaining("0001_second") })
+    await expect(failed).rejects.toMatchObject({
+      code: "db.migration_changed",
+      message: expect.stringContaining("0001_second"),
+    })
   })
 
   test("is refused when the database knows more than this build", async () => {
@@ -92,7 +103,9 @@ describe("a list of migrations", () => {
     const [first, second] = steps
     if (!first || !second) throw new Error("two steps are needed")
     const slipped: Migration = { name: "0000_zero", needs: "nothing", sql: "select 1" }
-    await expect(migrate({ driver, migrations: [first, slipped, second] })).rejects.toMatchObject({ code: "db.migration_changed" })
+    await expect(migrate({ driver, migrations: [first, slipped, second] })).rejects.toMatchObject({
+      code: "db.migration_changed",
+    })
   })
 
   test("leaves nothing behind when one of its statements fails", async () => {
@@ -127,9 +140,14 @@ describe.skipIf(testServerUrl === undefined)("on a server", () => {
 
   test("four processes at once apply everything once", async () => {
     const child = () =>
-      Bun.spawn([process.execPath, "run", `${import.meta.dir}/migrating-child.ts`, database.url], { stdout: "pipe", stderr: "pipe" })
+      Bun.spawn([process.execPath, "run", `${import.meta.dir}/migrating-child.ts`, database.url], {
+        stdout: "pipe",
+        stderr: "pipe",
+      })
     const children = Array.from({ length: 4 }, child)
-    const outputs = await Promise.all(children.map(async (each) => `${await each.stdout.text()}${await each.stderr.text()}`))
+    const outputs = await Promise.all(
+      children.map(async (each) => `${await each.stdout.text()}${await each.stderr.text()}`),
+    )
     expect(outputs).toEqual(Array.from({ length: 4 }, () => "migrated\n"))
     const applied = await withDriver(database.url, (driver) => ask(driver, "select name from migrations"))
     expect(applied.map((row) => row["name"]).toSorted()).toEqual(migrations.map(({ name }) => name).toSorted())

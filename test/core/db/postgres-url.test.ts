@@ -26,7 +26,11 @@ describe("a database URL", () => {
 
   test("may name a socket folder, with an empty host too", () => {
     const socketPath = "/var/run/postgresql/.s.PGSQL.5433"
-    expect(read("postgres://me@/db?host=/var/run/postgresql&port=5433")).toMatchObject({ socketPath, ssl: false, database: "db" })
+    expect(read("postgres://me@/db?host=/var/run/postgresql&port=5433")).toMatchObject({
+      socketPath,
+      ssl: false,
+      database: "db",
+    })
     expect(read("postgres://me:pw@%2Fvar%2Frun%2Fpostgresql:5433/db")).toMatchObject({ socketPath, user: "me" })
   })
 
@@ -48,8 +52,13 @@ describe("a database URL", () => {
     try {
       const caFile = join(folder, "ca.pem")
       writeFileSync(caFile, authority)
-      expect(read(`postgres://me@h/db?sslmode=require&sslrootcert=${caFile}`).ssl).toMatchObject({ rejectUnauthorized: true, ca: authority })
-      expect(readPostgresUrl({ url: "postgres://me@h/db?sslmode=verify-full", caFile }).ssl).toMatchObject({ ca: authority })
+      expect(read(`postgres://me@h/db?sslmode=require&sslrootcert=${caFile}`).ssl).toMatchObject({
+        rejectUnauthorized: true,
+        ca: authority,
+      })
+      expect(readPostgresUrl({ url: "postgres://me@h/db?sslmode=verify-full", caFile }).ssl).toMatchObject({
+        ca: authority,
+      })
     } finally {
       rmSync(folder, { recursive: true })
     }
@@ -69,7 +78,11 @@ describe("a database URL", () => {
   })
 
   test("is never quoted in a refusal, for it may hold a password", () => {
-    for (const url of ["postgres://me:hunter2@h:99999/db", "postgres://me:hunter2@h/db?port=x", "mysql://me:hunter2@h/db"]) {
+    for (const url of [
+      "postgres://me:hunter2@h:99999/db",
+      "postgres://me:hunter2@h/db?port=x",
+      "mysql://me:hunter2@h/db",
+    ]) {
       try {
         read(url)
         expect.unreachable()

@@ -21,7 +21,9 @@ describe("encoding", () => {
   })
 
   test("quotes what has a meaning inside an array", () => {
-    expect(encode(["a", 'b"c', "d\\e", "f,g", "{}", null, ["NULL"]])).toBe('{"a","b\\"c","d\\\\e","f,g","{}",NULL,{"NULL"}}')
+    expect(encode(["a", 'b"c', "d\\e", "f,g", "{}", null, ["NULL"]])).toBe(
+      '{"a","b\\"c","d\\\\e","f,g","{}",NULL,{"NULL"}}',
+    )
   })
 
   test.each([
@@ -85,6 +87,8 @@ describe("decoding", () => {
   })
 
   test("leaves JSON to drizzle as text, so that it is parsed once", () => {
-    expect(decodeArrays({ columns: [{ name: "j", type: 3802 }], rows: [['"123"']], tag: "SELECT 1" })).toEqual([['"123"']])
+    expect(decodeArrays({ columns: [{ name: "j", type: 3802 }], rows: [['"123"']], tag: "SELECT 1" })).toEqual([
+      ['"123"'],
+    ])
   })
 })

@@ -1,0 +1,180 @@
+/** The record of a tool call: its row, the message that holds its result, the events, and the audit row with every gate's verdict. */
+import { eq } from "drizzle-orm"
+import type { Clock } from "../clock.ts"
+import type { Db, Statement, Writer } from "../db/db.ts"
+import { calls, messages, type NewAudit } from "../db/schema.ts"
+import { preview, type LabelName, type NewEvent, type ToolEnd } from "../event.ts"
+import { newId } from "../id.ts"
+import type { Approval } from "../safety/approvals.ts"
+import { hasEffect, type Effect } from "../safety/capability.ts"
+import { fingerprint } from "../safety/fingerprint.ts"
+import type { CallOutcome, CallRequest } from "./run.ts"
+
+/** What became of a call, before it is on record. */
+export type Judged = {
+  state: ToolEnd
+  text: string
+  labels: readonly LabelName[]
+  source: string
+  verdicts: Record<string, string>
+  effect: Effect
+  /** Exact places that the call reaches, as the gates saw them. */
+  destination: string
+  durationMs: number
+  /** Its row is there already, as `started`. */
+  started: boolean
+}
+
+export type Recorder = {
+  /** Puts a call on record before it runs. `with`: what must be true, or become true, in the same moment. */
+  started(request: CallRequest, call: { effect: Effect; with: readonly Statement[] }): Promise<void>
+  finished(request: CallRequest, judged: Judged): Promise<CallOutcome>
+  /** The owner was asked; the call waits. */
+  asked(
+    request: CallRequest,
+    ask: { approval: Approval; statement: Statement; event: NewEvent; verdicts: Record<string, string> },
+  ): Promise<void>
+}
+
+export function createRecorder({
+  db,
+  writer,
+  clock,
+  redact,
+}: {
+  db: Db
+  writer: Writer
+  clock: Clock
+  redact: (text: string) => string
+}): Recorder {
+  async function finished(request: CallRequest, judged: Judged): Promise<CallOutcome> {
+    const messageId = newId("msg")
+    const labels = [...judged.labels]
+    const { state } = judged
+    const finished = { state, labels, source: judged.source, finishedAt: clock.iso() }
+    const callStatement = judged.started
+      ? db.orm.update(calls).set(finished).where(eq(calls.id, request.callId)).toSQL()
+      : db.orm
+          .insert(calls)
+          .values({ ...callRow(request), ...finished, effect: judged.effect })
+          .onConflictDoUpdate({ target: calls.id, set: finished })
+          .toSQL()
+    const message = db.orm
+      .insert(messages)
+      .values({
+        id: messageId,
+        sessionId: request.sessionId,
+        turnId: request.turnId,
+        agentId: request.agentId,
+        role: "tool",
+        text: judged.text.toWellFormed().replaceAll("\0", "\uFFFD"), // Postgres text holds neither
+        callId: request.callId,
+        labels,
+        source: judged.source,
+      })
+      .toSQL()
+    await writer.commit({
+      statements: [callStatement, message],
+      events: [
+        {
+          type: "tool.finished",
+          sessionId: request.sessionId,
+          turnId: request.turnId,
+          callId: request.callId,
+          tool: request.tool,
+          outcome: judged.state,
+          preview: preview(redact(judged.text)),
+          durationMs: judged.durationMs,
+          agentId: request.agentId,
+          labels,
+          source: judged.source,
+        },
+      ],
+      audit: [
+        {
+          ...auditOf(request, judged),
+          outcome: judged.state,
+          durationMs: judged.durationMs,
+          bytesIn: Buffer.byteLength(judged.text),
+        },
+      ],
+    })
+    return {
+      callId: request.callId,
+      tool: request.tool,
+      state: judged.state,
+      text: judged.text,
+      labels,
+      source: judged.source,
+      messageId,
+    }
+  }
+
+  function callRow(request: CallRequest) {
+    return {
+      id: request.callId,
+      turnId: request.turnId,
+      sessionId: request.sessionId,
+      agentId: request.agentId,
+      principal: request.principal,
+      tool: request.tool,
+      arguments: request.arguments ?? null,
+      fingerprint: fingerprint(request),
+      labels: [...request.labels],
+      source: request.source,
+    }
+  }
+
+  function startedEvent(request: CallRequest): NewEvent {
+    return {
+      type: "tool.started",
+      sessionId: request.sessionId,
+      turnId: request.turnId,
+      callId: request.callId,
+      tool: request.tool,
+      preview: preview(redact(JSON.stringify(request.arguments) ?? "")),
+      agentId: request.agentId,
+      labels: [...request.labels],
+      source: request.source,
+    }
+  }
+
+  function auditOf(
+    request: CallRequest,
+    { verdicts, destination }: Pick<Judged, "verdicts" | "destination">,
+  ): Omit<NewAudit, "outcome"> {
+    return {
+      agentId: request.agentId,
+      act: "tool.run",
+      principal: request.principal,
+      subject: request.tool,
+      sessionId: request.sessionId,
+      turnId: request.turnId,
+      argumentsHash: fingerprint(request),
+      preview: preview(redact(JSON.stringify(request.arguments) ?? "")),
+      verdicts,
+      destination: preview(destination),
+      labels: [...request.labels],
+      source: request.source,
+    }
+  }
+
+  return {
+    async started(request, { effect, with: more }) {
+      const insert = db.orm.insert(calls).values({ ...callRow(request), effect, state: "started" })
+      await writer.commit({
+        // Whoever comes second with an effect fails here, before it happens twice; a read may be done again.
+        statements: [(hasEffect(effect) ? insert : insert.onConflictDoNothing()).toSQL(), ...more],
+        events: [startedEvent(request)],
+      })
+    },
+    finished,
+    async asked(request, { approval, statement, event, verdicts }) {
+      await writer.commit({
+        statements: [statement],
+        events: [event],
+        audit: [{ ...auditOf(request, { verdicts, destination: approval.destination }), outcome: "asked" }],
+      })
+    },
+  }
+}
