@@ -14,6 +14,7 @@ import type { Clock } from "#core/clock.ts"
 import { describeConfig, configSchema, type Config, type LoadConfigOptions, type LoadedConfig } from "#core/config.ts"
 import { setConfigValue, unsetConfigValue } from "#core/config-edit.ts"
 import { watchConfig } from "#core/config-watch.ts"
+import { finishReplacement } from "#core/db/backup-swap.ts"
 import { lastSeq, readEvents } from "#core/db/events.ts"
 import { openDb } from "#core/db/open.ts"
 import { loadSnapshot } from "#core/db/snapshot.ts"
@@ -35,8 +36,11 @@ import { createAuthorize } from "#core/safety/authorize.ts"
 import { createEgress, defaultLimits, systemNetwork } from "#core/safety/egress.ts"
 import { createGrants } from "#core/safety/grants.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
+import { createRedactor } from "#core/safety/redactor.ts"
+import { resealAuthority } from "#core/safety/reseal.ts"
 import { systemKeychain } from "#core/secrets/keychain.ts"
 import { ENVIRONMENT_NAME, openMasterKey } from "#core/secrets/master-key.ts"
+import { createVault } from "#core/secrets/vault.ts"
 import { createSessionStore } from "#core/session/store.ts"
 import { sessionTools } from "#core/session/tools.ts"
 import { fileReadTools } from "#core/tools/file-read.ts"
@@ -46,8 +50,10 @@ import { timeTools } from "#core/tools/time.ts"
 import { createGateway, type Gateway } from "#gateway/server.ts"
 import { createCompaction } from "./lib/compaction.ts"
 import { databaseOf, leaseOwnerOf, limitsOf, llmSettingsOf, projectOf, timeZoneOf } from "./lib/from-config.ts"
-import { type Actor, cleanse, egressAudit, modelFetch, scans, toolFetch } from "./lib/outbound.ts"
+import { type Actor, cleanseWith, egressAudit, modelFetch, scans, toolFetch } from "./lib/outbound.ts"
+import { createBackups } from "./lib/backups.ts"
 import { createHealth } from "./lib/health.ts"
+import { secretValuesOf } from "./lib/secret-values.ts"
 import { version } from "./lib/version.ts"
 
 export type AppDeps = {
@@ -79,21 +85,22 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
   const timeZone = () => timeZoneOf(config)
   const bus = createEventBus({ onListenerError: (error) => log.error("A listener of events threw", { error }) })
 
+  const database = databaseOf(config, home)
+  if (holdsHome && database.kind === "embedded") finishReplacement(database.dir)
   const db = await openDb({
-    config: databaseOf(config, home),
+    config: database,
     clock,
     onWarning: (warning) => log.warn(warning.message, { hint: warning.hint }),
     loadSnapshot,
   })
   try {
     const writer = createWriter({ db, publish: bus.publish, clock })
-    const masterKey = await openMasterKey({
-      db,
-      clock,
-      home,
-      keychain: systemKeychain({ place: home.root, clock }),
-      environment: loaded.environment.get(ENVIRONMENT_NAME),
-    })
+    const keychain = systemKeychain({ place: home.root, clock })
+    const environment = loaded.environment.get(ENVIRONMENT_NAME)
+    const masterKey = await openMasterKey({ db, clock, home, keychain, environment })
+    const vault = await createVault({ db, writer, clock, log, home, keychain, key: masterKey, reseal: [resealAuthority] })
+    const redact = createRedactor({ leaks: redactLeaks, secretValues: secretValuesOf(vault, loaded.environment) })
+    log.setRedact(redact)
     const auditBuffer = createAuditBuffer({ writer, clock, log })
 
     // Who acts, for the record of what a model call sends out: the turn that is running, where there is one.
@@ -102,18 +109,21 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       ...systemNetwork,
       ...scans,
       clock,
-      onRequest: (record) => auditBuffer.add(egressAudit(record)),
+      onRequest: (record) => {
+        auditBuffer.add(egressAudit(record))
+        vault.noteUse(record.secretNames)
+      },
       limits: defaultLimits,
     })
 
     const settings = () => llmSettingsOf(config)
     const models = createModels({
       settings,
-      keyFor: createKeyFor({ settings, lookup: (name) => loaded.environment.get(name) ?? null }),
+      keyFor: createKeyFor({ settings, lookup: (name) => loaded.environment.get(name) || vault.value(name) }),
       fetchFor: modelFetch({ egress, acting, config: () => config }),
       clock,
       jitter: randomShare,
-      redact: redactLeaks,
+      redact,
       onFailure: (failure) => log.warn("A model failed", { ...failure }),
       waits: null,
     })
@@ -128,7 +138,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       ...sessionTools({ db }),
       ...(project ? fileReadTools({ project }) : []),
     ])
-    const seal = createAuthoritySeal({ key: masterKey.derive("authority") })
+    const seal = createAuthoritySeal({ key: () => vault.masterKey().derive("authority") })
     const onBadSeal = (what: string) =>
       log.error("A row of authority was changed by someone else and counts for nothing", { what })
     const grants = createGrants({ db, clock, seal, onBadSeal })
@@ -139,7 +149,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       seal,
       grants,
       resume: ({ turnId, sessionId }) => ({ statements: resumeStatements(turnId), then: () => jobs.expect(sessionId) }),
-      redact: redactLeaks,
+      redact,
       onBadSeal,
     })
     const pipeline = createPipeline({
@@ -154,8 +164,8 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       grants,
       approvals,
       fetchFor: toolFetch(egress),
-      cleanse,
-      redact: redactLeaks,
+      cleanse: cleanseWith(redact),
+      redact,
     })
 
     const directory = createDirectory({ db, clock })
@@ -199,7 +209,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       wake: () => jobs.wake(),
       compactNow: compaction.now,
       compactSoon: compaction.soon,
-      redact: redactLeaks,
+      redact,
     })
     const jobs: JobRunner = createJobRunner({
       db,
@@ -217,7 +227,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       live,
       agent: directory.agent,
       defaultModel: () => models.defaultId,
-      redact: redactLeaks,
+      redact,
     })
     const command = createCommands({
       store: sessions,
@@ -252,6 +262,8 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
           await writer.commit({ statements: [usage.row(call)], audit: [] })
         },
       },
+      secrets: vault,
+      backups: createBackups({ db, writer, clock, home, masterKey: vault.masterKey }),
       config: {
         list: () => describeConfig(config),
         schema: configSchema,
@@ -317,6 +329,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
         await gateway.close()
         egress.close()
         await auditBuffer.flush()
+        await vault.close()
         await writer.drain()
         await db.close()
       },

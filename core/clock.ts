@@ -39,3 +39,8 @@ export const systemClock: Clock = {
     })
   },
 }
+
+/** Resolves in the next turn of the event loop: what happened meanwhile is heard first, and no time passes. */
+export function nextTurn(): Promise<void> {
+  return Bun.sleep(0)
+}

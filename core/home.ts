@@ -111,6 +111,7 @@ const reasons: Readonly<Record<string, string>> = {
   EPERM: "permission denied",
   EROFS: "the file system is read-only",
   ENOSPC: "the disk is full",
+  SQLITE_FULL: "the disk is full",
   EDQUOT: "the disk quota is used up",
   ENOTDIR: "a part of the path is a file",
   EEXIST: "a file of that name is in the way",

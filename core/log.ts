@@ -23,6 +23,8 @@ export type Log = {
 export type RootLog = Log & {
   setLevel(level: LogLevel): void
   setLimits(limits: { maxBytes: number; files: number }): void
+  /** From now on: what is known of secrets grows after the log has begun. */
+  setRedact(redact: (text: string) => string): void
   /** Resolves when everything logged so far is in the file, or counted as lost. */
   flush(): Promise<void>
   close(): Promise<void>
@@ -48,9 +50,10 @@ const ranks: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, 
 /** Lines that come within this time go to the disk in one write; at a crash at most these are lost. Errors do not wait. */
 const FLUSH_AFTER_MS = 100
 
-export function createLog({ dir, level, redact, clock, maxBytes, files, mirror }: LogDeps): RootLog {
+export function createLog({ dir, level, clock, maxBytes, files, mirror, ...deps }: LogDeps): RootLog {
+  let { redact } = deps
   const file = createLogFile({ dir, maxBytes, files, lossLine })
-  const makeLine = createLogLine(redact)
+  const makeLine = createLogLine((text) => redact(text))
   let lowest = ranks[level]
   let cancelFlush: Cancel | null = null
   const flushOnExit = () => file.flushSync()
@@ -101,6 +104,9 @@ export function createLog({ dir, level, redact, clock, maxBytes, files, mirror }
       lowest = ranks[next]
     },
     setLimits: (limits) => file.setLimits(limits),
+    setRedact(next) {
+      redact = next
+    },
     flush: flushNow,
     async close() {
       await flushNow()

@@ -1,10 +1,12 @@
 /** All routes as one Elysia app. It routes and types; who may call, bodies, errors and headers are the server's, around it. */
 import { Elysia } from "elysia"
 import { AppError } from "#core/errors.ts"
+import { backupRoutes } from "./api/backups.ts"
 import { configRoutes } from "./api/config.ts"
 import { eventRoutes } from "./api/events.ts"
 import { memoryRoutes } from "./api/memory.ts"
 import { modelRoutes } from "./api/models.ts"
+import { secretRoutes } from "./api/secrets.ts"
 import { sessionRoutes } from "./api/sessions.ts"
 import { statusRoutes } from "./api/status.ts"
 import { turnRoutes } from "./api/turns.ts"
@@ -45,6 +47,8 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(usageRoutes(deps))
       .use(modelRoutes(deps, calls))
       .use(configRoutes(deps))
+      .use(secretRoutes(deps))
+      .use(backupRoutes(deps, calls))
       .use(openAiRoutes(deps, calls))
   )
 }

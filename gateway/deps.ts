@@ -3,12 +3,14 @@ import type { Agent } from "#core/agent/agent.ts"
 import type { Clock } from "#core/clock.ts"
 import type { ConfigEntry } from "#core/config.ts"
 import type { ConfigChange } from "#core/config-edit.ts"
+import type { BackupProgress, BackupResult } from "#core/db/backup.ts"
 import type { EventBus, StoredEvent } from "#core/event.ts"
 import type { PersonId, SessionId, TurnId } from "#core/id.ts"
 import type { ModelId, ModelUsage, Models } from "#core/llm/model.ts"
 import type { UsageGroup, UsageQuery } from "#core/llm/usage.ts"
 import type { Log } from "#core/log.ts"
 import type { Memory } from "#core/memory/memory.ts"
+import type { Vault } from "#core/secrets/vault.ts"
 import type { SessionStore } from "#core/session/session.ts"
 import type { ToolCard } from "#core/tools/registry.ts"
 import type { ClientPolicy, FindToken } from "./auth.ts"
@@ -58,6 +60,15 @@ export type ServiceStatus = {
   turns: { running: number; queued: number; suspended: number }
 }
 
+export type BackupFace = {
+  /** Those in the home's backups folder. */
+  list(): Promise<{ path: string; bytes: number; createdAt: string; version: string }[]>
+  /** How far the one that is being made is; null where none is. */
+  running(): BackupProgress | null
+  /** Throws `backup.passphrase_weak`, `backup.exists`, `conflict`. */
+  create(request: { passphrase: string; output: string | null; signal: AbortSignal }): Promise<BackupResult>
+}
+
 export type GatewayDeps = {
   sessions: SessionStore
   agent: Agent
@@ -71,6 +82,8 @@ export type GatewayDeps = {
   memory: Memory
   usage: UsageFace
   config: ConfigFace
+  secrets: Pick<Vault, "list" | "set" | "delete" | "rotateMaster">
+  backups: BackupFace
   tools: () => ToolCard[]
   /** Names of the agents, `main` first. */
   agents: () => Promise<string[]>

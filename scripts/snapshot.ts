@@ -6,9 +6,9 @@
  */
 import { mkdirSync, renameSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { systemClock } from "../core/clock.ts"
-import { migratedImage } from "../core/db/open.ts"
-import { openSnapshot, SNAPSHOT_FILE, sealSnapshot } from "../core/db/snapshot.ts"
+import { systemClock } from "#core/clock.ts"
+import { migratedImage } from "#core/db/open.ts"
+import { openSnapshot, SNAPSHOT_FILE, sealSnapshot } from "#core/db/snapshot.ts"
 
 /** Does nothing when `outFile` fits already. Returns the size in bytes. */
 export async function buildSnapshot(outFile: string): Promise<number> {

@@ -49,6 +49,10 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
   const at = client.api.sessions({ id: session.id })
   const over = new AbortController()
   let sent: Sent[] = []
+  /** What was told by `/steer` and is shown already, as events call it. */
+  let steered: string[] = []
+  /** Turns that began: the answer to the message that started one may come after all of it. */
+  const begun = new Set<TurnId>()
   let run: Run | null = null
   let isLost = false
 
@@ -57,6 +61,7 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
 
   function begin(turnId: TurnId, { startedMs }: { startedMs: number | null }) {
     run = { turnId, startedMs, stepText: "" }
+    begun.add(turnId)
     for (const message of sent) if (message.turnId === turnId && !message.shown) view.person(message.text)
     sent = sent.filter((message) => message.turnId !== turnId)
     showQueue()
@@ -66,10 +71,9 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
   /** Whose message this is: one of ours by what the service says of it, else somebody's at another terminal or page. */
   function onReceived({ turnId, preview: told }: Event & { type: "message.received" }) {
     const own = sent.find(
-      (message) =>
-        message.turnId === turnId || (message.turnId === null && preview(redactLeaks(message.text)) === told),
+      (message) => message.turnId === turnId || (message.turnId === null && previewOf(message.text) === told),
     )
-    if (own && isRunning(turnId)) sent = sent.filter((message) => message !== own)
+    if (steered.includes(told)) steered = steered.filter((text) => text !== told)
     else if (own) own.turnId = turnId
     else if (isRunning(turnId)) view.note(`Said meanwhile: ${told}`)
     else sent.push({ text: told, turnId, shown: false, own: false })
@@ -162,20 +166,22 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
 
   async function send(text: string): Promise<void> {
     const command = parseCommand(text)
-    const said = command?.name === "steer" ? command.argument : text
-    const message: Sent = { text: said, turnId: null, shown: isIdle() || command !== null, own: true }
+    const message: Sent = { text, turnId: null, shown: isIdle() || command !== null, own: true }
     if (message.shown) view.person(text)
-    if (!command || command.name === "steer") sent.push(message)
+    if (!command) sent.push(message)
+    else if (command.name === "steer") steered.push(previewOf(command.argument))
     showQueue()
     if (message.shown && !command) view.running("Sending")
     try {
       const answer = await at.messages.post({ body: { content: text, ...(model ? { model } : {}) } })
       if ("command" in answer) {
         const reply = answer.command
-        sent = sent.filter((one) => one !== message || one.turnId !== null)
         view.say(reply.text)
         if (reply.sessionId !== null && reply.sessionId !== session.id) onMove(reply.sessionId)
-      } else if (message.turnId === null) message.turnId = (answer as Received).turnId // without `wait` the route answers with nothing else
+      } else if (message.turnId === null) {
+        message.turnId = (answer as Received).turnId // without `wait` the route answers with nothing else
+        if (begun.has(message.turnId)) sent = sent.filter((one) => one !== message)
+      }
     } catch (error) {
       if (over.signal.aborted) return
       sent = sent.filter((one) => one !== message)
@@ -213,6 +219,11 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
     },
     close: () => over.abort(),
   }
+}
+
+/** A message as its event tells of it. */
+function previewOf(text: string): string {
+  return preview(redactLeaks(text))
 }
 
 /** Only an AppError's message may be shown. */

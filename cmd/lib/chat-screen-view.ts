@@ -190,7 +190,8 @@ export function createScreenView({ screen, editor, style, colours, clock }: Deps
         .map((line) => (line.startsWith(PROMPT) ? style.cyan(PROMPT) + line.slice(PROMPT.length) : line))
       const below = bottom(size).slice(-Math.max(0, size.rows - 2 - inputRows))
       const roomAbove = Math.max(0, size.rows - 2 - inputRows - below.length)
-      const upper = roomAbove === 0 ? [] : middle(size).slice(-roomAbove)
+      const whole = roomAbove === 0 ? [] : middle(size)
+      const upper = whole.length > roomAbove ? [style.dim("…"), ...whole.slice(whole.length - roomAbove + 1)] : whole
       const blank = above === "nothing" ? [] : [""]
       const lines = [...upper, ...blank, ...below, ...typed]
       return { lines, row: lines.length - inputRows + input.row - from, column: input.column }

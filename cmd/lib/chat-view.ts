@@ -90,9 +90,16 @@ export function spokenLines(text: string, width: number): string[] {
 
 export const PROMPT = "> "
 
+/** Lines of a message that are shown again: who sent more of them has them, and scrolls past them each time. */
+const MAX_SAID_LINES = 20
+
 /** What a person said, behind the prompt they said it at. */
 export function personLines(text: string, { width, style }: { width: number; style: Style }): string[] {
-  return plainLines(text.trimEnd(), Math.max(8, width - PROMPT.length)).map(
-    (line, at) => style.cyan(at === 0 ? PROMPT : " ".repeat(PROMPT.length)) + style.bold(line),
-  )
+  const lines = plainLines(text.trimEnd(), Math.max(8, width - PROMPT.length))
+  const kept = lines.length > MAX_SAID_LINES + 1 ? lines.slice(0, MAX_SAID_LINES) : lines
+  const indent = " ".repeat(PROMPT.length)
+  return [
+    ...kept.map((line, at) => style.cyan(at === 0 ? PROMPT : indent) + style.bold(line)),
+    ...(kept.length < lines.length ? [style.dim(`${indent}… and ${lines.length - kept.length} more lines`)] : []),
+  ]
 }

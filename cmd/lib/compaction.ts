@@ -104,6 +104,7 @@ export function createCompaction({ sessions, models, usage, log, jobs, ...deps }
     },
     async dropped(job) {
       underWay.delete(job.payload["sessionId"] as SessionId)
+      return { statements: [] }
     },
   }
 

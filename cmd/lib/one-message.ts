@@ -74,7 +74,7 @@ export async function sendOneMessage({
         usage: turn.usage,
       },
       show: () => {
-        if (!stream) ui.content(turn.text)
+        if (!stream) ui.piece(turn.text)
         ui.print()
       },
       status: turn.state === "finished" ? exitStatus.done : signal.aborted ? exitStatus.interrupted : exitStatus.failed,
@@ -136,7 +136,7 @@ async function showUntilEnd(
 ): Promise<void> {
   for (let next = await first; !next.done; next = await rest.next()) {
     const event = next.value
-    if (event.type === "turn.delta" && event.turnId === turnId && event.kind === "text") ui.content(event.text)
+    if (event.type === "turn.delta" && event.turnId === turnId && event.kind === "text") ui.piece(event.text)
     if ((event.type === "turn.finished" || event.type === "turn.suspended") && event.turnId === turnId) return
   }
 }

@@ -11,7 +11,6 @@ import { findLeaks } from "#core/safety/leaks.ts"
 import { hasEffect } from "#core/safety/capability.ts"
 import { judgeInjection } from "#core/safety/injection.ts"
 import { isUntrusted } from "#core/safety/labels.ts"
-import { redactLeaks } from "#core/safety/leaks.ts"
 import type { Cleansed, PipelineDeps } from "#core/tools/run.ts"
 
 /** The turn in whose name a model is called. */
@@ -121,8 +120,11 @@ export function egressAudit(record: EgressRecord): NewAudit {
 }
 
 /** What comes back from a tool: secrets are redacted, and what looks like instructions is untrusted whatever it said of itself. */
-export function cleanse(text: string, labels: readonly LabelName[]): Cleansed {
-  const clean = redactLeaks(text)
+export function cleanseWith(redact: (text: string) => string) {
+  return (text: string, labels: readonly LabelName[]): Cleansed => cleanse(redact(text), { text, labels })
+}
+
+function cleanse(clean: string, { text, labels }: { text: string; labels: readonly LabelName[] }): Cleansed {
   const injection = judgeInjection(clean)
   const marked: LabelName[] =
     injection.verdict === "clean" || isUntrusted(labels)

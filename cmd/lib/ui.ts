@@ -32,6 +32,8 @@ export type Ui = {
   print(line?: string): void
   /** Somebody's text on stdout: byte for byte into a pipe, without control characters on a terminal. */
   content(text: string): void
+  /** A piece of such a text, while it grows: nothing is added between two of them. */
+  piece(text: string): void
   table<T>(rows: readonly T[], columns: readonly Column<T>[], whenEmpty: string): void
   /** A remark on stderr, dimmed. */
   note(line: string): void
@@ -110,10 +112,13 @@ export function createUi({ json, verbose, out, err, stdinIsTTY, env }: UiDeps): 
       out.write(`${line}\n`)
     },
     content(text) {
+      ui.piece(text)
+      if (!json && out.isTTY && !text.endsWith("\n")) out.write("\n")
+    },
+    piece(text) {
       if (json) return
       spinning?.stop()
       out.write(out.isTTY ? visible(text) : text)
-      if (out.isTTY && !text.endsWith("\n")) out.write("\n")
     },
     table(rows, columns, whenEmpty) {
       if (json) return

@@ -49,6 +49,7 @@ export function createTurnCalls({ db, pipeline }: { db: Db; pipeline: Pipeline }
       allowedTools: run.turn.allowedTools,
       labels,
       source,
+      ownerText: ownerText(run),
       signal: run.signal,
     }
   }
@@ -74,6 +75,13 @@ function sorted(all: readonly (CallOutcome | AskedOutcome)[]): Ran {
     outcomes: all.filter((one): one is CallOutcome => one.state !== "asked"),
     asked: all.find((one): one is AskedOutcome => one.state === "asked") ?? null,
   }
+}
+
+/** Messages without labels that a person wrote: not what a client says went before, nor what was read. */
+function ownerText({ rows }: TurnRun): string[] {
+  return rows
+    .filter(({ role, personId, labels }) => role === "person" && personId !== null && labels.length === 0)
+    .map(({ text }) => text)
 }
 
 /** Names of the tools that the client runs itself. */

@@ -196,16 +196,14 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       if (lastStep)
         note =
           note || `This is the last of ${maxIterations} steps: answer now with what you have, and say what is missing.`
+      const chosen = run.iterations === 1 ? run.turn.options.toolChoice : undefined
+      const toolChoice = lastStep || !mayCallTools ? "none" : chosen
       const request: ModelRequest = {
         ...sampling(run.turn.options, run.session),
         system: system.parts,
         messages: note ? [...context.messages, hostNote(note)] : context.messages,
         tools: offers,
-        ...(lastStep || !mayCallTools
-          ? { toolChoice: "none" as const }
-          : run.turn.options.toolChoice && run.iterations === 1
-            ? { toolChoice: run.turn.options.toolChoice }
-            : {}),
+        ...(toolChoice ? { toolChoice } : {}),
         trusted: !isUntrusted(labels),
       }
       note = ""
@@ -232,7 +230,12 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       }
 
       const clientNames = clientToolNames(run)
-      const calls = heard.calls.map(({ call, problem }) => ({ ...call, problem, callId: newId("call") }))
+      // Where no call was asked for, none is run: some models call all the same, and would for ever.
+      const calls = (toolChoice === "none" ? [] : heard.calls).map(({ call, problem }) => ({
+        ...call,
+        problem,
+        callId: newId("call"),
+      }))
       if (calls.length === 0) {
         if (run.live.steered.length > 0) {
           await storeStep(run, heard.text, [], { labels, source: context.source })
@@ -245,7 +248,15 @@ export function createTurnKind(deps: TurnDeps): JobKind {
           continue
         }
         if (heard.text.trim() === "")
-          return failed("", new AppError("model.empty", `${heard.model} gave an empty answer twice`).toBody())
+          return failed(
+            "",
+            new AppError(
+              "model.empty",
+              heard.calls.length > 0
+                ? `${heard.model} went on calling tools in place of an answer`
+                : `${heard.model} gave an empty answer twice`,
+            ).toBody(),
+          )
         return {
           state: "finished",
           text: heard.text,
@@ -420,10 +431,10 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     run,
     async dropped(job, why) {
       const { turnId, sessionId } = rows.turnPayload(job)
-      await writer.commit({
+      return {
         statements: [rows.dropStatement(db.orm, turnId, why), ...(await deps.closeApprovals(turnId))],
         events: [rows.droppedEvent({ turnId, sessionId, agentId: job.agentId, why })],
-      })
+      }
     },
   }
 }

@@ -103,7 +103,7 @@ function only(results: readonly WireResult[]): WireResult {
 
 /** "INSERT 0 2", "UPDATE 1": rows were written. "UPDATE 0" and "SELECT 3" write nothing; definitions ("CREATE TABLE") do. */
 function wrote(tag: string): boolean {
-  if (/^(?:INSERT|UPDATE|DELETE|MERGE|COPY)\b/.test(tag)) return !/ 0$/.test(tag)
+  if (/^(?:INSERT|UPDATE|DELETE|MERGE|COPY)\b/.test(tag)) return !tag.endsWith(" 0")
   return /^(?:CREATE|ALTER|DROP|TRUNCATE|COMMENT|GRANT|REVOKE)\b/.test(tag)
 }
 

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, statfsSync } from "node:fs"
 import { join } from "node:path"
 import initdbWasm from "../../node_modules/@electric-sql/pglite/dist/initdb.wasm" with { type: "file" }
 import pgliteWasm from "../../node_modules/@electric-sql/pglite/dist/pglite.wasm" with { type: "file" }
-import type { Clock } from "../clock.ts"
+import { type Clock, nextTurn } from "../clock.ts"
 import { AppError } from "../errors.ts"
 import { claimPass } from "../guard.ts"
 import type { Driver, DriverTransaction } from "./driver.ts"
@@ -248,7 +248,7 @@ function createEngine({ worker, dir, notify, onCrash }: EngineDeps): Engine {
   // One turn of the loop later, not inside the event: who goes on in there and turns the loop itself (bun:test's `rejects` does) would
   // hear no other message. Of the ways to get there this one also works when nested, and costs nothing (16 µs for a question and its
   // answer, 50 µs when answered inside the event; measured 2026-11-22).
-  worker.addEventListener("message", ({ data }: MessageEvent<FromEngine>) => void Bun.sleep(0).then(() => hear(data)))
+  worker.addEventListener("message", ({ data }: MessageEvent<FromEngine>) => void nextTurn().then(() => hear(data)))
 
   function hear(data: FromEngine): void {
     if ("notification" in data) return notify(data.notification.channel, data.notification.payload)

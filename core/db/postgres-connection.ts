@@ -1,4 +1,5 @@
 /** One connection to a server, by postgres.js. It is used by one caller at a time and never used again once anything broke it. */
+import { Socket } from "node:net"
 import postgres from "postgres"
 import type { Clock } from "../clock.ts"
 import { AppError } from "../errors.ts"
@@ -52,6 +53,7 @@ export async function connectPostgres({
   onNotification,
   onLost,
 }: ConnectDeps): Promise<PostgresConnection> {
+  let dialled = false
   let lost = false
   let open = false
   let mine = false
@@ -61,10 +63,6 @@ export async function connectPostgres({
 
   // Everything that could otherwise come from PG… variables of the environment is said here.
   const options = {
-    // Lists, because a text is split at colons; postgres.js 3.4.9 takes a list as it is, though its types say otherwise.
-    host: [target.host] as unknown as string,
-    port: [target.port] as unknown as number,
-    ...(target.socketPath === undefined ? {} : { path: target.socketPath }),
     database: target.database,
     username: target.user,
     password: target.password,
@@ -80,6 +78,12 @@ export async function connectPostgres({
     debug: false,
     keep_alive: 60, // seconds
     backoff: () => 0, // a client that failed is thrown away
+    // Left to itself, postgres.js connects again and again to a server that hangs up before it has said anything.
+    socket: () => {
+      if (dialled) throw new AppError("db.unreachable", `The server ${nameOf(target)} closed the connection at once`)
+      dialled = true
+      return dial(target)
+    },
     onnotice: () => {},
     onnotify: (_channel: string, payload: string) => onNotification(payload),
     connection: { application_name: "ironclaw" },
@@ -169,6 +173,20 @@ export async function connectPostgres({
   open = true
   if (lost) throw new AppError("db.connection_lost", `The server ${nameOf(target)} went away`)
   return connection
+}
+
+async function dial({ host, port, socketPath }: PostgresTarget): Promise<Socket> {
+  const socket = new Socket()
+  await new Promise<void>((resolve, reject) => {
+    socket.once("error", reject)
+    socket.once("connect", () => {
+      socket.off("error", reject)
+      resolve()
+    })
+    if (socketPath === undefined) socket.connect(port, host)
+    else socket.connect(socketPath)
+  })
+  return Object.assign(socket, { host }) // postgres.js names the server in TLS by this field
 }
 
 /** A refusal of the commit itself is no statement's fault. */

@@ -303,6 +303,28 @@ export const documentVersions = pgTable(
   (table) => [primaryKey({ columns: [table.documentId, table.version] })],
 )
 
+/** What a file of the project was before a tool changed it, so that the owner can take the change back. */
+export const fileChanges = pgTable(
+  "file_changes",
+  {
+    callId: text("call_id").$type<CallId>().primaryKey(),
+    agentId: agentId(),
+    sessionId: text("session_id")
+      .$type<SessionId>()
+      .notNull()
+      .references(() => sessions.id, { onDelete: "cascade" }),
+    turnId: text("turn_id").$type<TurnId>().notNull(),
+    path: text("path").notNull(),
+    before: bytes("before"), // null: there was no such file
+    afterSha256: text("after_sha256").notNull(),
+    undoneAt: isoTime("undone_at"),
+    labels: labels(),
+    source: source(),
+    createdAt: createdAt(),
+  },
+  (table) => [index("file_changes_session").on(table.sessionId, table.createdAt)],
+)
+
 /** Pieces of a document, each with labels of its own: an untrusted line appended to a trusted note stays untrusted. */
 export const chunks = pgTable(
   "chunks",

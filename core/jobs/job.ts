@@ -1,5 +1,5 @@
 /** Jobs: claimed, leased, fenced, retried, cancellable. Every turn is started by one, so that a turn is a row before it is work. */
-import { and, eq, sql } from "drizzle-orm"
+import { and, eq, inArray, sql } from "drizzle-orm"
 import type { Orm, Statement } from "../db/db.ts"
 import { jobs, type JobRow, type JobState } from "../db/schema.ts"
 import { newId, type JobId, type SessionId } from "../id.ts"
@@ -68,7 +68,11 @@ export function retryStatement(claim: Claim, delayMs: number, error: string): St
 
 /** Gives a claim back unused, as it was before: whoever comes next runs it again from its rows. */
 export function releaseStatement(claim: Claim): Statement {
-  return fenced(claim, "state = 'queued', attempts = greatest(attempts - 1, 0), lease_owner = null, lease_until = null", [])
+  return fenced(
+    claim,
+    "state = 'queued', attempts = greatest(attempts - 1, 0), lease_owner = null, lease_until = null",
+    [],
+  )
 }
 
 /** True facts only while the claim holds: add it to a commit that must not happen after the lease was lost. */
@@ -84,7 +88,10 @@ function fenced(claim: Claim, set: string, params: unknown[]): Statement {
   }
 }
 
-/** Claims up to `limit` due jobs, oldest first, at most one for each session and none where one runs or waits. */
+/**
+ * Claims up to `limit` due jobs, oldest first, at most one for each session and none where one runs or waits. What was cancelled while it
+ * waited, or has used its attempts, is claimed like the rest, so that whoever claims it can end it with all that hangs on it.
+ */
 export function claimStatement({
   leaseOwner,
   limit,
@@ -95,66 +102,73 @@ export function claimStatement({
   kinds: string[]
 }): Statement {
   return {
+    // As an array the sub-select is worked out once; in a join the planner may run it again, and lock more than the limit.
     sql: `update jobs set state = 'running', lease_owner = $1, lease_until = now() + ${LEASE_MS} * interval '1 millisecond',
         fence = fence + 1, attempts = attempts + 1
-      where id in (
+      where id = any(array(
         select id from jobs due
         where state = 'queued' and run_at <= now() and kind = any($3)
           and not exists (select 1 from jobs other where other.session_id = due.session_id
             and (other.state in ('running', 'suspended') or (other.state = 'queued' and other.id < due.id)))
-        order by run_at, id limit $2 for update skip locked)
+        order by run_at, id limit $2 for update skip locked))
       returning *`,
     params: [leaseOwner, limit, kinds],
   }
 }
 
-/** Renews every claim of this process at once; returns id, fence and whether someone asked for a stop. */
-export function renewStatement(leaseOwner: string): Statement {
+/** Renews the claims of the jobs that this process runs; returns id, fence and whether someone asked for a stop. */
+export function renewStatement({ leaseOwner, running }: { leaseOwner: string; running: readonly JobId[] }): Statement {
   return {
     sql: `update jobs set lease_until = now() + ${LEASE_MS} * interval '1 millisecond'
-      where lease_owner = $1 and state = 'running' returning id, fence, cancel_requested`,
-    params: [leaseOwner],
+      where lease_owner = $1 and state = 'running' and id = any($2) returning id, fence, cancel_requested`,
+    params: [leaseOwner, [...running]],
   }
 }
 
 /**
- * Puts back what dead holders left: leases that ran out, and every lease of `ownerPrefix` (this home's earlier process, proved dead by
- * our holding of the lock) but our own. A job that has used its attempts fails.
+ * Puts back what nobody works on any more: leases that ran out (our own too, where the job's end could not be stored), every lease of
+ * `ownerPrefix` (this home's earlier process, proved dead by our holding of the lock) but our own, and cancelled jobs whose canceller
+ * died before it ended them. Whoever claims such a job next judges whether it may run again.
  */
 export function recoverStatement({
   leaseOwner,
   ownerPrefix,
+  running,
 }: {
   leaseOwner: string
   ownerPrefix: string | null
+  running: readonly JobId[]
 }): Statement {
   return {
-    sql: `update jobs set
-        state = case when attempts >= max_attempts then 'failed' else 'queued' end,
-        error = case when attempts >= max_attempts then 'The process that ran it ended, ' || attempts || ' times' else error end,
-        finished_at = case when attempts >= max_attempts then now() end,
-        lease_owner = null, lease_until = null
-      where state = 'running' and lease_owner <> $1
-        and (lease_until < now() or ($2::text is not null and starts_with(lease_owner, $2)))
+    sql: `update jobs set state = 'queued', lease_owner = null, lease_until = null
+      where (state = 'suspended' and cancel_requested)
+        or (state = 'running' and not (lease_owner = $1 and id = any($3))
+          and (lease_until < now() or ($2::text is not null and lease_owner <> $1 and starts_with(lease_owner, $2))))
       returning *`,
-    params: [leaseOwner, ownerPrefix],
+    params: [leaseOwner, ownerPrefix, [...running]],
   }
 }
 
-/** Queued jobs end at once; running ones are asked to stop. Returns the rows as they are now. */
+/** Asks for the end of jobs; returns their rows. From here on nobody begins one of them, whatever becomes of who asked. */
 export function cancelStatement(orm: Orm, where: { id: JobId } | { sessionId: SessionId; kind: string }): Statement {
   const match =
     "id" in where ? eq(jobs.id, where.id) : and(eq(jobs.sessionId, where.sessionId), eq(jobs.kind, where.kind))
   return orm
     .update(jobs)
-    .set({
-      state: sql`case when ${jobs.state} in ('queued', 'suspended') then 'cancelled' else ${jobs.state} end`,
-      cancelRequested: true,
-      finishedAt: sql`case when ${jobs.state} in ('queued', 'suspended') then now() end`,
-    })
-    .where(and(match, sql`${jobs.state} in ('queued', 'running', 'suspended')`))
+    .set({ cancelRequested: true })
+    .where(and(match, inArray(jobs.state, ["queued", "running", "suspended"])))
     .returning()
     .toSQL()
+}
+
+/** Ends a cancelled job that nobody runs; fails the whole commit where someone claimed it in between. */
+export function dropStatement({ id, fence }: Pick<ClaimedJob, "id" | "fence">): Statement {
+  return {
+    sql: `with changed as (update jobs set state = 'cancelled', finished_at = now()
+        where id = $1 and fence = $2 and state in ('queued', 'suspended') returning 1)
+      select expect_rows((select count(*) from changed), 1, 'waiting job')`,
+    params: [id, fence],
+  }
 }
 
 /** A row as the claiming and cancelling statements return it, by column name. */

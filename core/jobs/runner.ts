@@ -1,6 +1,7 @@
 /** Runs jobs: claims what is due, keeps the leases alive, stops what is to be stopped, and puts back what the dead left behind. */
-import type { Db, Row, Writer } from "../db/db.ts"
+import type { Db, Row, Unit, Writer } from "../db/db.ts"
 import type { Clock } from "../clock.ts"
+import { AppError } from "../errors.ts"
 import { preview } from "../event.ts"
 import type { JobId, SessionId } from "../id.ts"
 import type { Log } from "../log.ts"
@@ -8,6 +9,7 @@ import {
   cancelStatement,
   claimedJob,
   claimStatement,
+  dropStatement,
   endStatement,
   LEASE_MS,
   recoverStatement,
@@ -30,10 +32,8 @@ export type JobRun = { job: ClaimedJob; claim: Claim; signal: AbortSignal }
 /** Contract: must not throw for what can be foreseen; a throw counts as a failed attempt. */
 export type JobKind = {
   run(run: JobRun): Promise<JobEnd>
-  /** Told when a job ended without a run: cancelled in the queue, or out of attempts. */ dropped(
-    job: ClaimedJob,
-    why: string,
-  ): Promise<void>
+  /** What else changes when a job ends without a run (cancelled while it waited, or out of attempts); committed together with that end. */
+  dropped(job: ClaimedJob, why: string): Promise<Unit>
 }
 
 export type JobRunner = {
@@ -67,66 +67,83 @@ export type JobRunnerDeps = {
   kinds: Record<string, JobKind>
 }
 
+type Running = { job: ClaimedJob; abort: AbortController; done: Promise<void> }
+
 export function createJobRunner({ db, writer, clock, log, leaseOwner, ownerPrefix, kinds }: JobRunnerDeps): JobRunner {
-  const running = new Map<JobId, { fence: number; abort: AbortController; done: Promise<void> }>()
+  const running = new Map<JobId, Running>()
   const expected = new Set<SessionId>() // sessions with work queued behind a run
   let closed = false
   let claiming = false
   let claimAgain = false
+  let hasMore = false // jobs were left in the queue for want of room here
   let stopListening = async () => {}
   let cancelPoll = () => {}
   let cancelRenew = () => {}
 
-  const notify = (payload: string) => ({ sql: `select pg_notify('${CHANNEL}', $1)`, params: [payload] })
+  const notify = (payload: string) => db.query({ sql: `select pg_notify('${CHANNEL}', $1)`, params: [payload] })
 
-  function kindOf(job: ClaimedJob): JobKind | undefined {
-    return kinds[job.kind]
-  }
-
-  function runClaimed(job: ClaimedJob): void {
+  /** Takes a claimed job in; `work` must not reject. */
+  function hold(job: ClaimedJob, work: (claim: Claim, signal: AbortSignal) => Promise<void>): void {
     const abort = new AbortController()
-    const claim: Claim = { id: job.id, leaseOwner, fence: job.fence }
-    const done = execute(job, claim, abort.signal).finally(() => {
-      running.delete(job.id)
-      if (job.sessionId && expected.delete(job.sessionId)) wake()
+    if (closed) abort.abort(new ShuttingDown("The service is stopping")) // claimed in the moment in which it began to stop
+    const done = work({ id: job.id, leaseOwner, fence: job.fence }, abort.signal).finally(() => {
+      if (running.get(job.id)?.abort === abort) running.delete(job.id) // a later claim of it may have begun
+      const isAwaited = job.sessionId !== null && expected.delete(job.sessionId)
+      if (isAwaited || hasMore) wake()
     })
-    running.set(job.id, { fence: job.fence, abort, done })
+    running.set(job.id, { job, abort, done })
     if (running.size === 1) renewLater()
   }
 
   async function execute(job: ClaimedJob, claim: Claim, signal: AbortSignal): Promise<void> {
-    const kind = kindOf(job)
-    let end: JobEnd
+    const end = signal.aborted ? null : await runOf(job, claim, signal)
+    if (signal.reason instanceof LeaseLost) return
     try {
-      end = kind
-        ? await kind.run({ job, claim, signal })
-        : { state: "failed", error: `Nothing here runs "${job.kind}"`, retryInMs: null }
+      if (signal.reason instanceof ShuttingDown) await release(claim)
+      else if (end === null || end === "committed") return
+      else if (end.state !== "failed") await writer.commit({ statements: [endStatement(claim, end.state)] })
+      else if (end.retryInMs !== null && job.attempts < job.maxAttempts)
+        await writer.commit({ statements: [retryStatement(claim, end.retryInMs, end.error)] })
+      else await giveUp(job, claim, { state: "failed", why: end.error })
+    } catch (error) {
+      // It is not renewed any more: the lease runs out and the job is put back. Nothing is lost but time.
+      log.error("A job's end could not be stored", { jobId: job.id, error })
+    }
+  }
+
+  async function runOf(job: ClaimedJob, claim: Claim, signal: AbortSignal): Promise<JobEnd> {
+    const kind = kinds[job.kind]
+    if (!kind) return { state: "failed", error: `Nothing here runs "${job.kind}"`, retryInMs: null }
+    try {
+      return await kind.run({ job, claim, signal })
     } catch (error) {
       log.error("A job threw", { jobId: job.id, kind: job.kind, error })
-      end = {
+      return {
         state: "failed",
         error: preview(error instanceof Error ? error.message : String(error)),
         retryInMs: backOffMs(job.attempts),
       }
     }
-    if (signal.reason instanceof LeaseLost) return
+  }
+
+  async function release(claim: Claim): Promise<void> {
     try {
-      if (signal.reason instanceof ShuttingDown) {
-        await writer.commit({ statements: [releaseStatement(claim)] })
-        return
-      }
-      if (end === "committed") return
-      if (end.state !== "failed") await writer.commit({ statements: [endStatement(claim, end.state)] })
-      else if (end.retryInMs !== null && job.attempts < job.maxAttempts)
-        await writer.commit({ statements: [retryStatement(claim, end.retryInMs, end.error)] })
-      else {
-        await writer.commit({ statements: [endStatement(claim, "failed", end.error)] })
-        await kind?.dropped({ ...job, state: "failed" }, end.error)
-      }
+      await writer.commit({ statements: [releaseStatement(claim)] })
     } catch (error) {
-      // The lease runs out and the job is put back; nothing is lost but time.
-      log.error("A job's end could not be stored", { jobId: job.id, error })
+      // Its last commit came through before the stop did: there is nothing left to give back.
+      if (!isConflict(error)) throw error
     }
+  }
+
+  /** Ends a claimed job without a run, with all that hangs on it. */
+  async function giveUp(
+    job: ClaimedJob,
+    claim: Claim,
+    { state, why }: { state: "failed" | "cancelled"; why: string },
+  ): Promise<void> {
+    const unit = await kinds[job.kind]?.dropped(job, why)
+    const statements = [endStatement(claim, state, state === "failed" ? why : null), ...(unit?.statements ?? [])]
+    await writer.commit({ ...unit, statements })
   }
 
   /** 1 s, 2 s, 4 s … at most a minute. */
@@ -152,12 +169,16 @@ export function createJobRunner({ db, writer, clock, log, leaseOwner, ownerPrefi
 
   async function claimDue(): Promise<void> {
     const limit = MAX_RUNNING - running.size
+    hasMore = limit <= 0
     if (limit <= 0) return
     try {
       const rows = await db.query(claimStatement({ leaseOwner, limit, kinds: Object.keys(kinds) }))
-      for (const job of rows.map(claimedJob)) {
+      hasMore = rows.length === limit
+      for (const row of rows) {
+        const job = claimedJob(row)
         if (job.sessionId) expected.add(job.sessionId) // where one waited, another may
-        runClaimed(job)
+        const drop = whyNotRun(job, row)
+        hold(job, (claim, signal) => (drop ? dropClaimed(job, claim, drop) : execute(job, claim, signal)))
       }
     } catch (error) {
       // Two processes reached for the same session, or the database is away: the next poll tries again.
@@ -165,12 +186,37 @@ export function createJobRunner({ db, writer, clock, log, leaseOwner, ownerPrefi
     }
   }
 
+  type Drop = { state: "failed" | "cancelled"; why: string }
+
+  function whyNotRun(job: ClaimedJob, row: Row): Drop | null {
+    if (row["cancel_requested"] === true) return { state: "cancelled", why: STOPPED }
+    if (job.attempts <= job.maxAttempts) return null
+    return { state: "failed", why: `The process that ran it ended, ${job.maxAttempts} times` }
+  }
+
+  async function dropClaimed(job: ClaimedJob, claim: Claim, drop: Drop): Promise<void> {
+    try {
+      await giveUp(job, claim, drop)
+    } catch (error) {
+      log.error("A job's end could not be stored", { jobId: job.id, error }) // its lease runs out; then it is tried again
+    }
+  }
+
+  /** Ends a cancelled job that waits. Where someone has claimed it since, they have seen that it is cancelled. */
+  async function dropWaiting(job: ClaimedJob): Promise<void> {
+    const unit = await kinds[job.kind]?.dropped(job, STOPPED)
+    try {
+      await writer.commit({ ...unit, statements: [dropStatement(job), ...(unit?.statements ?? [])] })
+    } catch (error) {
+      if (!isConflict(error)) throw error
+    }
+  }
+
   async function recover(prefix: string | null): Promise<void> {
-    const rows = await db.query(recoverStatement({ leaseOwner, ownerPrefix: prefix }))
-    for (const row of rows) {
-      const job = claimedJob(row)
-      log.warn("A job was left behind by a process that ended", { jobId: job.id, kind: job.kind, state: job.state })
-      if (job.state === "failed") await kindOf(job)?.dropped(job, "The process that ran it ended too often")
+    const statement = recoverStatement({ leaseOwner, ownerPrefix: prefix, running: [...running.keys()] })
+    for (const row of await db.query(statement)) {
+      const { id: jobId, kind } = claimedJob(row)
+      log.warn("A job was left behind by a process that ended", { jobId, kind })
     }
   }
 
@@ -181,13 +227,15 @@ export function createJobRunner({ db, writer, clock, log, leaseOwner, ownerPrefi
 
   async function renew(): Promise<void> {
     if (closed || running.size === 0) return
+    const asked = [...running] // what begins while the database answers is not in the answer
     try {
-      const held = new Map((await db.query(renewStatement(leaseOwner))).map((row: Row) => [String(row["id"]), row]))
-      for (const [id, { fence, abort }] of running) {
+      const rows = await db.query(renewStatement({ leaseOwner, running: asked.map(([id]) => id) }))
+      const held = new Map(rows.map((row) => [row["id"], row]))
+      for (const [id, { job, abort }] of asked) {
         const row = held.get(id)
-        if (row && Number(row["fence"]) === fence) {
-          if (row["cancel_requested"] === true) abort.abort(new Error("stopped"))
-        } else if (!abort.signal.aborted) abort.abort(new LeaseLost(`The lease of ${id} was lost`))
+        if (row && Number(row["fence"]) === job.fence) {
+          if (row["cancel_requested"] === true) abort.abort(new Error(STOPPED))
+        } else abort.abort(new LeaseLost(`The lease of ${id} was lost`))
       }
     } catch (error) {
       log.warn("Leases could not be renewed", { error })
@@ -201,9 +249,16 @@ export function createJobRunner({ db, writer, clock, log, leaseOwner, ownerPrefi
         .catch((error: unknown) => log.debug("Looking for left jobs failed", { error }))
         .then(() => {
           wake()
+          forgetOthers()
           if (!closed) pollLater()
         })
     })
+  }
+
+  /** Sessions that run elsewhere are heard of too; their work was just claimed, or waits for a notice from there. */
+  function forgetOthers(): void {
+    const here = new Set([...running.values()].map(({ job }) => job.sessionId))
+    for (const sessionId of expected) if (!here.has(sessionId)) expected.delete(sessionId)
   }
 
   return {
@@ -213,7 +268,7 @@ export function createJobRunner({ db, writer, clock, log, leaseOwner, ownerPrefi
       stopListening = await db.listen(CHANNEL, (payload) => {
         const [verb, id = ""] = payload.split(" ")
         // The casts are safe: the ids are only compared with those we hold.
-        if (verb === "stop") running.get(id as JobId)?.abort.abort(new Error("stopped"))
+        if (verb === "stop") running.get(id as JobId)?.abort.abort(new Error(STOPPED))
         else {
           expected.add(id as SessionId)
           wake()
@@ -222,11 +277,15 @@ export function createJobRunner({ db, writer, clock, log, leaseOwner, ownerPrefi
       wake()
       pollLater()
     },
-    runClaimed,
+    runClaimed: (job) => hold(job, (claim, signal) => execute(job, claim, signal)),
     wake,
     async expect(sessionId) {
       expected.add(sessionId)
-      await db.query(notify(`queued ${sessionId}`))
+      try {
+        await notify(`queued ${sessionId}`)
+      } catch (error) {
+        log.debug("Others were not told of a queued job", { sessionId, error }) // it is a row: their next poll finds it
+      }
       wake() // the running one may have ended in between
     },
     async cancel(where, why) {
@@ -235,10 +294,10 @@ export function createJobRunner({ db, writer, clock, log, leaseOwner, ownerPrefi
       for (const job of found) {
         const local = running.get(job.id)
         if (local) local.abort.abort(why)
-        else if (job.state === "running") await db.query(notify(`stop ${job.id}`))
-        else await kindOf(job)?.dropped(job, "stopped")
+        else if (job.state === "running") await notify(`stop ${job.id}`)
+        else await dropWaiting(job)
       }
-      if (found.some((job) => job.state === "cancelled")) wake()
+      wake()
       return found.length
     },
     running: () => running.size,
@@ -248,7 +307,14 @@ export function createJobRunner({ db, writer, clock, log, leaseOwner, ownerPrefi
       cancelRenew()
       await stopListening()
       for (const { abort } of running.values()) abort.abort(new ShuttingDown("The service is stopping"))
-      await Promise.allSettled([...running.values()].map(({ done }) => done))
+      while (running.size > 0) await Promise.allSettled([...running.values()].map(({ done }) => done))
     },
   }
+}
+
+/** Why a job was cancelled, as the kinds are told and as rows of turns say. */
+const STOPPED = "stopped"
+
+function isConflict(error: unknown): boolean {
+  return error instanceof AppError && error.code === "conflict"
 }

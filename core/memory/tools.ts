@@ -58,6 +58,7 @@ export function memoryTools({ memory }: { memory: Memory }): Tool[] {
     ),
     effect: () => "write-local",
     needs: (input) => [memoryNeed(input.path, true)],
+    reversible: () => true, // former versions are kept
     timeoutMs: TIMEOUT_MS,
     run: ({ path, content, expectedVersion }, context) => {
       const expected = expectedVersion === undefined ? {} : { expectedVersion }
@@ -72,6 +73,7 @@ export function memoryTools({ memory }: { memory: Memory }): Tool[] {
     input: t.Object({ path, content: content("What to add, in Markdown") }, closed),
     effect: () => "write-local",
     needs: (input) => [memoryNeed(input.path, true)],
+    reversible: () => true,
     timeoutMs: TIMEOUT_MS,
     run: ({ path, content }, context) =>
       change({ path, context }, (by) => memory.write({ ...by, path, content, mode: "append" })),

@@ -91,6 +91,13 @@ export type ApprovalsDeps = {
   onBadSeal: (what: string) => void
 }
 
+/** What the seal of an approval covers. The state is a part: a question cannot be turned into a yes by writing to the row. */
+export function sealedApproval(
+  row: Pick<typeof approvals.$inferSelect, "id" | "turnId" | "principal" | "tool" | "destination" | "fingerprint" | "state">,
+): readonly unknown[] {
+  return [row.id, row.turnId, row.principal, row.tool, row.destination, row.fingerprint, row.state]
+}
+
 export function createApprovals({
   db,
   writer,
@@ -102,19 +109,9 @@ export function createApprovals({
   onBadSeal,
 }: ApprovalsDeps): Approvals {
   type Row = typeof approvals.$inferSelect
-  /** The state is part of the seal: a question cannot be turned into a yes by writing to the row. */
-  const sealed = (row: Pick<Row, "id" | "turnId" | "principal" | "tool" | "destination" | "fingerprint" | "state">) => [
-    row.id,
-    row.turnId,
-    row.principal,
-    row.tool,
-    row.destination,
-    row.fingerprint,
-    row.state,
-  ]
-  const macOf = (row: Parameters<typeof sealed>[0]) => seal.mac("approval", sealed(row))
+  const macOf = (row: Parameters<typeof sealedApproval>[0]) => seal.mac("approval", sealedApproval(row))
   const isWhole = (row: Row) => {
-    if (seal.holds("approval", sealed(row), row.mac)) return true
+    if (seal.holds("approval", sealedApproval(row), row.mac)) return true
     onBadSeal(`approval ${row.id}`)
     return false
   }

@@ -12,10 +12,10 @@ export type AuthoritySeal = {
   holds(kind: "approval" | "grant" | "token" | "person", fields: readonly unknown[], mac: string): boolean
 }
 
-/** `key`: 32 bytes derived from the master key for this purpose alone. HMAC-SHA256 over kind and fields as canonical JSON. */
-export function createAuthoritySeal({ key }: { key: Uint8Array }): AuthoritySeal {
+/** `key`: 32 bytes derived from the master key for this purpose alone; asked each time, for a rotation changes it. HMAC-SHA256 over kind and fields as canonical JSON. */
+export function createAuthoritySeal({ key }: { key: () => Uint8Array }): AuthoritySeal {
   const seal = (kind: string, fields: readonly unknown[]) =>
-    hmac(sha256, key, utf8ToBytes(canonicalJson([kind, ...fields])))
+    hmac(sha256, key(), utf8ToBytes(canonicalJson([kind, ...fields])))
   return {
     mac: (kind, fields) => Buffer.from(seal(kind, fields)).toString("hex"),
     holds(kind, fields, mac) {

@@ -16,6 +16,8 @@ export type AuthorizeInput = {
   tool: string
   effect: Effect
   needs: readonly Capability[]
+  /** The owner can take it back, from a record that is kept. */
+  reversible: boolean
   labels: readonly LabelName[]
   /** null: every tool. */
   allowedTools: readonly string[] | null
@@ -32,6 +34,7 @@ export function judgeAuthority({
   tool,
   effect,
   needs,
+  reversible,
   labels,
   allowedTools,
   level,
@@ -47,7 +50,7 @@ export function judgeAuthority({
     }
   if (consented) return { verdict: "allow" }
   const ownMemory = needs.length > 0 && needs.every((need) => need.kind === "memory")
-  const flow = judgeFlow({ labels, effect, reversible: ownMemory, grantedEvenUntrusted: false })
+  const flow = judgeFlow({ labels, effect, reversible, grantedEvenUntrusted: false })
   if (flow.verdict === "ask") return { verdict: "ask", gate: "flow", why: flow.why }
   if (!hasEffect(effect)) return { verdict: "allow" }
   if (effect === "write-local" && (ownMemory || level === "trusted")) return { verdict: "allow" }

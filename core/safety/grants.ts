@@ -55,6 +55,13 @@ export function destinationOf(needs: readonly Capability[]): string {
   return words.sort().join("; ")
 }
 
+/** What the seal of a grant covers. */
+export function sealedGrant(
+  row: Pick<typeof grants.$inferSelect, "id" | "agentId" | "principal" | "capability" | "evenUntrusted" | "sessionId" | "expiresAt">,
+): readonly unknown[] {
+  return [row.id, row.agentId, row.principal, row.capability, row.evenUntrusted, row.sessionId, row.expiresAt]
+}
+
 export function createGrants({
   db,
   clock,
@@ -67,11 +74,8 @@ export function createGrants({
   onBadSeal: (what: string) => void
 }): Grants {
   type Row = typeof grants.$inferSelect
-  const sealed = (
-    row: Pick<Row, "id" | "agentId" | "principal" | "capability" | "evenUntrusted" | "sessionId" | "expiresAt">,
-  ) => [row.id, row.agentId, row.principal, row.capability, row.evenUntrusted, row.sessionId, row.expiresAt]
   const isWhole = (row: Row) => {
-    if (seal.holds("grant", sealed(row), row.mac)) return true
+    if (seal.holds("grant", sealedGrant(row), row.mac)) return true
     onBadSeal(`grant ${row.id}`)
     return false
   }
@@ -105,7 +109,7 @@ export function createGrants({
       }
       const statement = db.orm
         .insert(grants)
-        .values({ ...row, mac: seal.mac("grant", sealed(row)) })
+        .values({ ...row, mac: seal.mac("grant", sealedGrant(row)) })
         .toSQL()
       return { grant: grantOf({ ...row, mac: "" }), statement }
     },

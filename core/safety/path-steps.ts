@@ -133,6 +133,8 @@ function putBeside(
   }
 }
 
-export const systemSteps: Steps = process.platform === "linux" && existsSync("/proc/self/fd") ? heldSteps : checkedSteps
+/** Folders are held open here; elsewhere a swap at the right moment goes unnoticed, so nothing is written there. */
+export const holdsFolders = process.platform === "linux" && existsSync("/proc/self/fd")
+export const systemSteps: Steps = holdsFolders ? heldSteps : checkedSteps
 /** For the tests of what other systems do. */
 export const portableSteps: Steps = checkedSteps

@@ -12,7 +12,7 @@ import { hkdf } from "@noble/hashes/hkdf.js"
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha256 } from "@noble/hashes/sha2.js"
 import type { Clock } from "../clock.ts"
-import type { Db, Row, Statement } from "../db/db.ts"
+import type { Db, Statement } from "../db/db.ts"
 import { AppError } from "../errors.ts"
 import { createPrivateFile, readPrivateFile, writePrivateFile } from "../home-file.ts"
 import type { Home } from "../home.ts"
@@ -36,7 +36,7 @@ export type MasterKey = {
 }
 
 /** Whoever can be asked for rows: the database, or a transaction. */
-export type Asking = { query(statement: Statement): Promise<Row[]> }
+export type Asking = Pick<Db, "orm" | "query">
 /** What has to change in the database when the master key does, beside the secrets: rows that were sealed under it. */
 export type Reseal = (db: Asking, keys: { from: MasterKey; to: MasterKey }) => Promise<Statement[]>
 

@@ -1,6 +1,6 @@
 /** A change of a file of the project, kept before it is made, so that the owner can take it back. */
 import type { LabelName } from "../event.ts"
-import type { CallId, SessionId } from "../id.ts"
+import type { CallId, SessionId, TurnId } from "../id.ts"
 import type { Jail, OpenFile } from "../safety/paths.ts"
 import { readBytes } from "./file-read.ts"
 
@@ -10,6 +10,7 @@ export const MAX_KEPT_BYTES = 16 * 1024 * 1024
 export type FileChange = {
   callId: CallId
   sessionId: SessionId
+  turnId: TurnId
   agentId: string
   path: string
   /** null: there was no such file. */

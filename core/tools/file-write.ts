@@ -27,6 +27,7 @@ export function fileWriteTools({ project, keepChange }: { project: Jail; keepCha
     ),
     effect: () => "write-local",
     needs: (input) => [{ kind: "file", path: input.path, write: true }],
+    reversible: () => true, // what was there is kept first
     timeoutMs: TIMEOUT_MS,
     run: ({ path, content }, context) => change({ project, keepChange, path, context }, () => ({ content })),
   })
@@ -58,6 +59,7 @@ export function fileWriteTools({ project, keepChange }: { project: Jail; keepCha
     ),
     effect: () => "write-local",
     needs: (input) => [{ kind: "file", path: input.path, write: true }],
+    reversible: () => true, // what was there is kept first
     timeoutMs: TIMEOUT_MS,
     run: ({ path, edits }, context) =>
       change({ project, keepChange, path, context }, (present) => {
@@ -113,10 +115,11 @@ async function change(
   const planned = plan(present)
   if ("failed" in planned) return planned
   const content = Buffer.from(planned.content.toWellFormed())
-  const { agentId, sessionId, callId, labels, source } = context
+  const { agentId, sessionId, turnId, callId, labels, source } = context
   await keepChange({
     agentId,
     sessionId,
+    turnId,
     callId,
     path,
     before: present.content,

@@ -21,15 +21,7 @@ export function createRegistry(tools: readonly Tool[]): {
     if (byName.has(tool.name)) throw new Error(`Two tools are called ${tool.name}`)
     byName.set(tool.name, tool)
   }
-  const card = ({ name, provider, description, input, effect, needs, timeoutMs }: Tool): ToolCard => ({
-    name,
-    provider,
-    description,
-    input,
-    effect,
-    needs,
-    timeoutMs,
-  })
+  const card = ({ run: _run, ...shown }: Tool): ToolCard => shown
   const cards = new Map([...byName].map(([name, tool]) => [name, card(tool)]))
   const offers = [...byName.values()].map(({ name, description, input }): ToolOffer => ({
     name,

@@ -16,9 +16,11 @@ import { fingerprint } from "../safety/fingerprint.ts"
 import { destinationOf, type Grants } from "../safety/grants.ts"
 import { isUntrusted, joinLabels, joinSources } from "../safety/labels.ts"
 import { describeProblems, judgeShape } from "../schema.ts"
+import { createGetLimit } from "./get-limit.ts"
+import { ownerUrlsOf } from "./owner-urls.ts"
 import type { Registry, ToolBody, ToolCard } from "./registry.ts"
 import { createRecorder, type Judged } from "./run-record.ts"
-import type { ToolContext, ToolResult } from "./tool.ts"
+import type { CallFacts, ToolContext, ToolResult } from "./tool.ts"
 
 /** A result is stored whole up to here; the model sees its head and tail, and can read the rest by handle. */
 const MAX_RESULT_CHARACTERS = 4 * 1024 * 1024
@@ -39,6 +41,8 @@ export type CallRequest = {
   /** The join of the text that was sent in the model call which asked for this. */
   labels: readonly LabelName[]
   source: string
+  /** What the owner wrote in this session, as far as that model call saw it: a whole URL in there is the owner's choice. */
+  ownerText: readonly string[]
   signal: AbortSignal
 }
 
@@ -99,6 +103,7 @@ export type Pipeline = {
 export function createPipeline(deps: PipelineDeps): Pipeline {
   const { db, writer, clock, log, hooks, registry, authorize, cleanse, redact } = deps
 
+  const getLimit = createGetLimit()
   const recorder = createRecorder({ db, writer, clock, redact })
 
   const refusal = (text: string, verdicts: Record<string, string>, effect: Effect, destination = ""): Judged => ({
@@ -151,7 +156,10 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     verdicts["shape"] = "allow"
 
     const input: unknown = shape.value
-    const effect = card.effect(input)
+    const problem = card.problem?.(input) ?? null
+    if (problem !== null)
+      return refused(`${request.tool} cannot do that: ${problem}.`, { ...verdicts, shape: `deny: ${problem}` }, worst)
+    const effect = card.effect(input, factsOf(request))
     const needs = card.needs(input)
     const destination = destinationOf(needs)
     const question = {
@@ -159,6 +167,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       tool: request.tool,
       effect,
       needs,
+      reversible: card.reversible?.(input) ?? false,
       labels: request.labels,
       allowedTools: request.allowedTools,
       level: deps.level(),
@@ -185,6 +194,11 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       )
     }
     verdicts["authority"] ??= "allow"
+    const limited = getLimit.judge({ ...request, needs })
+    if (limited !== null) {
+      const next = "Answer with what you have, and tell the owner what is missing."
+      return refused(`Refused: ${limited}. ${next}`, { ...verdicts, flow: `deny: ${limited}` }, effect, destination)
+    }
 
     const onRecord = recorder.started(request, { effect, with: use })
     // A call with an effect is on record before it runs; one that only reads need not wait for the disk.
@@ -348,7 +362,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     onlyReads(request) {
       const card = registry.find(request.tool)
       const shape = card && judgeShape(card.input, request.arguments)
-      return card !== undefined && shape?.ok === true && !hasEffect(card.effect(shape.value))
+      return card !== undefined && shape?.ok === true && !hasEffect(card.effect(shape.value, factsOf(request)))
     },
     recordUnknown: (request) =>
       recorder.finished(request, {
@@ -357,12 +371,16 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
         labels: [],
         source: "host",
         verdicts: { restart: "unknown" },
-        effect: registry.find(request.tool)?.effect(request.arguments) ?? "exec",
+        effect: registry.find(request.tool)?.effect(request.arguments, factsOf(request)) ?? "exec",
         destination: "",
         durationMs: 0,
         started: true,
       }),
   }
+}
+
+function factsOf({ ownerText }: CallRequest): CallFacts {
+  return { ownerUrls: ownerUrlsOf(ownerText) }
 }
 
 function rejectOn(signal: AbortSignal): Promise<never> {

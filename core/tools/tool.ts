@@ -23,14 +23,24 @@ export type ToolContext = {
   source: string
 }
 
+/** What the pipeline knows of a call that its input does not say. */
+export type CallFacts = {
+  /** Whether this whole URL stands, byte for byte, in what the owner wrote in this session. */
+  ownerUrls: (url: string) => boolean
+}
+
 export type Tool<Input = unknown> = {
   readonly name: string
   /** `builtin`, `plugin:<name>@<sha256>`, `mcp:<name>`. */
   readonly provider: string
   readonly description: string
   readonly input: TObject
-  effect(input: Input): Effect
+  /** Why these arguments can never work, beyond what the schema says: refused before anybody is asked. Null: they may. */
+  problem?(input: Input): string | null
+  effect(input: Input, facts: CallFacts): Effect
   needs(input: Input): Capability[]
+  /** Whether the owner can take a change back, from a record that is kept. Absent: no. */
+  reversible?(input: Input): boolean
   readonly timeoutMs: number
   run(input: Input, context: ToolContext): Promise<ToolResult>
 }

@@ -14,6 +14,9 @@ export type LoadRequest = {
   text: string
 }
 
+/** A turn that takes longer has got lost: the bench fails instead of waiting. */
+const LOST_AFTER_MS = 30_000
+
 export type LoadResult = { turnsPerSecond: number; timesMs: number[] }
 
 /** Throws where a turn failed. */
@@ -43,7 +46,7 @@ async function send({ address, token, turns, lanes, session, text }: LoadRequest
   const lane = async () => {
     while (left-- > 0) {
       const startMs = performance.now()
-      const response = await fetch(url, init)
+      const response = await fetch(url, { ...init, signal: AbortSignal.timeout(LOST_AFTER_MS) })
       const answer = await response.text()
       timesMs.push(performance.now() - startMs)
       if (response.status !== 200 || !answer.includes('"finish_reason":"stop"')) throw new Error(answer)

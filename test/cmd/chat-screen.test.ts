@@ -42,7 +42,7 @@ function makeTerminal(columns: number, rows: number) {
     write,
     onResize: (listener: () => void) => void (resized = listener),
     resize: () => resized(),
-    seen: () => lines.map((line) => line.trimEnd()),
+    seen: () => lines.join("\n").trimEnd().split(/ *\n/),
     cursor: () => ({ row, column }),
   }
 }
@@ -85,7 +85,7 @@ describe("frames", () => {
     await clock.advance(FRAME_MS)
     expect(terminal.seen()).toEqual(["first", "second", "third", "tail", ">"])
     screen.close()
-    expect(terminal.seen()).toEqual(["first", "second", "third", ""])
+    expect(terminal.seen()).toEqual(["first", "second", "third"])
   })
   test("a frame that did not change writes no line again", async () => {
     const clock = createFakeClock()
@@ -177,10 +177,16 @@ describe("a turn", () => {
     const { view, seen, terminal } = makeChat(40, 12)
     view.text(`\`\`\`\n${Array.from({ length: 50 }, (_, at) => `line ${at}`).join("\n")}`)
     const growing = await seen()
+    expect(growing[0]).toBe("…")
     expect(growing).toContain("  line 49")
     expect(growing.length).toBeLessThan(terminal.rows)
     view.endTurn("model")
     expect((await seen()).slice(0, 3)).toEqual(["  line 0", "  line 1", "  line 2"])
+  })
+  test("a long message is shown by its first lines", async () => {
+    const { view, seen } = makeChat()
+    view.person(Array.from({ length: 100 }, (_, at) => `line ${at}`).join("\n"))
+    expect((await seen()).slice(-4)).toEqual(["  line 19", "  … and 80 more lines", "", ">"])
   })
   test("tool and message texts reach the terminal without commands", async () => {
     const { view, seen } = makeChat()

@@ -85,6 +85,15 @@ describe("texts of others", () => {
   })
 })
 
+test("a text that grows is one text: nothing comes between its pieces", () => {
+  for (const isTTY of [true, false]) {
+    const { ui, out } = make({ isTTY })
+    for (const piece of ["one wo", "rd and an", "other"]) ui.piece(piece)
+    ui.print()
+    expect(out.text()).toBe("one word and another\n")
+  }
+})
+
 describe("tables", () => {
   const columns = [
     { title: "name", value: (row: [string, number]) => row[0], shrinks: true },

@@ -62,7 +62,7 @@ export async function agentHouse({
   const sessions = createSessionStore({ db, writer, clock })
   const { registry, take } = createRegistry(tools)
   const badSeals: string[] = []
-  const seal = createAuthoritySeal({ key: new Uint8Array(32).fill(7) })
+  const seal = createAuthoritySeal({ key: () => new Uint8Array(32).fill(7) })
   const grants = createGrants({ db, clock, seal, onBadSeal: (what) => badSeals.push(what) })
   const approvals = createApprovals({
     db,

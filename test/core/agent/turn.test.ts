@@ -253,6 +253,19 @@ describe("a turn", () => {
     expect(model.requests).toHaveLength(4)
   })
 
+  test("runs no call of a model that goes on calling at its last step", async () => {
+    let runs = 0
+    const { house, model } = await open([{ call: [{ id: "a", name: "look_up", arguments: { key: "x" } }] }], {
+      tools: [readTool("look_up", () => (runs += 1))],
+      maxIterations: 2,
+    })
+    const { outcome } = await house.say("Go")
+    expect(outcome).toMatchObject({ state: "failed", error: { code: "model.empty" } })
+    expect(outcome.error?.message).toContain("went on calling tools")
+    expect(runs).toBe(1)
+    expect(model.requests).toHaveLength(3) // one step, the last one, and the one chance more that an empty answer has
+  })
+
   test("tells why a model failed, and keeps the message", async () => {
     const { house } = await open([{ fail: { message: "The key was refused", kind: "auth", status: 401 } }])
     const { outcome, received } = await house.say("Hello")

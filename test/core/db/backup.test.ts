@@ -13,7 +13,7 @@ import type { Db, Row } from "#core/db/db.ts"
 import { createWriter } from "#core/db/writer.ts"
 import { AppError } from "#core/errors.ts"
 import { newId } from "#core/id.ts"
-import { engines } from "./memory.ts"
+import { engines, openMemoryDb } from "./memory.ts"
 
 const passphrase = "seven wet owls under a bridge"
 const folder = mkdtempSync(join(tmpdir(), "ironclaw-backup-"))
@@ -56,7 +56,7 @@ async function fill(db: Db): Promise<void> {
     { sql: "insert into jobs (id, agent_id, kind, state, payload, session_id, lease_owner) values ($1, 'main', 'turn', 'suspended', '{}', $2, 'me')", params: [suspended.job, sessionId] },
     { sql: "insert into approvals (id, agent_id, session_id, turn_id, call_id, principal, tool, fingerprint, question, state, expires_at) values ($1, 'main', $2, $3, 'c', 'p', 't', 'f', 'q', 'open', now())", params: [suspended.approval, sessionId, suspended.turn] },
     { sql: "insert into calls (id, turn_id, session_id, agent_id, principal, tool, arguments, fingerprint, effect, state) values ('call_1', $1, $2, 'main', 'p', 't', 'null'::jsonb, 'f', 'send', 'started')", params: [suspended.turn, sessionId] },
-    { sql: "insert into messages (id, session_id, agent_id, role, text, parts, created_at) select 'msg_' || n, $1, 'main', 'person', $2 || n, case when n = 1 then '[{\"type\":\"image\",\"n\":1.50}]'::jsonb end, '2001-02-03 04:05:06.789+05' from generate_series(1, 250) n", params: [sessionId, odd] },
+    { sql: "insert into messages (id, session_id, agent_id, role, text, parts, created_at) select 'msg_' || n, $1, 'main', 'person', case when n < 4 then $2 else '' end || n, case when n = 1 then '[{\"type\":\"image\",\"n\":1.50}]'::jsonb end, '2001-02-03 04:05:06.789+05' from generate_series(1, 250) n", params: [sessionId, odd] },
     { sql: "delete from messages where id = 'msg_250'", params: [] },
     { sql: "insert into documents (id, agent_id, path, content) values ('doc_1', 'main', 'notes/a.md', $1)", params: [odd] },
     { sql: "insert into chunks (id, document_id, agent_id, ordinal, content, labels) values ('chk_1', 'doc_1', 'main', 0, 'allergic to walnuts', '{}')", params: [] },
@@ -150,7 +150,7 @@ describe("a backup file", () => {
   let db: Db
   let path: string
   beforeAll(async () => {
-    db = engines()[0] ? await (engines()[0] ?? { open: () => Promise.reject(new Error("No engine")) }).open() : db
+    db = await openMemoryDb()
     await fill(db)
     // Random text does not compress, so the file has several chunks.
     const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(60_000))).toString("base64")

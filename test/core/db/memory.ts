@@ -5,6 +5,7 @@ import { openDb } from "#core/db/open.ts"
 import { loadSnapshot } from "#core/db/snapshot.ts"
 import { connectPostgres } from "#core/db/postgres-connection.ts"
 import { readPostgresUrl } from "#core/db/postgres-url.ts"
+import { AppError } from "#core/errors.ts"
 import { randomToken } from "#core/id.ts"
 
 /** Read once, while the test process starts; setup.ts removes what looks like a token, and this is none. */
@@ -12,6 +13,23 @@ export const testServerUrl = process.env["TEST_DATABASE_URL"]
 
 export async function openMemoryDb(): Promise<Db> {
   return openDb({ config: { kind: "embedded", dir: "memory" }, clock: systemClock, onWarning: () => {}, loadSnapshot })
+}
+
+/** The error that a promise rejects with; fails the test where it rejects with none. */
+export async function failureOf(work: Promise<unknown>): Promise<Error> {
+  const reason = await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  if (reason instanceof Error) return reason
+  throw new Error("It did not fail")
+}
+
+/** The same for errors that may be shown. */
+export async function appErrorOf(work: Promise<unknown>): Promise<AppError> {
+  const error = await failureOf(work)
+  if (error instanceof AppError) return error
+  throw error
 }
 
 /** Runs one statement at the server as who the URL names. */

@@ -1,0 +1,24 @@
+/** Rows of authority under another master key. Only what the old seal held gets a new one: a forged row stays worth nothing. */
+import type { Statement } from "../db/db.ts"
+import { approvals, grants } from "../db/schema.ts"
+import type { Reseal } from "../secrets/master-key.ts"
+import { sealedApproval } from "./approvals.ts"
+import { createAuthoritySeal } from "./authority.ts"
+import { sealedGrant } from "./grants.ts"
+
+export const resealAuthority: Reseal = async (db, { from, to }) => {
+  const old = createAuthoritySeal({ key: () => from.derive("authority") })
+  const fresh = createAuthoritySeal({ key: () => to.derive("authority") })
+  const statements: Statement[] = []
+  for (const row of await db.orm.select().from(grants)) {
+    if (!old.holds("grant", sealedGrant(row), row.mac)) continue
+    statements.push({ sql: "update grants set mac = $2 where id = $1 and mac = $3", params: [row.id, fresh.mac("grant", sealedGrant(row)), row.mac] })
+  }
+  for (const row of await db.orm.select().from(approvals)) {
+    // A restore ends open questions by their state alone; an end takes authority away, so the seal of the open row vouches for it.
+    const vouched = row.state === "expired" ? sealedApproval({ ...row, state: "open" }) : sealedApproval(row)
+    if (!old.holds("approval", sealedApproval(row), row.mac) && !old.holds("approval", vouched, row.mac)) continue
+    statements.push({ sql: "update approvals set mac = $2 where id = $1 and mac = $3", params: [row.id, fresh.mac("approval", sealedApproval(row)), row.mac] })
+  }
+  return statements
+}
