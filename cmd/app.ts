@@ -10,6 +10,9 @@ import { createTurnKind } from "#core/agent/turn.ts"
 import { limitError } from "#core/agent/turn-ending.ts"
 import { createDirectory } from "#core/agent/directory.ts"
 import { createAuditBuffer } from "#core/audit.ts"
+import { type AuditHead, createAuditHead } from "#core/audit-head.ts"
+import { egressOf, listAudit } from "#core/audit-read.ts"
+import { verifyAudit } from "#core/audit-verify.ts"
 import type { Clock } from "#core/clock.ts"
 import { describeConfig, configSchema, type Config, type LoadConfigOptions, type LoadedConfig } from "#core/config.ts"
 import { setConfigValue, unsetConfigValue } from "#core/config-edit.ts"
@@ -17,9 +20,11 @@ import { watchConfig } from "#core/config-watch.ts"
 import { finishReplacement } from "#core/db/backup-swap.ts"
 import { lastSeq, readEvents } from "#core/db/events.ts"
 import { openDb } from "#core/db/open.ts"
+import type { NewAudit } from "#core/db/schema.ts"
 import { loadSnapshot } from "#core/db/snapshot.ts"
+import { vacuum } from "#core/db/vacuum.ts"
 import { createWriter } from "#core/db/writer.ts"
-import { createEventBus } from "#core/event.ts"
+import { createEventBus, preview } from "#core/event.ts"
 import { localToken } from "#core/home-socket.ts"
 import { noHooks } from "#core/hooks.ts"
 import type { PersonId } from "#core/id.ts"
@@ -34,8 +39,13 @@ import { createApprovals } from "#core/safety/approvals.ts"
 import { createAuthoritySeal } from "#core/safety/authority.ts"
 import { createAuthorize } from "#core/safety/authorize.ts"
 import { createEgress, defaultLimits, systemNetwork } from "#core/safety/egress.ts"
+import { createGrantChanges } from "#core/safety/grant-changes.ts"
 import { createGrants } from "#core/safety/grants.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
+import { createLockdown } from "#core/safety/lockdown.ts"
+import { createPresence, type Presence } from "#core/safety/presence.ts"
+import { systemTerminals } from "#core/safety/presence-terminal.ts"
+import { holdsFolders } from "#core/safety/path-steps.ts"
 import { createRedactor } from "#core/safety/redactor.ts"
 import { resealAuthority } from "#core/safety/reseal.ts"
 import { systemKeychain } from "#core/secrets/keychain.ts"
@@ -43,18 +53,33 @@ import { ENVIRONMENT_NAME, openMasterKey } from "#core/secrets/master-key.ts"
 import { createVault } from "#core/secrets/vault.ts"
 import { createSessionStore } from "#core/session/store.ts"
 import { sessionTools } from "#core/session/tools.ts"
+import { createFileChanges } from "#core/tools/file-changes.ts"
+import { fileFindTools } from "#core/tools/file-find.ts"
 import { fileReadTools } from "#core/tools/file-read.ts"
+import { fileUndoTools } from "#core/tools/file-undo.ts"
+import { fileWriteTools } from "#core/tools/file-write.ts"
+import { httpTools } from "#core/tools/http-request.ts"
+import { jsonTools } from "#core/tools/json-query.ts"
 import { createRegistry } from "#core/tools/registry.ts"
+import { approvalPlanTools } from "#core/tools/approval-plan.ts"
 import { createPipeline } from "#core/tools/run.ts"
 import { timeTools } from "#core/tools/time.ts"
+import { webTools } from "#core/tools/web-fetch.ts"
 import { createGateway, type Gateway } from "#gateway/server.ts"
 import { createCompaction } from "./lib/compaction.ts"
 import { databaseOf, leaseOwnerOf, limitsOf, llmSettingsOf, projectOf, timeZoneOf } from "./lib/from-config.ts"
 import { type Actor, cleanseWith, egressAudit, modelFetch, scans, toolFetch } from "./lib/outbound.ts"
 import { createBackups } from "./lib/backups.ts"
 import { createHealth } from "./lib/health.ts"
+import { ownProcesses } from "./lib/own-processes.ts"
+import { stopWork } from "./lib/stop-work.ts"
 import { secretValuesOf } from "./lib/secret-values.ts"
+import { startUpkeep } from "./lib/upkeep.ts"
 import { version } from "./lib/version.ts"
+
+const DAY_MS = 24 * 3_600_000
+/** A question is open for a day: a minute more or less is nothing, and one query a minute costs nothing. */
+const EXPIRE_EVERY_MS = 60_000
 
 export type AppDeps = {
   setting: LoadConfigOptions
@@ -73,6 +98,8 @@ export type AppDeps = {
 export type App = {
   config: () => Config
   handle: Gateway["handle"]
+  /** The chat that holds this terminal shows codes by which the owner proves to be there. */
+  showCodes: Presence["showIn"]
   /** Serves the same app there too; returns the address as people write it. */
   listen(where: Parameters<Gateway["listen"]>[0]): Promise<string>
   close(): Promise<void>
@@ -94,13 +121,21 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
     loadSnapshot,
   })
   try {
-    const writer = createWriter({ db, publish: bus.publish, clock })
+    let auditHead: AuditHead | null = null // sealed with a key that is opened by way of the writer
+    const writer = createWriter({ db, publish: bus.publish, clock, onAudit: (last) => auditHead?.note(last) })
     const keychain = systemKeychain({ place: home.root, clock })
     const environment = loaded.environment.get(ENVIRONMENT_NAME)
     const masterKey = await openMasterKey({ db, clock, home, keychain, environment })
     const vault = await createVault({ db, writer, clock, log, home, keychain, key: masterKey, reseal: [resealAuthority] })
     const redact = createRedactor({ leaks: redactLeaks, secretValues: secretValuesOf(vault, loaded.environment) })
     log.setRedact(redact)
+    const sealedHead = createAuditHead({
+      home,
+      clock,
+      log,
+      seal: () => ({ keyId: vault.masterKey().id, hmac: (text) => vault.masterKey().hmac("audit", text) }),
+    })
+    auditHead = sealedHead
     const auditBuffer = createAuditBuffer({ writer, clock, log })
 
     // Who acts, for the record of what a model call sends out: the turn that is running, where there is one.
@@ -109,6 +144,8 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       ...systemNetwork,
       ...scans,
       clock,
+      scanRequest: (caller, request) =>
+        lockdown.active ? { verdict: "deny", why: "the owner has stopped everything" } : scans.scanRequest(caller, request),
       onRequest: (record) => {
         auditBuffer.add(egressAudit(record))
         vault.noteUse(record.secretNames)
@@ -132,15 +169,38 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
     const sessions = createSessionStore({ db, writer, clock })
     const memory = createMemory({ db, writer, bus })
     const project = projectOf(config, home)
+    const changes = createFileChanges({ db, writer })
     const { registry, take } = createRegistry([
       ...timeTools({ clock, timeZone }),
       ...memoryTools({ memory }),
       ...sessionTools({ db }),
-      ...(project ? fileReadTools({ project }) : []),
+      ...jsonTools(),
+      ...httpTools(),
+      ...webTools({ clock }),
+      ...(project ? [...fileReadTools({ project }), ...fileFindTools({ project })] : [  ...approvalPlanTools({ registry: () => registry, approvals: () => approvals, writer }),
+    ]),
+      ...(project && holdsFolders
+        ? [...fileWriteTools({ project, keepChange: changes.keep }), ...fileUndoTools({ project, changes })]
+        : []),
     ])
     const seal = createAuthoritySeal({ key: () => vault.masterKey().derive("authority") })
     const onBadSeal = (what: string) =>
       log.error("A row of authority was changed by someone else and counts for nothing", { what })
+    const lockdown = await createLockdown({
+      db,
+      writer,
+      clock,
+      seal,
+      onBadSeal,
+      stop: () => stopWork({ db, jobs, egress, gateway, log }),
+      goOn: () => (as === "service" ? work.start() : Promise.resolve()),
+      onFault: (error) => log.error("The lockdown could not be followed", { error }),
+    })
+    const presence = createPresence({
+      clock,
+      terminals: systemTerminals(() => ownProcesses({ home, holdsHome })),
+      ownPid: process.pid,
+    })
     const grants = createGrants({ db, clock, seal, onBadSeal })
     const approvals = createApprovals({
       db,
@@ -219,7 +279,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       ...leaseOwnerOf(home, { holdsHome }),
       kinds: { turn: turnKind, compact: compaction.kind },
     })
-    const { receive } = createInbox({
+    const inbox = createInbox({
       db,
       writer,
       clock,
@@ -229,6 +289,10 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       defaultModel: () => models.defaultId,
       redact,
     })
+    const receive: Agent["receive"] = async (message) => {
+      lockdown.assertOpen()
+      return inbox.receive(message)
+    }
     const command = createCommands({
       store: sessions,
       models,
@@ -238,6 +302,11 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       steer: (text, at) => steerBy({ receive, ownerId })(text, at),
     })
     const agent: Agent = createAgent({ db, bus, live, jobs, receive, compact: compaction.asked, command })
+
+    /** A service sees the change of the file itself, by whatever hand; a verb is gone by then. */
+    const recordConfigChange = async (keys: readonly string[]) => {
+      if (as === "verb") await writer.commit({ statements: [], audit: [configAudit(keys)] })
+    }
 
     const gateway = createGateway({
       sessions,
@@ -249,7 +318,9 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       models,
       setDefaultModel: async (id) => {
         models.get(id)
-        return setConfigValue({ ...setting, key: "model.name", value: id })
+        const change = await setConfigValue({ ...setting, key: "model.name", value: id })
+        await recordConfigChange(["model.name"])
+        return change
       },
       memory,
       usage: {
@@ -267,9 +338,26 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       config: {
         list: () => describeConfig(config),
         schema: configSchema,
-        set: (key, value) => setConfigValue({ ...setting, key, value }),
-        unset: (key) => unsetConfigValue({ ...setting, key }),
+        async set(key, value) {
+          const change = await setConfigValue({ ...setting, key, value })
+          await recordConfigChange([key])
+          return change
+        },
+        async unset(key) {
+          const change = await unsetConfigValue({ ...setting, key })
+          await recordConfigChange([key])
+          return change
+        },
       },
+      audit: {
+        list: (query) => listAudit(db, query),
+        verify: (options) => verifyAudit({ db, head: sealedHead }, options),
+        egress: ({ day }) => egressOf(db, { day, timeZone: timeZone() }),
+      },
+      approvals,
+      grants: createGrantChanges({ grants, writer }),
+      presence,
+      lockdown,
       tools: registry.list,
       agents: directory.agentNames,
       ready: health.ready,
@@ -287,7 +375,12 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       version,
     })
 
-    if (as === "service") await jobs.start()
+    const work = startedOnce(() => jobs.start(), jobs.wake)
+    if (as === "service") await lockdown.watch()
+    if (as === "service" && !lockdown.active) await work.start()
+    if (as === "service") await approvals.expireDue()
+    const tasks = [{ name: "expire approvals", everyMs: EXPIRE_EVERY_MS, run: approvals.expireDue }, { name: "vacuum", everyMs: DAY_MS, run: () => vacuum(db) }]
+    const upkeep = startUpkeep({ clock, log, tasks: as === "service" ? tasks : [] })
     const watch =
       as === "verb"
         ? null
@@ -309,7 +402,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
                 source: "owner",
               } as const
               writer
-                .commit({ statements: [], events: [{ ...event, labels: [] }] })
+                .commit({ statements: [], events: [{ ...event, labels: [] }], audit: [configAudit(changed)] })
                 .catch((error: unknown) => log.warn("A change of the configuration was not recorded", { error }))
             },
             onProblem: (error) => log.warn(`The configuration is wrong and was left as it was: ${error.message}`),
@@ -318,6 +411,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
     return {
       config: () => config,
       handle: gateway.handle,
+      showCodes: presence.showIn,
       async listen(where) {
         const { address } = await gateway.listen(where)
         addresses.push(address)
@@ -325,18 +419,45 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       },
       async close() {
         watch?.close()
+        await upkeep.stop()
+        await lockdown.close()
         await jobs.close()
         await gateway.close()
         egress.close()
         await auditBuffer.flush()
         await vault.close()
         await writer.drain()
+        sealedHead.close()
         await db.close()
       },
     }
   } catch (error) {
     await db.close()
     throw error
+  }
+}
+
+function configAudit(keys: readonly string[]): NewAudit {
+  return {
+    agentId: "main",
+    act: "owner.change",
+    principal: "owner",
+    subject: "config",
+    outcome: "done",
+    preview: preview(keys.join(", ")),
+    labels: [],
+    source: "owner",
+  }
+}
+
+/** Starts once; again is a nudge. */
+function startedOnce(start: () => Promise<void>, again: () => void): { start: () => Promise<void> } {
+  let started: Promise<void> | null = null
+  return {
+    start() {
+      if (started) again()
+      return (started ??= start())
+    },
   }
 }
 

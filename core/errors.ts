@@ -29,7 +29,7 @@ const catalogue = {
     hint: "Listen on 127.0.0.1, or set up TLS, or name the proxy in front of it.",
   },
   "gateway.address_taken": { status: 409, hint: "Stop what listens there, or choose another port: GATEWAY_PORT=0 takes any free one." },
-  "service.unreachable": { status: 503, hint: "Start it with `ironclaw serve`, or look into `ironclaw doctor`." },
+  "service.unreachable": { status: 503, hint: "Start it with `ironclaw serve`; `ironclaw status` says what holds the home." },
   conflict: { status: 409, hint: "The state changed in between. Look at it again, then retry." },
   "home.not_yours": {
     status: 403,
@@ -97,7 +97,7 @@ const catalogue = {
   },
   "db.unreachable": {
     status: 503,
-    hint: "Start the server or correct DATABASE_URL; without it the built-in database is used. `ironclaw doctor` checks it.",
+    hint: "Start the server or correct DATABASE_URL; without it the built-in database is used.",
   },
   "db.tls_failed": {
     status: 503,
@@ -153,12 +153,25 @@ const catalogue = {
     hint: "A part of the program tried to go around the gates. Nothing went out; please report it with the log.",
   },
   "egress.busy": { status: 429, hint: "Wait until one of the running requests has ended." },
-  "egress.dns": { status: 502, hint: "Check the name, and that this machine is online: `ironclaw doctor`." },
-  "egress.unreachable": { status: 502, hint: "Check that the other side runs and that this machine is online: `ironclaw doctor`." },
+  "egress.dns": { status: 502, hint: "Check the name, and that this machine is online." },
+  "egress.unreachable": { status: 502, hint: "Check that the other side runs and that this machine is online." },
   "egress.timeout": { status: 504, hint: "Try again; if it stays slow, the other side is overloaded or blocked on the way." },
   "egress.tls": { status: 502, hint: "Someone may be in between, or the certificate has expired. A private authority is trusted with NODE_EXTRA_CA_CERTS." },
   "egress.too_large": { status: 502, hint: "Ask the other side for less at a time." },
   "egress.garbled": { status: 502, hint: "The other side does not speak proper HTTP there; check the address and try again." },
+  "presence.required": {
+    status: 403,
+    hint: "Do it at a terminal: `ironclaw approval`, `ironclaw grant`, `ironclaw lockdown`. By API: send `presence: {ask: {}}` for a code in the running chat, then `presence: {challenge, code}`.",
+  },
+  "presence.no_terminal": {
+    status: 403,
+    hint: "Run the command yourself, in the foreground of a terminal on the machine where ironclaw runs; what ironclaw started is never the owner.",
+  },
+  "presence.wrong_code": { status: 403, hint: "Type the six digits as the terminal shows them." },
+  "presence.expired": { status: 403, hint: "Ask again: a code is good for one change, two minutes and five tries." },
+  "presence.too_many": { status: 429, hint: "Wait, or answer in the running chat. If you did not ask for codes, somebody else did: `ironclaw lockdown`." },
+  "presence.declined": { status: 403, hint: "Nothing was changed." },
+  "lockdown.active": { status: 423, hint: "The owner lifts it at a terminal of this machine: `ironclaw lockdown --lift`." },
   "approval.required": { status: 409, hint: "`ironclaw approval list` shows what waits; `ironclaw approval allow ID` allows it." },
 } as const satisfies Record<string, Entry>
 

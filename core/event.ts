@@ -1,5 +1,5 @@
 /** What happened, once, in one vocabulary: SSE, WebSocket, terminal, page, hooks and audit carry these objects unchanged. */
-import type { ApprovalId, CallId, DocumentId, JobId, MessageId, SessionId, TurnId } from "./id.ts"
+import type { ApprovalId, CallId, DocumentId, GrantId, JobId, MessageId, SessionId, TurnId } from "./id.ts"
 
 /** Where a text came from and who may see it. A missing label reads `untrusted`. */
 export type LabelName = "untrusted" | "private" | "vetted"
@@ -62,6 +62,8 @@ export type EventBody =
       question: string
     }
   | { type: "approval.answered"; approvalId: ApprovalId; answer: "allowed" | "denied" | "expired" }
+  | { type: "grant.changed"; grantId: GrantId; change: "added" | "revoked"; tool: string }
+  | { type: "lockdown.changed"; active: boolean }
   // models
   | {
       type: "model.failed"
@@ -83,6 +85,16 @@ export type EventBody =
   // work and set-up
   | { type: "job.changed"; jobId: JobId; kind: string; state: string }
   | { type: "config.changed"; keys: string[]; restartNeeded: boolean }
+
+type FieldOf<E> = E extends unknown ? keyof E : never
+/** The fields that quote a person, a model or the outside: a delete empties them. A variant that quotes in a new field adds it here. */
+export const QUOTING_FIELDS = [
+  "preview",
+  "title",
+  "detail",
+  "question",
+  "error",
+] as const satisfies FieldOf<EventBody>[]
 
 export type TurnEnd = "finished" | "failed" | "stopped"
 export type ToolEnd = "done" | "refused" | "failed" | "unknown"

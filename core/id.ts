@@ -17,8 +17,12 @@ export type ChunkId = Id<"chk">
 export type UsageId = Id<"use">
 export type TokenId = Id<"tok">
 
+/** The time of the newest id. A clock that is set back must not put what comes next before what was: queues are read by id. */
+let newestMs = 0
+
 export function newId<K extends IdKind>(kind: K): Id<K> {
-  return `${kind}_${Bun.randomUUIDv7("hex").replaceAll("-", "")}`
+  newestMs = Math.max(newestMs, Date.now())
+  return `${kind}_${Bun.randomUUIDv7("hex", newestMs).replaceAll("-", "")}`
 }
 
 export function isId<K extends IdKind>(kind: K, value: unknown): value is Id<K> {

@@ -125,6 +125,7 @@ export const silentLog: RootLog = {
   child: () => silentLog,
   setLevel() {},
   setLimits() {},
+  setRedact() {},
   flush: async () => {},
   close: async () => {},
 }

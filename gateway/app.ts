@@ -1,9 +1,13 @@
 /** All routes as one Elysia app. It routes and types; who may call, bodies, errors and headers are the server's, around it. */
 import { Elysia } from "elysia"
 import { AppError } from "#core/errors.ts"
+import { auditRoutes } from "./api/audit.ts"
+import { approvalRoutes } from "./api/approvals.ts"
 import { backupRoutes } from "./api/backups.ts"
 import { configRoutes } from "./api/config.ts"
 import { eventRoutes } from "./api/events.ts"
+import { grantRoutes } from "./api/grants.ts"
+import { lockdownRoutes } from "./api/lockdown.ts"
 import { memoryRoutes } from "./api/memory.ts"
 import { modelRoutes } from "./api/models.ts"
 import { secretRoutes } from "./api/secrets.ts"
@@ -14,6 +18,7 @@ import { usageRoutes } from "./api/usage.ts"
 import type { Calls } from "./caller.ts"
 import type { GatewayDeps } from "./deps.ts"
 import { openAiRoutes } from "./openai.ts"
+import { createProve } from "./presence.ts"
 import { readQuery } from "./shape.ts"
 import type { Streams } from "./stream.ts"
 
@@ -26,6 +31,7 @@ export type AppParts = {
 }
 
 export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerError }: AppParts) {
+  const prove = createProve({ presence: deps.presence, calls })
   return (
     new Elysia({
       normalize: false, // an unknown field is a problem, not something to drop
@@ -49,6 +55,10 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(configRoutes(deps))
       .use(secretRoutes(deps))
       .use(backupRoutes(deps, calls))
+      .use(auditRoutes(deps, calls))
+      .use(approvalRoutes(deps, prove))
+      .use(grantRoutes(deps, prove))
+      .use(lockdownRoutes(deps, { prove, calls }))
       .use(openAiRoutes(deps, calls))
   )
 }

@@ -1,5 +1,7 @@
 /** What the gateway is made of: services that know nothing of HTTP, handed in by the composition root. */
 import type { Agent } from "#core/agent/agent.ts"
+import type { AuditPage, AuditQuery, EgressGroup } from "#core/audit-read.ts"
+import type { AuditProof } from "#core/audit-verify.ts"
 import type { Clock } from "#core/clock.ts"
 import type { ConfigEntry } from "#core/config.ts"
 import type { ConfigChange } from "#core/config-edit.ts"
@@ -10,6 +12,10 @@ import type { ModelId, ModelUsage, Models } from "#core/llm/model.ts"
 import type { UsageGroup, UsageQuery } from "#core/llm/usage.ts"
 import type { Log } from "#core/log.ts"
 import type { Memory } from "#core/memory/memory.ts"
+import type { Approvals } from "#core/safety/approvals.ts"
+import type { GrantChanges } from "#core/safety/grant-changes.ts"
+import type { Lockdown } from "#core/safety/lockdown.ts"
+import type { Presence } from "#core/safety/presence.ts"
 import type { Vault } from "#core/secrets/vault.ts"
 import type { SessionStore } from "#core/session/session.ts"
 import type { ToolCard } from "#core/tools/registry.ts"
@@ -69,6 +75,14 @@ export type BackupFace = {
   create(request: { passphrase: string; output: string | null; signal: AbortSignal }): Promise<BackupResult>
 }
 
+/** The record of every act. Nothing here changes it. */
+export type AuditFace = {
+  list(query: AuditQuery): Promise<AuditPage>
+  verify(options: { signal: AbortSignal }): Promise<AuditProof>
+  /** Throws `input.invalid` for a day that is none. */
+  egress(query: { day: string | null }): Promise<EgressGroup[]>
+}
+
 export type GatewayDeps = {
   sessions: SessionStore
   agent: Agent
@@ -84,6 +98,11 @@ export type GatewayDeps = {
   config: ConfigFace
   secrets: Pick<Vault, "list" | "set" | "delete" | "rotateMaster">
   backups: BackupFace
+  audit: AuditFace
+  approvals: Pick<Approvals, "list" | "get" | "answer">
+  grants: GrantChanges
+  presence: Presence
+  lockdown: Pick<Lockdown, "active" | "state" | "lock" | "lift">
   tools: () => ToolCard[]
   /** Names of the agents, `main` first. */
   agents: () => Promise<string[]>

@@ -7,6 +7,7 @@ import type { Server, ServerWebSocket } from "bun"
 import { Elysia } from "elysia"
 import { AppError } from "#core/errors.ts"
 import { claimPass } from "#core/guard.ts"
+import { mayPassLockdown } from "./api/lockdown.ts"
 import { createApp, pathOf } from "./app.ts"
 import { type ClientRequest, createClientGate, judgeBinding } from "./auth.ts"
 import { type BodyLimits, readJsonBody } from "./body.ts"
@@ -34,6 +35,8 @@ export type Gateway = {
   listen(where: ListenTcp | ListenSocket): Promise<Listener>
   /** Watchers connected now. */
   readonly streams: number
+  /** Ends what they watch; they may come back where the gate lets them. */
+  endStreams(): void
   close(): Promise<void>
 }
 
@@ -115,6 +118,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
     const asked = clientRequest(request, meta)
     const verdict = await gate.judge(asked)
     if (verdict.verdict === "allow") {
+      if (deps.lockdown.active && !mayPassLockdown({ path: asked.path, method: request.method, via: meta.via })) {
+        const stopped = new AppError("lockdown.active", "The owner has stopped everything")
+        return errors.answer(stopped, { method: request.method, path: asked.path })
+      }
       calls.set(request, { caller: verdict.caller, meta })
       return null
     }
@@ -223,6 +230,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     get streams() {
       return streams.count
     },
+    endStreams: () => streams.closeAll(),
     async close() {
       streams.closeAll()
       await Promise.all([...listeners].map((listener) => listener.stop()))

@@ -39,9 +39,27 @@ export function createBackups({ db, writer, clock, home, masterKey }: BackupsDep
       running = { table: "", rows: 0 }
       try {
         const contents = contentsOf(home, masterKey())
-        const made = await writeBackup({ db, clock, path, passphrase, version, contents, signal, onProgress: (progress) => (running = progress) })
+        const made = await writeBackup({
+          db,
+          clock,
+          path,
+          passphrase,
+          version,
+          contents,
+          signal,
+          onProgress: (progress) => (running = progress),
+        })
         const preview = `${made.rows} rows, ${made.bytes} bytes`
-        const audit = { agentId: "main", act: "owner.change", principal: "owner", subject: "backup", outcome: "done", preview, labels: [], source: "owner" } as const
+        const audit = {
+          agentId: "main",
+          act: "owner.change",
+          principal: "owner",
+          subject: "backup",
+          outcome: "done",
+          preview,
+          labels: [],
+          source: "owner",
+        } as const
         await writer.commit({ statements: [], audit: [{ ...audit, labels: [] }] })
         return made
       } finally {

@@ -43,6 +43,8 @@ export function createCompaction({ sessions, models, usage, log, jobs, ...deps }
       onModelFailure: "leave",
     })
     if (outcome.state === "failed") throw new AppError("model.failed", `Nothing was changed: ${outcome.why}`)
+    if (outcome.state === "stopped")
+      throw new AppError("model.failed", `Nothing was changed: the model took longer than ${TIMEOUT_MS / 1_000} s`)
     return { messagesBefore: outcome.messagesBefore, messagesAfter: outcome.messagesAfter }
   }
 
@@ -61,7 +63,6 @@ export function createCompaction({ sessions, models, usage, log, jobs, ...deps }
     if (underWay.has(session.id)) return
     underWay.add(session.id)
     const { statement } = insertJob(
-      deps.db.orm,
       {
         kind: "compact",
         agentId: session.agentId,

@@ -42,8 +42,11 @@ export function limitsOf({ limits }: Config): UsageLimits {
   }
 }
 
+/** The machine's; asking costs 50 µs, and every turn asks. */
+let ownTimeZone: string | null = null
+
 export function timeZoneOf({ agent }: Config): string {
-  return agent.time_zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
+  return agent.time_zone ?? (ownTimeZone ??= Intl.DateTimeFormat().resolvedOptions().timeZone)
 }
 
 /** The owner's project folder, held open; null where none is named. The home is closed to it even where it lies inside. */

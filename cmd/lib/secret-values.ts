@@ -1,12 +1,19 @@
 /** Every value of this house that must not be shown: the secrets, and the keys and tokens that the environment holds. */
+import type { Environment } from "#core/config.ts"
+import { vendors } from "#core/llm/catalogue.ts"
+import { ENVIRONMENT_NAME } from "#core/secrets/master-key.ts"
 import type { SecretValue, Vault } from "#core/secrets/vault.ts"
 
-/** Names of the environment whose values are secrets; a URL is one for the password in it. */
-const SECRET_NAMES = /(?:_KEY|_TOKEN|_SECRET|_PASSWORD)$/
+const environmentNames = [
+  ...new Set([ENVIRONMENT_NAME, "GATEWAY_AUTH_TOKEN", "LLM_API_KEY", ...vendors.flatMap(({ keyNames }) => keyNames)]),
+]
 
 /** Gives the same list until the vault's changes, for whoever prepares a search by it. */
-export function secretValuesOf(vault: Pick<Vault, "values">, environment: ReadonlyMap<string, string>): () => readonly SecretValue[] {
-  const fixed = [...environment].filter(([name, value]) => SECRET_NAMES.test(name) && value !== "").map(([name, value]) => ({ name, value }))
+export function secretValuesOf(vault: Pick<Vault, "values">, environment: Environment): () => readonly SecretValue[] {
+  const fixed = environmentNames.flatMap((name) => {
+    const value = environment.get(name)
+    return value === undefined ? [] : [{ name, value }]
+  })
   let seen: readonly SecretValue[] | null = null
   let all: readonly SecretValue[] = fixed
   return () => {

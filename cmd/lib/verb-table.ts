@@ -19,5 +19,16 @@ export const verbTable: VerbTable = {
   model: { about: "List, choose, test and watch the models that answer", load: () => import("../model.ts") },
   usage: { about: "Show what the models have cost, and the limits", load: () => import("../usage.ts") },
   config: { about: "List, read and change the configuration", load: () => import("../config.ts") },
+  secret: { about: "Set, list, delete and rotate keys and passwords", load: () => import("../secret.ts") },
+  backup: { about: "Write everything into one encrypted file", load: () => import("../backup.ts") },
+  restore: { about: "Bring everything back from a backup", load: () => import("../restore.ts") },
+  audit: {
+    about: "List, verify and export the record of every act, and see what left this machine",
+    load: () => import("../audit.ts"),
+  },
+  safety: { about: "Ask the gates about a text, a URL or a command line", load: () => import("../safety.ts") },
+  approval: { about: "List, allow and deny what the assistant asks before it acts", load: () => import("../approval.ts") },
+  grant: { about: "List, add and revoke what may run without asking", load: () => import("../grant.ts") },
+  lockdown: { about: "Stop everything at once; --lift lets it go on", load: () => import("../lockdown.ts") },
   completion: { about: "Print a completion script for bash, zsh or fish", load: () => import("../completion.ts") },
 }

@@ -1,8 +1,8 @@
 /** The one way in: a message and its turn become rows in one commit, then, and only then, work begins. */
-import { eq, sql } from "drizzle-orm"
 import type { Clock } from "../clock.ts"
 import type { Db, Statement, Writer } from "../db/db.ts"
-import { messages, sessions, turns, type MessageRow, type SessionRow, type TurnState } from "../db/schema.ts"
+import { insertRow } from "../db/insert.ts"
+import { messages, turns, type MessageRow, type SessionRow, type TurnState } from "../db/schema.ts"
 import { AppError } from "../errors.ts"
 import { preview, type LabelName, type NewEvent } from "../event.ts"
 import { newId, type CallId, type MessageId, type SessionId, type TurnId } from "../id.ts"
@@ -18,6 +18,12 @@ import type { Live } from "./live.ts"
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 /** A turn that ends the process more often than this is given up, so that it cannot keep the service from starting. */
 const MAX_ATTEMPTS = 5
+
+/** Written out: drizzle would make the same text for every message (see core/db/insert.ts). */
+const FIND = `select id, model, agent_id, exists (select 1 from jobs
+    where jobs.session_id = sessions.id and jobs.state in ('queued', 'running', 'suspended')) as active from sessions`
+const FIND_BY_ID = `${FIND} where id = $1`
+const FIND_BY_PLACE = `${FIND} where channel = $1 and peer = $2 and topic = $3 and agent_id = $4 order by updated_at desc limit 1`
 
 export type InboxDeps = {
   db: Db
@@ -42,7 +48,8 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
     const known = await agent(message.agentId)
     if (!known) throw new AppError("not_found", `There is no agent called "${message.agentId}"`)
 
-    const place = await findSession(message)
+    const shown = redact(message.text) // once: it reads every character
+    const place = await findSession(message, shown)
     const running = live.at(place.session.id)
     if (message.mode === "steer" && running && !running.closing && running.personId === message.personId)
       return steer(message, running.turnId, place.session)
@@ -51,11 +58,11 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
     const queued = place.active || running !== undefined || busy.has(place.session.id)
     busy.add(place.session.id)
     try {
-      return await start(message, place, { queued, model })
+      return await start(message, place, { queued, model, shown })
     } catch (error) {
       // Another process began a turn here in the same instant: ours waits behind it.
       if (queued || !(error instanceof AppError) || error.code !== "conflict") throw error
-      return await start(message, place, { queued: true, model })
+      return await start(message, place, { queued: true, model, shown })
     } finally {
       busy.delete(place.session.id) // from here on the running turn itself says so
     }
@@ -67,37 +74,32 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
     create: { statement: Statement; event: NewEvent } | null
   }
 
-  async function findSession(message: Incoming): Promise<FoundSession> {
-    const match = message.sessionId
-      ? eq(sessions.id, message.sessionId)
-      : sql`${sessions.channel} = ${message.place.channel} and ${sessions.peer} = ${message.place.peer} and ${sessions.topic} = ${message.place.topic} and ${sessions.agentId} = ${message.agentId}`
+  async function findSession(message: Incoming, shown: string): Promise<FoundSession> {
     if (message.sessionId || !message.fresh) {
-      const [found] = await db.orm
-        .select({
-          id: sessions.id,
-          model: sessions.model,
-          agentId: sessions.agentId,
-          // Names written out: in a select of one table drizzle leaves the table's name away, and the inner table would win.
-          active: sql<boolean>`exists (select 1 from jobs where jobs.session_id = sessions.id and jobs.state in ('queued', 'running', 'suspended'))`,
-        })
-        .from(sessions)
-        .where(match)
-        .orderBy(sql`${sessions.updatedAt} desc`)
-        .limit(1)
-      if (found && found.agentId !== message.agentId)
+      const { channel, peer, topic } = message.place
+      const [found] = await db.query(
+        message.sessionId
+          ? { sql: FIND_BY_ID, params: [message.sessionId] }
+          : { sql: FIND_BY_PLACE, params: [channel, peer, topic, message.agentId] },
+      )
+      if (found && found["agent_id"] !== message.agentId)
         throw new AppError(
           "input.invalid",
-          `The session ${found.id} belongs to the agent "${found.agentId}", not "${message.agentId}"`,
+          `The session ${String(found["id"])} belongs to the agent "${String(found["agent_id"])}", not "${message.agentId}"`,
         )
-      if (found) return { session: found, active: found.active, create: null }
+      if (found) {
+        // Columns as the schema types them.
+        const session = { id: found["id"] as SessionId, model: found["model"] as string | null }
+        return { session, active: found["active"] === true, create: null }
+      }
       if (message.sessionId) throw new AppError("not_found", `There is no session ${message.sessionId}`)
     }
     const { labels, source } = senderLabels(message)
-    const created = newSessionStatement(db.orm, {
+    const created = newSessionStatement({
       agentId: message.agentId,
       place: message.place,
       at: clock.iso(),
-      firstMessage: { text: redact(message.text), labels, source },
+      firstMessage: { text: shown, labels, source },
     })
     return { session: created.row, active: false, create: { statement: created.statement, event: created.event } }
   }
@@ -105,12 +107,11 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
   async function start(
     message: Incoming,
     { session, create }: FoundSession,
-    { queued, model }: { queued: boolean; model: string },
+    { queued, model, shown }: { queued: boolean; model: string; shown: string },
   ): Promise<Received> {
     const turnId = newId("trn")
     const { agentId } = message
     const job = insertJob(
-      db.orm,
       { kind: "turn", agentId, sessionId: session.id, payload: { turnId, queued }, maxAttempts: MAX_ATTEMPTS },
       queued ? "queued" : { leaseOwner: runner.leaseOwner },
     )
@@ -138,33 +139,30 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
               discardUndoneStatement(session.id),
               touchSessionStatement(session.id, {
                 at: clock.iso(),
-                message: { text: redact(message.text), ...senderLabels(message) },
+                message: { text: shown, ...senderLabels(message) },
               }),
             ]),
         ...(history.length > 0 ? [db.orm.insert(messages).values(history).toSQL()] : []),
-        ...(row ? [db.orm.insert(messages).values(row).toSQL()] : []),
+        ...(row ? [insertRow(messages, row)] : []),
         ...(after.length > 0 ? [db.orm.insert(messages).values(after).toSQL()] : []),
         job.statement,
-        db.orm
-          .insert(turns)
-          .values({
-            id: turnId,
-            sessionId: session.id,
-            agentId,
-            jobId: job.id,
-            state,
-            options: { ...message.options },
-            labels: at.labels,
-            source: at.source,
-          })
-          .toSQL(),
+        insertRow(turns, {
+          id: turnId,
+          sessionId: session.id,
+          agentId,
+          jobId: job.id,
+          state,
+          options: { ...message.options },
+          labels: at.labels,
+          source: at.source,
+        }),
       ],
       events: [
         ...(create ? [create.event] : []),
         {
           type: "message.received",
           messageId,
-          preview: preview(redact(message.text)),
+          preview: preview(shown),
           characters: message.text.length,
           ...at,
         },
@@ -179,7 +177,7 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
           outcome: "done",
           sessionId: session.id,
           turnId,
-          preview: preview(redact(message.text)),
+          preview: preview(shown),
           verdicts: { sender: "allow" },
           destination: `${message.place.channel}:${message.place.peer}`,
           bytesIn: Buffer.byteLength(message.text),

@@ -40,6 +40,7 @@ import {
   waiting,
   type Ending,
 } from "./turn-ending.ts"
+import { todayText } from "./today.ts"
 import * as rows from "./turn-rows.ts"
 
 /** From this share of the budget on, a summary is made in the background, before anything has to be left out. */
@@ -101,19 +102,30 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     const liveTurn = live.open({ turnId, sessionId, agentId: jobRun.job.agentId })
     let outcome: TurnOutcome | null = null
     try {
-      outcome = await runLoaded(jobRun, liveTurn)
+      outcome = await runInTime(jobRun, liveTurn)
       return "committed" as const
     } finally {
       live.close(turnId, outcome)
     }
   }
 
-  async function runLoaded(given: JobRun, liveTurn: LiveTurn): Promise<TurnOutcome | null> {
-    const deadline = AbortSignal.timeout(deps.settings().turnTimeoutMs)
+  /** Ends the turn when it has worked too long. The timer goes with the turn: thousands that had ended would wait for theirs. */
+  async function runInTime(given: JobRun, liveTurn: LiveTurn): Promise<TurnOutcome | null> {
+    const deadline = new AbortController()
+    const cancel = clock.after(deps.settings().turnTimeoutMs, () => deadline.abort(new Error("The turn's time is up")))
+    try {
+      return await runLoaded(given, liveTurn, deadline.signal)
+    } finally {
+      cancel()
+    }
+  }
+
+  async function runLoaded(given: JobRun, liveTurn: LiveTurn, deadline: AbortSignal): Promise<TurnOutcome | null> {
     const jobRun: JobRun = { ...given, signal: AbortSignal.any([given.signal, deadline]) }
     // A turn that waited, or that a crash cut off, is told to whoever watches, and its messages move behind what came in between.
     if (jobRun.job.fence > 1 || jobRun.job.payload["queued"] === true) await announce(jobRun, liveTurn)
-    const [turn, inSight] = await Promise.all([rows.loadTurn(db, liveTurn.turnId), deps.inSight(liveTurn.sessionId)])
+    const [loaded, inSight] = await Promise.all([rows.loadTurn(db, liveTurn.turnId), deps.inSight(liveTurn.sessionId)])
+    const turn: rows.LoadedTurn = { ...loaded, personId: await rows.starterOf(db, liveTurn, inSight.messages) }
     liveTurn.personId = turn.personId
     const run: TurnRun = {
       ...jobRun,
@@ -150,9 +162,11 @@ export function createTurnKind(deps: TurnDeps): JobKind {
 
   async function announce({ job, claim }: JobRun, { turnId, sessionId, agentId }: LiveTurn): Promise<void> {
     const at = { sessionId, turnId, agentId, labels: [], source: "host" }
-    const isNew = job.fence === 1
+    const before = job.fence === 1 ? null : await rows.loadTurn(db, turnId)
+    // A process may have died between claiming it and this commit: then it begins only now, and still has to move.
+    const isNew = before === null || (before.state === "queued" && before.iterations === 0)
     // Answered approvals are what queued it again; a turn that a crash cut off is still `running` in its row.
-    const why = !isNew && (await rows.loadTurn(db, turnId)).state === "queued" ? "approval" : "restart"
+    const why = before?.state === "queued" ? "approval" : "restart"
     await writer.commit({
       statements: [
         holdStatement(claim),
@@ -319,7 +333,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     await writer.commit({
       statements: [
         holdStatement(run.claim),
-        rows.insertMessage(db.orm, row),
+        rows.insertMessage(row),
         rows.progressStatement(db.orm, run),
         ...run.unstored.splice(0),
       ],
@@ -380,8 +394,8 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     await writer.commit({
       statements: [
         endStatement(run.claim, "done"),
-        ...(row ? [rows.insertMessage(db.orm, row)] : []),
-        rows.endTurnStatement(db.orm, run, outcome),
+        ...(row ? [rows.insertMessage(row)] : []),
+        rows.endTurnStatement(run, outcome),
         ...run.unstored.splice(0),
       ],
       events: [rows.finishedEvent(run, outcome, deps.redact)],
@@ -411,8 +425,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
   async function systemPrompt(agentId: string) {
     const { agentName, timeZone } = deps.settings()
     const [documents, skills] = await Promise.all([deps.documents(agentId), deps.skills(agentId)])
-    const today = new Intl.DateTimeFormat("en-GB", { dateStyle: "full", timeZone }).format(clock.nowMs())
-    return buildSystemPrompt({ agentName, documents, skills, today: `${today} (${timeZone})` })
+    return buildSystemPrompt({ agentName, documents, skills, today: todayText(clock.nowMs(), timeZone) })
   }
 
   async function tellFallback(run: TurnRun, from: ModelId, to: ModelId, error: string): Promise<void> {

@@ -54,7 +54,7 @@ const LEAST_DIGITS = 24
 
 /** Throws `backup.passphrase_weak`: no estimate of strength, only what is surely too little. */
 export function judgePassphrase(passphrase: string): void {
-  const characters = [...passphrase]
+  const characters = Array.from(passphrase) // by code point: an emoji is one
   const weak = (why: string) => new AppError("backup.passphrase_weak", `The passphrase ${why}`)
   if (characters.length < LEAST_CHARACTERS) throw weak(`is shorter than ${LEAST_CHARACTERS} characters`)
   if (new Set(characters).size < LEAST_DISTINCT) throw weak(`has fewer than ${LEAST_DISTINCT} different characters`)
@@ -63,11 +63,23 @@ export function judgePassphrase(passphrase: string): void {
 }
 
 /** For a new file. `head` is what the file begins with. */
-export async function sealingCipher(about: { passphrase: string; version: string; createdAt: string }): Promise<{ cipher: ChunkCipher; head: Uint8Array }> {
+export async function sealingCipher(about: {
+  passphrase: string
+  version: string
+  createdAt: string
+}): Promise<{ cipher: ChunkCipher; head: Uint8Array }> {
   const { passphrase, version, createdAt } = about
   const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES)).toHex()
   const { key, check } = await deriveKey(passphrase, { ...COST, salt })
-  const header: BackupHeader = { kdf: "argon2id", ...COST, salt, check: check.toString("hex"), chunkBytes: CHUNK_BYTES, version, createdAt }
+  const header: BackupHeader = {
+    kdf: "argon2id",
+    ...COST,
+    salt,
+    check: check.toString("hex"),
+    chunkBytes: CHUNK_BYTES,
+    version,
+    createdAt,
+  }
   const json = Buffer.from(JSON.stringify(header))
   const numbers = Buffer.alloc(4)
   numbers.writeUInt16BE(FORMAT, 0)
@@ -82,7 +94,8 @@ export function headBytes(prefix: Buffer): number {
     throw new AppError("backup.not_one", "The file is no backup of ironclaw")
   }
   const format = prefix.readUInt16BE(MAGIC.length)
-  if (format > FORMAT) throw new AppError("backup.newer", `The backup has format ${format}; this version reads up to ${FORMAT}`)
+  if (format > FORMAT)
+    throw new AppError("backup.newer", `The backup has format ${format}; this version reads up to ${FORMAT}`)
   return PREFIX_BYTES + prefix.readUInt16BE(MAGIC.length + 2)
 }
 
@@ -114,9 +127,19 @@ function jsonOf(bytes: Buffer): unknown {
 type Cost = Pick<BackupHeader, "memoryKib" | "passes" | "lanes" | "salt">
 
 /** NFC, because one person's keyboards write "é" in two ways. */
-async function deriveKey(passphrase: string, { memoryKib: memory, passes, lanes: parallelism, salt }: Cost): Promise<{ key: Buffer; check: Buffer }> {
+async function deriveKey(
+  passphrase: string,
+  { memoryKib: memory, passes, lanes: parallelism, salt }: Cost,
+): Promise<{ key: Buffer; check: Buffer }> {
   const derived = await new Promise<Buffer>((resolve, reject) => {
-    const parameters = { message: Buffer.from(passphrase.normalize("NFC")), nonce: Buffer.from(salt, "hex"), parallelism, memory, passes, tagLength: KEY_BYTES + CHECK_BYTES }
+    const parameters = {
+      message: Buffer.from(passphrase.normalize("NFC")),
+      nonce: Buffer.from(salt, "hex"),
+      parallelism,
+      memory,
+      passes,
+      tagLength: KEY_BYTES + CHECK_BYTES,
+    }
     argon2("argon2id", parameters, (error, bytes) => (error ? reject(error) : resolve(Buffer.from(bytes))))
   })
   return { key: derived.subarray(0, KEY_BYTES), check: derived.subarray(KEY_BYTES) }
@@ -134,7 +157,12 @@ async function cipherOf(header: BackupHeader, { key, head }: { key: Buffer; head
     additionalData.set(headHash)
     additionalData.writeBigUInt64BE(BigInt(index), headHash.length)
     additionalData[headHash.length + 8] = last ? 1 : 0
-    return { name: "AES-GCM", iv: new Uint8Array(iv), additionalData: new Uint8Array(additionalData), tagLength: 8 * TAG_BYTES }
+    return {
+      name: "AES-GCM",
+      iv: new Uint8Array(iv),
+      additionalData: new Uint8Array(additionalData),
+      tagLength: 8 * TAG_BYTES,
+    }
   }
 
   return {

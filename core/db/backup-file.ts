@@ -4,7 +4,16 @@ import { type FileHandle, link, open, rm } from "node:fs/promises"
 import { AppError } from "../errors.ts"
 import { reasonOf, systemCodeOf } from "../home.ts"
 import { randomToken } from "../id.ts"
-import { type BackupHeader, type ChunkCipher, headBytes, openingCipher, PREFIX_BYTES, readHeader, sealingCipher, TAG_BYTES } from "./backup-cipher.ts"
+import {
+  type BackupHeader,
+  type ChunkCipher,
+  headBytes,
+  openingCipher,
+  PREFIX_BYTES,
+  readHeader,
+  sealingCipher,
+  TAG_BYTES,
+} from "./backup-cipher.ts"
 
 /** What a backup is a sequence of. A frame is its kind as u8, its length as u32, its bytes. */
 export const frameKinds = { about: 1, table: 2, rows: 3, tableEnd: 4, end: 5 } as const
@@ -23,11 +32,21 @@ export type BackupWriter = {
   discard(): Promise<void>
 }
 
-export async function createBackupFile({ path, ...about }: { path: string; passphrase: string; version: string; createdAt: string }): Promise<BackupWriter> {
+export async function createBackupFile({
+  path,
+  ...about
+}: {
+  path: string
+  passphrase: string
+  version: string
+  createdAt: string
+}): Promise<BackupWriter> {
   const { cipher, head } = await sealingCipher(about)
   const { chunkBytes } = cipher.header
   const fresh = `${path}.${randomToken(9)}.partial` // nobody can have planted this name
-  const file = await saying(path, () => open(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0), 0o600))
+  const file = await saying(path, () =>
+    open(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0), 0o600),
+  )
   const buffer = new Uint8Array(chunkBytes)
   let used = 0
   let index = 0
@@ -35,7 +54,7 @@ export async function createBackupFile({ path, ...about }: { path: string; passp
   let isOpen = true
 
   async function writeAll(bytes: Uint8Array): Promise<void> {
-    for (let from = 0; from < bytes.length; ) from += (await file.write(bytes, from)).bytesWritten
+    for (let from = 0; from < bytes.length;) from += (await file.write(bytes, from)).bytesWritten
     size += bytes.length
   }
   async function flush(last: boolean): Promise<void> {
@@ -44,7 +63,7 @@ export async function createBackupFile({ path, ...about }: { path: string; passp
     used = 0
   }
   async function add(bytes: Uint8Array): Promise<void> {
-    for (let from = 0; from < bytes.length; ) {
+    for (let from = 0; from < bytes.length;) {
       if (used === chunkBytes) await flush(false) // not before more comes: only then it is not the last
       const part = bytes.subarray(from, from + chunkBytes - used)
       buffer.set(part, used)
@@ -93,7 +112,15 @@ export async function readBackupHeader(path: string): Promise<BackupHeader> {
 }
 
 /** Every frame of the file, in order, each proved before it is given. Throws `backup.…`. */
-export async function* readFrames({ path, passphrase, signal }: { path: string; passphrase: string; signal: AbortSignal }): AsyncGenerator<Frame, void, undefined> {
+export async function* readFrames({
+  path,
+  passphrase,
+  signal,
+}: {
+  path: string
+  passphrase: string
+  signal: AbortSignal
+}): AsyncGenerator<Frame, void, undefined> {
   const file = await openFile(path)
   try {
     const head = await readHead(file)
@@ -109,7 +136,17 @@ export async function* readFrames({ path, passphrase, signal }: { path: string; 
   }
 }
 
-async function* chunks({ file, from, cipher, signal }: { file: FileHandle; from: number; cipher: ChunkCipher; signal: AbortSignal }): AsyncGenerator<Buffer> {
+async function* chunks({
+  file,
+  from,
+  cipher,
+  signal,
+}: {
+  file: FileHandle
+  from: number
+  cipher: ChunkCipher
+  signal: AbortSignal
+}): AsyncGenerator<Buffer> {
   const { size } = await file.stat()
   const step = cipher.header.chunkBytes + TAG_BYTES
   for (let at = from, index = 0; ; index++) {
@@ -161,7 +198,11 @@ async function openFile(path: string): Promise<FileHandle> {
     if ((await file.stat()).isFile()) return file
     await file.close()
   } catch (cause) {
-    if (systemCodeOf(cause) === "ENOENT") throw new AppError("not_found", `There is no file ${path}`, { cause, hint: "Name a file that `ironclaw backup` made." })
+    if (systemCodeOf(cause) === "ENOENT")
+      throw new AppError("not_found", `There is no file ${path}`, {
+        cause,
+        hint: "Name a file that `ironclaw backup` made.",
+      })
     throw new AppError("backup.not_one", `${path} cannot be read: ${reasonOf(cause)}`, { cause })
   }
   throw new AppError("backup.not_one", `${path} is not a plain file`)

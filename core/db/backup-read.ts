@@ -16,7 +16,9 @@ export type BackupPart =
 export type ReadRequest = { path: string; passphrase: string; signal: AbortSignal }
 
 /** Reads the whole file and proves it, without giving a row to anybody. Throws `backup.…`. */
-export async function proveBackup(request: ReadRequest & { onProgress: (progress: { table: string; rows: number }) => void }): Promise<BackupAbout> {
+export async function proveBackup(
+  request: ReadRequest & { onProgress: (progress: { table: string; rows: number }) => void },
+): Promise<BackupAbout> {
   let about: BackupAbout | null = null
   let table = ""
   let rows = 0
@@ -92,14 +94,21 @@ function shapeOf<S extends TSchema>(schema: S, frame: Frame): Static<S> {
 function refuseNewer({ migrations: applied, version }: BackupAbout): void {
   const known = new Set(migrations.map(({ name }) => name))
   const strange = applied.find((name) => !known.has(name))
-  if (strange !== undefined) throw new AppError("backup.newer", `The backup was made by version ${version}, whose database is newer ("${strange}")`)
+  if (strange !== undefined)
+    throw new AppError(
+      "backup.newer",
+      `The backup was made by version ${version}, whose database is newer ("${strange}")`,
+    )
 }
 
 function refuseUnknown({ name, columns }: { name: string; columns: string[] }): void {
   const table = backupTables.find((each) => each.name === name)
   const column = columns.find((each) => !table?.columns.some((known) => known.name === each))
   if (!table || column !== undefined) {
-    throw new AppError("backup.newer", `The backup has "${name}${column === undefined ? "" : `.${column}`}", which this version does not know`)
+    throw new AppError(
+      "backup.newer",
+      `The backup has "${name}${column === undefined ? "" : `.${column}`}", which this version does not know`,
+    )
   }
 }
 

@@ -79,7 +79,10 @@ export async function loadBackup({ db, clock, onProgress, finish, ...file }: Loa
       const ended = await endWhatWasUnderWay(run, clock.iso())
       await finish(tx, about)
       await recordRestore(run, { clock, about, rows })
-      const [grants] = await run("select count(*)::int as n from grants where revoked_at is null and (expires_at is null or expires_at > $1::timestamptz)", clock.iso())
+      const [grants] = await run(
+        "select count(*)::int as n from grants where revoked_at is null and (expires_at is null or expires_at > $1::timestamptz)",
+        clock.iso(),
+      )
       return { rows, auditIntact, withoutEmbeddings, ended, grants: Number(grants?.["n"]) }
     },
     { maxMs: MAX_MS },
@@ -98,7 +101,10 @@ async function empty(run: Run): Promise<void> {
 }
 
 /** The statement that inserts a block of rows; null for a table that this server cannot have. */
-function inserter({ name, columns }: { name: string; columns: readonly string[] }, db: Db): ((lines: readonly string[]) => Statement) | null {
+function inserter(
+  { name, columns }: { name: string; columns: readonly string[] },
+  db: Db,
+): ((lines: readonly string[]) => Statement) | null {
   const table = backupTables.find((each) => each.name === name)
   if (!table) throw new AppError("backup.newer", `The backup has the table "${name}", which this version does not know`)
   if (table.needs === "vector" && !db.hasVector) return null
@@ -111,13 +117,17 @@ function inserter({ name, columns }: { name: string; columns: readonly string[] 
 
 function typeOf(table: BackupTable, column: string): string {
   const found = table.columns.find(({ name }) => name === column)
-  if (!found) throw new AppError("backup.newer", `The backup has "${table.name}.${column}", which this version does not know`)
+  if (!found)
+    throw new AppError("backup.newer", `The backup has "${table.name}.${column}", which this version does not know`)
   return found.type
 }
 
 /** Numbers go on after the last one given, also where its row is deleted: a client that saw it must not meet it again. */
 async function setSequences(run: Run, { sequences }: BackupAbout): Promise<void> {
-  const highest = { event_seq: "select max(seq) from events", messages_position_seq: "select max(position) from messages" }
+  const highest = {
+    event_seq: "select max(seq) from events",
+    messages_position_seq: "select max(position) from messages",
+  }
   for (const name of sequenceNames) {
     const { last, called } = sequences[name] ?? { last: "1", called: false }
     await run(
@@ -138,9 +148,17 @@ async function isChainIntact(run: Run): Promise<boolean> {
 /** Nothing that was running then goes on now: its leases, its questions and its moment are gone. What it had said stays. */
 async function endWhatWasUnderWay(run: Run, at: string): Promise<Loaded["ended"]> {
   const error = JSON.stringify({ code: "turn.given_up", message: "It was under way when the backup was made" })
-  const count = async (sql: string, ...params: unknown[]) => (await run(`with changed as (${sql} returning 1) select count(*)::int as n from changed`, ...params))[0]?.["n"]
-  const approvals = await count("update approvals set state = 'expired', answered_at = $1::timestamptz where state = 'open'", at)
-  const turns = await count("update turns set state = 'stopped', error = $2::jsonb, finished_at = $1::timestamptz where state in ('queued', 'running', 'suspended')", at, error)
+  const count = async (sql: string, ...params: unknown[]) =>
+    (await run(`with changed as (${sql} returning 1) select count(*)::int as n from changed`, ...params))[0]?.["n"]
+  const approvals = await count(
+    "update approvals set state = 'expired', answered_at = $1::timestamptz where state = 'open'",
+    at,
+  )
+  const turns = await count(
+    "update turns set state = 'stopped', error = $2::jsonb, finished_at = $1::timestamptz where state in ('queued', 'running', 'suspended')",
+    at,
+    error,
+  )
   const jobs = await count(
     `update jobs set state = 'cancelled', lease_owner = null, lease_until = null, finished_at = $1::timestamptz
       where state in ('running', 'suspended') or (state = 'queued' and kind = 'turn')`,
@@ -151,7 +169,10 @@ async function endWhatWasUnderWay(run: Run, at: string): Promise<Loaded["ended"]
   return { approvals: Number(approvals), turns: Number(turns), jobs: Number(jobs) }
 }
 
-async function recordRestore(run: Run, { clock, about, rows }: { clock: Clock; about: BackupAbout; rows: number }): Promise<void> {
+async function recordRestore(
+  run: Run,
+  { clock, about, rows }: { clock: Clock; about: BackupAbout; rows: number },
+): Promise<void> {
   const entry = {
     at: clock.iso(),
     agent_id: "main",

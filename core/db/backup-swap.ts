@@ -41,7 +41,11 @@ export function finishReplacement(dir: string): void {
     }
     rmSync(noteOf(dir), { force: true })
   } catch (cause) {
-    throw new AppError("home.not_writable", `The restored database in ${built} could not be moved to ${dir}: ${reasonOf(cause)}`, { cause })
+    throw new AppError(
+      "home.not_writable",
+      `The restored database in ${built} could not be moved to ${dir}: ${reasonOf(cause)}`,
+      { cause },
+    )
   }
 }
 

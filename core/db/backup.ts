@@ -60,7 +60,16 @@ const BLOCK_BYTES = 1024 * 1024
 const MAX_MS = 6 * 3_600_000
 
 /** Throws `backup.exists`, `home.not_writable`, and what the database throws. Leaves no file where it fails. */
-export async function writeBackup({ db, clock, path, passphrase, version, contents, onProgress, signal }: BackupRequest): Promise<BackupResult> {
+export async function writeBackup({
+  db,
+  clock,
+  path,
+  passphrase,
+  version,
+  contents,
+  onProgress,
+  signal,
+}: BackupRequest): Promise<BackupResult> {
   const createdAt = clock.iso()
   const file = await createBackupFile({ path, passphrase, version, createdAt })
   try {
@@ -90,7 +99,10 @@ async function readState(tx: Tx): Promise<Pick<BackupAbout, "migrations" | "sequ
   const applied = await tx.query({ sql: "select name from migrations order by position", params: [] })
   const sequences: BackupAbout["sequences"] = {}
   for (const name of sequenceNames) {
-    const [row = {}] = await tx.query({ sql: `select last_value::text as last, is_called as called from ${name}`, params: [] })
+    const [row = {}] = await tx.query({
+      sql: `select last_value::text as last, is_called as called from ${name}`,
+      params: [],
+    })
     sequences[name] = { last: String(row["last"]), called: row["called"] === true }
   }
   return { migrations: applied.map(({ name }) => String(name)), sequences }
@@ -102,7 +114,10 @@ async function writeTable({ tx, table: { name, columns }, file, onProgress, sign
   await writeJson(file, frameKinds.table, { name, columns: columns.map((column) => column.name) })
   const cursor = quoted(`backup_${name}`)
   const values = columns.map((column) => `${quoted(column.name)}::text as ${quoted(column.name)}`).join(", ")
-  await tx.query({ sql: `declare ${cursor} no scroll cursor for select row_to_json(r)::text as line from (select ${values} from ${quoted(name)}) r`, params: [] })
+  await tx.query({
+    sql: `declare ${cursor} no scroll cursor for select row_to_json(r)::text as line from (select ${values} from ${quoted(name)}) r`,
+    params: [],
+  })
   const hash = new Bun.CryptoHasher("sha256")
   let rows = 0
   let block: Buffer[] = []
@@ -134,6 +149,10 @@ async function writeTable({ tx, table: { name, columns }, file, onProgress, sign
   return rows
 }
 
-function writeJson(file: BackupWriter, kind: (typeof frameKinds)[keyof typeof frameKinds], value: unknown): Promise<void> {
+function writeJson(
+  file: BackupWriter,
+  kind: (typeof frameKinds)[keyof typeof frameKinds],
+  value: unknown,
+): Promise<void> {
   return file.write(kind, Buffer.from(JSON.stringify(value)))
 }

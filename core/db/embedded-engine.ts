@@ -30,25 +30,51 @@ const startParams = [
   ].map((setting) => ["-c", setting]),
 ].flat()
 
-/** What our fsync needs to know of Emscripten's open file; `nfd` is the real descriptor, which directories lack. */
-type OpenFile = { nfd?: number; node: unknown }
-type NodeFiles = { stream_ops: { fsync?: (file: OpenFile) => number }; realPath: (node: unknown) => string }
+/** What we need of Emscripten's file systems, which have no types. `nfd` is the real descriptor of an open file. */
+type FileNode = { parent: FileNode }
+type NodeFiles = {
+  stream_ops: { fsync?: (file: { nfd?: number }) => number }
+  node_ops: {
+    mknod: (parent: FileNode, ...rest: unknown[]) => unknown
+    rename: (file: FileNode, folder: FileNode, name: string) => unknown
+  }
+  realPath: (node: FileNode) => string
+}
 
-/** NodeFS in which fsync reaches the disk. Emscripten's has none, so a power cut could lose what was acknowledged. */
+/**
+ * NodeFS in which fsync reaches the disk: Emscripten's does nothing, so a power cut could lose what was acknowledged. Postgres built for
+ * Emscripten never syncs a folder either: those in which a name was made or moved are synced with the next file, and no commit is
+ * acknowledged before that.
+ */
 class DurableNodeFS extends NodeFS {
   override async init(...given: Parameters<NodeFS["init"]>): ReturnType<NodeFS["init"]> {
     const { emscriptenOpts } = await super.init(...given)
     const preRun = [...(emscriptenOpts.preRun ?? [])]
-    preRun.push(({ FS }) => {
-      // Emscripten's file systems have no types; pglite 0.5.14 is pinned and the durability test watches this.
-      const files = (FS as unknown as { filesystems: { NODEFS: NodeFiles } }).filesystems.NODEFS
-      files.stream_ops.fsync = (file) => {
-        if (typeof file.nfd === "number") fdatasyncSync(file.nfd)
-        else syncDirectory(files.realPath(file.node))
-        return 0
-      }
-    })
+    // pglite 0.5.14 is pinned, and a test watches that files and folders are synced.
+    preRun.push(({ FS }) => syncForReal((FS as unknown as { filesystems: { NODEFS: NodeFiles } }).filesystems.NODEFS))
     return { emscriptenOpts: { ...emscriptenOpts, preRun } }
+  }
+}
+
+function syncForReal({ stream_ops: streams, node_ops: nodes, realPath }: NodeFiles): void {
+  const changed = new Set<string>()
+  const { mknod, rename } = nodes
+  nodes.mknod = (parent, ...rest) => {
+    changed.add(realPath(parent))
+    return mknod(parent, ...rest)
+  }
+  nodes.rename = (file, folder, name) => {
+    changed.add(realPath(file.parent))
+    changed.add(realPath(folder))
+    return rename(file, folder, name)
+  }
+  streams.fsync = ({ nfd }) => {
+    if (typeof nfd === "number") fdatasyncSync(nfd)
+    for (const path of changed) {
+      changed.delete(path)
+      if (existsSync(path)) syncDirectory(path) // folders of temporary files come and go
+    }
+    return 0
   }
 }
 

@@ -57,9 +57,8 @@ export async function connectPostgres({
   let lost = false
   let open = false
   let mine = false
-  let reportLoss: (error: AppError) => void = () => {}
-  const loss = new Promise<never>((_, reject) => (reportLoss = reject))
-  loss.catch(() => {}) // heard by whoever runs a statement; nobody may be
+  /** Those who wait for an answer. A promise of the loss that lives as long as the connection would keep every answer raced against it. */
+  const asking = new Set<(error: AppError) => void>()
 
   // Everything that could otherwise come from PG… variables of the environment is said here.
   const options = {
@@ -89,7 +88,7 @@ export async function connectPostgres({
     connection: { application_name: "ironclaw" },
     onclose() {
       lost = true
-      reportLoss(new AppError("db.connection_lost", `The server ${nameOf(target)} went away`))
+      for (const reject of asking) reject(new AppError("db.connection_lost", `The server ${nameOf(target)} went away`))
       if (open && !mine) onLost(connection)
     },
   }
@@ -131,6 +130,17 @@ export async function connectPostgres({
     cancelDeadline()
   }
 
+  async function orLoss<T>(answers: Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    asking.add(reject)
+    answers.then(resolve, reject)
+    try {
+      return await promise
+    } finally {
+      asking.delete(reject)
+    }
+  }
+
   const seen = new Set<string>()
   async function send(statements: readonly WireStatement[], firstIndex = 0): Promise<WireResult[]> {
     if (lost) throw new AppError("db.connection_lost", `The server ${nameOf(target)} went away`)
@@ -141,7 +151,7 @@ export async function connectPostgres({
       seen.add(sql)
       return reserved.unsafe(sql, params, EXTENDED).values()
     })
-    const settled = await Promise.race([Promise.allSettled(answers), loss])
+    const settled = await orLoss(Promise.allSettled(answers))
     return settled.map((each, index) => {
       if (each.status === "rejected") throw errorOfStatement({ error: each.reason, index: index - firstIndex, target })
       const { columns, command, count } = each.value

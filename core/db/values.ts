@@ -1,6 +1,7 @@
 /** How JavaScript values travel to Postgres and back: always as Postgres' own text form, so that both engines give the same rows. */
 import { AppError } from "../errors.ts"
 import type { Row, Statement } from "./db.ts"
+import { isStorableJson, isStorableText } from "./storable.ts"
 
 /** A statement as it is sent: every parameter in text form; the server infers the types. */
 export type WireStatement = { sql: string; params: (string | null)[] }
@@ -34,19 +35,15 @@ function encodeArray(values: readonly unknown[]): string {
   return `{${items.join(",")}}`
 }
 
-// In the text that JSON.stringify makes, an odd backslash before u0000 or uD800–uDFFF is a NUL or half a surrogate pair:
-// whole pairs and everything else beyond ASCII stand there as they are.
-const UNSTORABLE_ESCAPE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/
-
 /** JSON for a jsonb parameter; refuses what jsonb cannot hold. */
 export function encodeJson(value: unknown): string {
   const text = JSON.stringify(value)
-  if (text.includes("\\u") && UNSTORABLE_ESCAPE.test(text)) throw unstorable()
+  if (!isStorableJson(text)) throw unstorable()
   return text
 }
 
 function storable(text: string): string {
-  if (text.includes("\0") || !text.isWellFormed()) throw unstorable()
+  if (!isStorableText(text)) throw unstorable()
   return text
 }
 

@@ -9,7 +9,13 @@ import { refuseInsideTransaction } from "./nesting.ts"
 import { audit, type NewAudit } from "./schema.ts"
 import { encodeJson, encodeStatement } from "./values.ts"
 
-export type WriterDeps = { db: Db; publish: Publish; clock?: Clock }
+export type WriterDeps = {
+  db: Db
+  publish: Publish
+  clock?: Clock
+  /** Told the last audit row of each commit, to seal the chain's head outside the database. */
+  onAudit?: (last: { seq: number; hash: string }) => void
+}
 
 // A group is one transaction: large enough that a burst shares its fsync, small enough that one commit stays a matter of milliseconds.
 const MAX_GROUP_UNITS = 64
@@ -27,7 +33,8 @@ const INSERT_EVENTS = `insert into events (seq, type, agent_id, session_id, body
     as (type text, agent_id text, session_id text, body jsonb, labels text[], source text)) with ordinality
     as item(type, agent_id, session_id, body, labels, source, place) order by place) e
   returning seq`
-const INSERT_AUDIT = "insert into audit select * from audit_chain($1::jsonb)"
+const INSERT_AUDIT = `with added as (insert into audit select * from audit_chain($1::jsonb) returning seq, hash)
+  select seq, hash from added order by seq desc limit 1`
 const NOTIFY: Statement = { sql: `select pg_notify('${EVENT_CHANNEL}', last_value::text) from event_seq`, params: [] }
 
 /** A unit on its way: everything that could be refused for its form alone was refused when it came in. */
@@ -40,7 +47,7 @@ type Queued = {
   reject: (error: unknown) => void
 }
 
-export function createWriter({ db, publish, clock = systemClock }: WriterDeps): Writer {
+export function createWriter({ db, publish, clock = systemClock, onAudit = () => {} }: WriterDeps): Writer {
   const shared = db.kind === "postgres"
   const feed = shared ? createSharedFeed({ db, publish }) : createLocalFeed(publish)
   // Others' events are wanted from the start, not from our first commit on. If it fails here, the first commit tries again and tells why.
@@ -115,11 +122,14 @@ export function createWriter({ db, publish, clock = systemClock }: WriterDeps): 
     const batch: Statement[] = shared ? [EVENT_LOCK, ...own] : own
     const eventsAt = batch.length
     if (eventTexts.length > 0) batch.push({ sql: INSERT_EVENTS, params: [`[${eventTexts.join(",")}]`, at] })
+    const auditAt = batch.length
     if (auditTexts.length > 0) batch.push({ sql: INSERT_AUDIT, params: [`[${withTime(auditTexts, at).join(",")}]`] })
     if (shared && eventTexts.length > 0) batch.push(NOTIFY)
 
     const committed = await feed.around(async () => {
       const results = await db.batch(batch)
+      const [last] = auditTexts.length > 0 ? (results[auditAt] ?? []) : []
+      if (last) onAudit({ seq: Number(last["seq"]), hash: String(last["hash"]) })
       const seqs = eventTexts.length > 0 ? (results[eventsAt] ?? []) : []
       let statement = shared ? 1 : 0
       let event = 0

@@ -1,11 +1,14 @@
 /** Jobs: claimed, leased, fenced, retried, cancellable. Every turn is started by one, so that a turn is a row before it is work. */
-import { and, eq, inArray, sql } from "drizzle-orm"
+import { and, eq, inArray } from "drizzle-orm"
 import type { Orm, Statement } from "../db/db.ts"
+import { insertRow } from "../db/insert.ts"
 import { jobs, type JobRow, type JobState } from "../db/schema.ts"
 import { newId, type JobId, type SessionId } from "../id.ts"
 
 /** A lease outlives two missed renewals; long enough for a busy machine, short enough that a dead holder is noticed. */
 export const LEASE_MS = 30_000
+/** No retry is put off for longer, so that a job which is due later than this was written by a clock that has jumped back since. */
+const MAX_RETRY_MS = 600_000
 
 export type NewJob = {
   kind: string
@@ -24,23 +27,24 @@ export type JobEnd =
   | { state: "done" | "suspended" }
   | { state: "failed"; error: string; retryInMs: number | null }
 
-const leaseUntil = () => sql`now() + ${LEASE_MS} * interval '1 millisecond'`
+/** Of our own constant alone. */
+const LEASE_UNTIL = `now() + ${LEASE_MS} * interval '1 millisecond'`
 
 /** Inserts a job: `queued` for whoever comes first, or already claimed by `leaseOwner`, which saves a round trip where we run it ourselves. */
 export function insertJob(
-  orm: Orm,
   job: NewJob,
   claim: { leaseOwner: string } | "queued",
 ): { id: JobId; statement: Statement } {
   const id = newId("job")
-  const claimed =
+  const row = { id, ...job, labels: [], source: "host" }
+  const statement =
     claim === "queued"
-      ? { state: "queued" as const }
-      : { state: "running" as const, leaseOwner: claim.leaseOwner, leaseUntil: leaseUntil(), fence: 1, attempts: 1 }
-  const statement = orm
-    .insert(jobs)
-    .values({ id, ...job, ...claimed, labels: [], source: "host" })
-    .toSQL()
+      ? insertRow(jobs, { ...row, state: "queued" })
+      : insertRow(
+          jobs,
+          { ...row, state: "running", leaseOwner: claim.leaseOwner, fence: 1, attempts: 1 },
+          { leaseUntil: LEASE_UNTIL },
+        )
   return { id, statement }
 }
 
@@ -62,7 +66,7 @@ export function retryStatement(claim: Claim, delayMs: number, error: string): St
   return fenced(
     claim,
     "state = 'queued', error = $4, lease_owner = null, lease_until = null, run_at = now() + $5::float8 * interval '1 millisecond'",
-    [error, delayMs],
+    [error, Math.min(delayMs, MAX_RETRY_MS)],
   )
 }
 
@@ -107,7 +111,8 @@ export function claimStatement({
         fence = fence + 1, attempts = attempts + 1
       where id = any(array(
         select id from jobs due
-        where state = 'queued' and run_at <= now() and kind = any($3)
+        where state = 'queued' and kind = any($3)
+          and (run_at <= now() or attempts = 0 or run_at > now() + ${MAX_RETRY_MS} * interval '1 millisecond')
           and not exists (select 1 from jobs other where other.session_id = due.session_id
             and (other.state in ('running', 'suspended') or (other.state = 'queued' and other.id < due.id)))
         order by run_at, id limit $2 for update skip locked))
@@ -126,7 +131,8 @@ export function renewStatement({ leaseOwner, running }: { leaseOwner: string; ru
 }
 
 /**
- * Puts back what nobody works on any more: leases that ran out (our own too, where the job's end could not be stored), every lease of
+ * Puts back what nobody works on any more: leases that ran out (our own too, where the job's end could not be stored) or that no clock
+ * which has not jumped could have given, every lease of
  * `ownerPrefix` (this home's earlier process, proved dead by our holding of the lock) but our own, and cancelled jobs whose canceller
  * died before it ended them. Whoever claims such a job next judges whether it may run again.
  */
@@ -143,7 +149,7 @@ export function recoverStatement({
     sql: `update jobs set state = 'queued', lease_owner = null, lease_until = null
       where (state = 'suspended' and cancel_requested)
         or (state = 'running' and not (lease_owner = $1 and id = any($3))
-          and (lease_until < now() or ($2::text is not null and lease_owner <> $1 and starts_with(lease_owner, $2))))
+          and (lease_until < now() or lease_until > now() + ${2 * LEASE_MS} * interval '1 millisecond' or ($2::text is not null and lease_owner <> $1 and starts_with(lease_owner, $2))))
       returning *`,
     params: [leaseOwner, ownerPrefix, [...running]],
   }

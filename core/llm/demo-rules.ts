@@ -97,7 +97,7 @@ const ABOUT = `I am the built-in demo of ironclaw: a script, not a model. I can 
 - "list files", "read README.md"
 - "list memory"
 
-To talk with a real model, run \`ironclaw onboard\`, or set a key (ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY, …) and start again. Ollama and other servers on your own machine work too: \`ironclaw config set model.backend ollama\`.`
+To talk with a real model, set a key (ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY, …) and start again. Ollama and other servers on your own machine work too: \`ironclaw config set model.backend ollama\`.`
 
 function saidBack(text: string): string {
   if (!text || /^\/?(?:help|\?)\s*$/i.test(text)) return ""

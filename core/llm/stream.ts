@@ -7,6 +7,7 @@ import type {
   SharedV4ProviderMetadata,
 } from "@ai-sdk/provider"
 import type { Clock } from "../clock.ts"
+import { isStorableJson, storableText } from "../db/storable.ts"
 import { newId } from "../id.ts"
 import type { ModelRow } from "./catalogue-models.ts"
 import type { Vendor } from "./catalogue.ts"
@@ -129,28 +130,22 @@ function noteThought(
 /** Arguments must be a JSON object; what they are instead goes back to the model with the problem said. */
 function readCall({ name, input }: HeardCall): Extract<ModelEvent, { type: "tool_call" }> {
   const id = newId("call") // vendors repeat ids, and each has its own rules for them
+  const refuse = (problem: string) => ({
+    type: "tool_call" as const,
+    call: { id, name: storableText(name), arguments: {} },
+    problem,
+  })
   let args: unknown
   try {
     args = input.trim() === "" ? {} : JSON.parse(input)
   } catch (error) {
     const why = error instanceof Error ? error.message : "not JSON"
-    return {
-      type: "tool_call",
-      call: { id, name, arguments: {} },
-      problem: `The arguments are not valid JSON (${why}). Send one JSON object.`,
-    }
+    return refuse(`The arguments are not valid JSON (${why}). Send one JSON object.`)
   }
-  if (!isRecord(args)) {
-    return { type: "tool_call", call: { id, name, arguments: {} }, problem: "The arguments must be one JSON object." }
-  }
-  if (/\\u0000/.test(input)) {
-    return {
-      type: "tool_call",
-      call: { id, name, arguments: {} },
-      problem: "The arguments must not contain NUL characters.",
-    }
-  }
-  return { type: "tool_call", call: { id, name, arguments: args } }
+  if (!isRecord(args)) return refuse("The arguments must be one JSON object.")
+  if (!isStorableJson(JSON.stringify(args)))
+    return refuse("The arguments must not contain NUL characters or halves of surrogate pairs.")
+  return { type: "tool_call", call: { id, name: storableText(name), arguments: args } }
 }
 
 function finishReason(unified: string): FinishReason {

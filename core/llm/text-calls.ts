@@ -2,6 +2,7 @@
  * Tool calls that a model writes as text. Only where its catalogue row says that it does so, only in a request with nothing untrusted
  * in play, only as the whole message, and only for tools that were offered: else a quoted page could call tools.
  */
+import { isStorableJson } from "../db/storable.ts"
 import { isRecord } from "./failures.ts"
 import type { ToolOffer } from "./model.ts"
 
@@ -78,7 +79,7 @@ function readCall(value: unknown, offers: readonly ToolOffer[]): WrittenCall | n
   if (typeof name !== "string" || !offers.some((offer) => offer.name === name)) return null
   const given = call["arguments"] ?? call["parameters"] ?? {}
   const args = typeof given === "string" ? readJson(given) : given
-  return isRecord(args) ? { name, arguments: args } : null
+  return isRecord(args) && isStorableJson(JSON.stringify(args)) ? { name, arguments: args } : null
 }
 
 function readJson(text: string): unknown {

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../clock.ts"
 import type { Db, Statement } from "../db/db.ts"
+import { insertRow } from "../db/insert.ts"
 import { type UsageRow, usage } from "../db/schema.ts"
 import { newId, type JobId, type SessionId, type TurnId } from "../id.ts"
 import type { ModelId, ModelUsage } from "./model.ts"
@@ -77,10 +78,7 @@ export function createUsage({ db, clock, limits, timeZone }: UsageDeps): Usage {
         labels: [], // numbers of the host's own counting
         source: "host",
       }
-      return db.orm
-        .insert(usage)
-        .values({ ...row, createdAt: clock.iso() })
-        .toSQL()
+      return insertRow(usage, { ...row, createdAt: clock.iso() })
     },
     judge: ({ agentId, jobId = null }) => budget.judge({ agentId, jobId }),
     async summary({ since, until, by, sessionId = null }) {

@@ -1,6 +1,7 @@
 /** What an agent remembers: documents with versions, in pieces that keep their labels. The whole public face of memory. */
 import { and, asc, desc, eq, inArray, sql } from "drizzle-orm"
 import type { Db, Statement, Writer } from "../db/db.ts"
+import { faultOf } from "../db/faults.ts"
 import { chunks, documents, documentVersions, type NewAudit } from "../db/schema.ts"
 import { AppError } from "../errors.ts"
 import type { EventBus, LabelName } from "../event.ts"
@@ -127,6 +128,7 @@ export function createMemory({ db, writer, bus }: MemoryDeps): Memory {
           await commit()
           return result
         } catch (error) {
+          if (!faultOf(error)) throw error // without the database's refusal it may have happened, and twice would be wrong
           const now = await readState(orm, { agentId, path })
           if (attempt === MAX_ATTEMPTS || (now?.version === state?.version && now?.id === state?.id)) throw error
         }

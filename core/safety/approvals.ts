@@ -13,8 +13,13 @@ import type { Grants, NewGrant } from "./grants.ts"
 const OPEN_FOR_MS = 24 * 3_600_000
 /** Questions of one turn. More would wear the owner out until they say yes to anything; then one plan is asked about instead. */
 export const MAX_ASKS_PER_TURN = 5
+/** The tool that asks about several calls at once, and how often it may once the others may not. */
+export const PLAN_TOOL = "approval_plan"
+const MAX_PLANS_PER_TURN = 2
 /** Arguments as the question shows them. */
 const SHOWN_CHARACTERS = 1_500
+/** A tool that words its own question has bounded it, so that the owner sees all of it. */
+const WORDED_CHARACTERS = 12_000
 
 export type Approval = {
   id: ApprovalId
@@ -45,6 +50,8 @@ export type AskedCall = {
   destination: string
   fingerprint: string
   why: string
+  /** The arguments in words of host code, whole; else they are shown as JSON, cut where they are long. */
+  shown?: string
   labels: readonly LabelName[]
   source: string
 }
@@ -69,7 +76,7 @@ export type Approvals = {
   ask(call: AskedCall): { approval: Approval; statement: Statement; event: NewEvent }
   /** Yes to exact calls to come in the same turn: the owner approved a plan that lists them. */
   allowAhead(call: AskedCall): Statement
-  list(query: { state: Approval["state"] | null; limit: number }): Promise<Approval[]>
+  list(query: { state: Approval["state"] | null; sessionId?: SessionId; limit: number }): Promise<Approval[]>
   get(id: ApprovalId): Promise<Approval>
   /** Stores the answer and lets the turn go on. Throws `conflict` where it was answered already, `not_found`. */
   answer(id: ApprovalId, answer: Answer): Promise<Approval>
@@ -91,11 +98,15 @@ export type ApprovalsDeps = {
   onBadSeal: (what: string) => void
 }
 
-/** What the seal of an approval covers. The state is a part: a question cannot be turned into a yes by writing to the row. */
-export function sealedApproval(
-  row: Pick<typeof approvals.$inferSelect, "id" | "turnId" | "principal" | "tool" | "destination" | "fingerprint" | "state">,
-): readonly unknown[] {
-  return [row.id, row.turnId, row.principal, row.tool, row.destination, row.fingerprint, row.state]
+type SealedFields = "id" | "turnId" | "principal" | "tool" | "destination" | "fingerprint" | "question" | "expiresAt" | "state"
+
+/**
+ * What the seal of an approval covers. The state is a part: a question cannot be turned into a yes by writing to the row. So are the
+ * words: the owner cannot be shown another question than the one that was asked.
+ */
+export function sealedApproval(row: Pick<typeof approvals.$inferSelect, SealedFields>): readonly unknown[] {
+  const { id, turnId, principal, tool, destination, fingerprint, question, expiresAt, state } = row
+  return [id, turnId, principal, tool, destination, fingerprint, question, expiresAt, state]
 }
 
 export function createApprovals({
@@ -205,10 +216,8 @@ export function createApprovals({
         (one) =>
           one.fingerprint === fingerprint && one.principal === principal && one.tool === tool && one.state !== "used",
       )
-      if (!row)
-        return {
-          state: rows.filter(({ reason }) => reason !== PLANNED).length >= MAX_ASKS_PER_TURN ? "too many" : "new",
-        }
+      const most = tool === PLAN_TOOL ? MAX_ASKS_PER_TURN + MAX_PLANS_PER_TURN : MAX_ASKS_PER_TURN
+      if (!row) return { state: rows.filter(({ reason }) => reason !== PLANNED).length >= most ? "too many" : "new" }
       if (!isWhole(row))
         return { state: "denied", approval: { ...approvalOf(row), reason: "The record of the answer is damaged" } }
       if (row.state === "allowed") {
@@ -244,11 +253,16 @@ export function createApprovals({
         .insert(approvals)
         .values({ ...rowOf(call, "allowed"), reason: PLANNED })
         .toSQL(),
-    async list({ state, limit }) {
+    async list({ state, sessionId, limit }) {
       const rows = await db.orm
         .select()
         .from(approvals)
-        .where(state === null ? undefined : eq(approvals.state, state))
+        .where(
+          and(
+            state === null ? undefined : eq(approvals.state, state),
+            sessionId === undefined ? undefined : eq(approvals.sessionId, sessionId),
+          ),
+        )
         .orderBy(desc(approvals.createdAt))
         .limit(limit)
       return rows.filter(isWhole).map(approvalOf)
@@ -259,6 +273,9 @@ export function createApprovals({
       if (!isWhole(row))
         throw new AppError("conflict", `The record of ${id} is damaged; deny it by stopping its session`)
       if (row.state !== "open") throw new AppError("conflict", `${id} is ${row.state} already`)
+      if (row.expiresAt <= clock.iso()) throw new AppError("conflict", `${id} was open until ${row.expiresAt}`)
+      if (given.answer === "allow" && given.how !== "once" && row.tool === PLAN_TOOL)
+        throw new AppError("input.invalid", "A plan is a list of exact calls, so it is allowed once")
       if (given.answer === "deny") return settle(row, { state: "denied", reason: given.reason })
       if (given.how === "once") return settle(row, { state: "allowed", reason: "" })
       const { agentId, principal, tool, destination } = row
@@ -297,11 +314,10 @@ const PLANNED = "part of a plan that the owner approved"
 
 /** Host code writes the question; what text from outside may have shaped is quoted, bounded, and shown with nothing hidden in it. */
 function questionOf(call: AskedCall, redact: (text: string) => string): string {
-  const shown = visibleText(redact(JSON.stringify(call.arguments, null, 1) ?? "{}"))
+  const shown = visibleText(redact(call.shown ?? JSON.stringify(call.arguments, null, 1) ?? "{}"))
+  const most = call.shown === undefined ? SHOWN_CHARACTERS : WORDED_CHARACTERS
   const quoted =
-    shown.length <= SHOWN_CHARACTERS
-      ? shown
-      : `${shown.slice(0, SHOWN_CHARACTERS).toWellFormed()}… (${shown.length} characters in all)`
+    shown.length <= most ? shown : `${shown.slice(0, most).toWellFormed()}… (${shown.length} characters in all)`
   const hand = call.labels.includes("untrusted")
     ? `\nText from outside had a hand in it: ${visibleText(preview(call.source)) || "its source is not known"}.`
     : ""

@@ -5,11 +5,13 @@ import { sha256 } from "@noble/hashes/sha2.js"
 import { utf8ToBytes } from "@noble/hashes/utils.js"
 import { canonicalJson } from "./fingerprint.ts"
 
+type SealKind = "approval" | "grant" | "token" | "person" | "lockdown"
+
 export type AuthoritySeal = {
   /** The MAC of a row's authority, in hex. `kind` keeps a row of one table from passing for one of another. */
-  mac(kind: "approval" | "grant" | "token" | "person", fields: readonly unknown[]): string
+  mac(kind: SealKind, fields: readonly unknown[]): string
   /** Whether this is the MAC of these fields. A row without a MAC has none. */
-  holds(kind: "approval" | "grant" | "token" | "person", fields: readonly unknown[], mac: string): boolean
+  holds(kind: SealKind, fields: readonly unknown[], mac: string): boolean
 }
 
 /** `key`: 32 bytes derived from the master key for this purpose alone; asked each time, for a rotation changes it. HMAC-SHA256 over kind and fields as canonical JSON. */

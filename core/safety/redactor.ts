@@ -24,13 +24,16 @@ export function createRedactor({ leaks, secretValues }: RedactorDeps): (text: st
     }
     // Values first: their names say more than the form does, and a form may cover only a part of the value.
     const { pattern, names } = search ?? {}
-    const clean = pattern && names ? text.replace(pattern, (found) => `[redacted: ${names.get(found) ?? "secret"}]`) : text
+    const clean =
+      pattern && names ? text.replace(pattern, (found) => `[redacted: ${names.get(found) ?? "secret"}]`) : text
     return leaks(clean)
   }
 }
 
 /** Null where there is nothing to look for. */
-function searchFor(values: readonly { name: string; value: string }[]): { pattern: RegExp; names: Map<string, string> } | null {
+function searchFor(
+  values: readonly { name: string; value: string }[],
+): { pattern: RegExp; names: Map<string, string> } | null {
   const names = new Map<string, string>()
   for (const { name, value } of values) for (const form of formsOf(value)) names.set(form, name)
   if (names.size === 0) return null
@@ -42,6 +45,14 @@ function searchFor(values: readonly { name: string; value: string }[]): { patter
 function formsOf(value: string): string[] {
   const trimmed = value.trim()
   const base64 = Buffer.from(trimmed).toString("base64")
-  const forms = [value, trimmed, JSON.stringify(trimmed).slice(1, -1), encodeURIComponent(trimmed), base64, base64.replace(/=+$/, ""), Buffer.from(trimmed).toString("base64url")]
+  const forms = [
+    value,
+    trimmed,
+    JSON.stringify(trimmed).slice(1, -1),
+    encodeURIComponent(trimmed),
+    base64,
+    base64.replace(/=+$/, ""),
+    Buffer.from(trimmed).toString("base64url"),
+  ]
   return trimmed.length < LEAST_CHARACTERS ? [] : [...new Set(forms)]
 }

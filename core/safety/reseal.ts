@@ -5,6 +5,7 @@ import type { Reseal } from "../secrets/master-key.ts"
 import { sealedApproval } from "./approvals.ts"
 import { createAuthoritySeal } from "./authority.ts"
 import { sealedGrant } from "./grants.ts"
+import { LOCKDOWN_KEY, lockdownText, readLockdownRow, sealedLockdown } from "./lockdown.ts"
 
 export const resealAuthority: Reseal = async (db, { from, to }) => {
   const old = createAuthoritySeal({ key: () => from.derive("authority") })
@@ -19,6 +20,12 @@ export const resealAuthority: Reseal = async (db, { from, to }) => {
     const vouched = row.state === "expired" ? sealedApproval({ ...row, state: "open" }) : sealedApproval(row)
     if (!old.holds("approval", sealedApproval(row), row.mac) && !old.holds("approval", vouched, row.mac)) continue
     statements.push({ sql: "update approvals set mac = $2 where id = $1 and mac = $3", params: [row.id, fresh.mac("approval", sealedApproval(row)), row.mac] })
+  }
+  const [stored] = await db.query({ sql: "select value from meta where key = $1", params: [LOCKDOWN_KEY] })
+  const lockdown = stored ? readLockdownRow(String(stored["value"])) : null
+  if (lockdown && old.holds("lockdown", sealedLockdown(lockdown), lockdown.mac)) {
+    const value = lockdownText({ ...lockdown, mac: fresh.mac("lockdown", sealedLockdown(lockdown)) })
+    statements.push({ sql: "update meta set value = $2 where key = $1", params: [LOCKDOWN_KEY, value] })
   }
   return statements
 }

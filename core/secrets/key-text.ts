@@ -19,7 +19,8 @@ export function parseKey(text: string, name: string): Uint8Array {
   const trimmed = text.trim()
   if (trimmed === "") throw weak(name, "is set, but empty")
   const bytes = decode(trimmed)
-  if (bytes === null) throw weak(name, `has ${trimmed.length} characters that are neither 64 hex digits nor 32 bytes in base64`)
+  if (bytes === null)
+    throw weak(name, `has ${trimmed.length} characters that are neither 64 hex digits nor 32 bytes in base64`)
   const why = weakness(bytes)
   if (why !== null) throw weak(name, why)
   return bytes
@@ -39,9 +40,11 @@ function decode(text: string): Uint8Array | null {
 
 function weakness(bytes: Uint8Array): string | null {
   const distinct = new Set(bytes).size
-  if (distinct < LEAST_DISTINCT) return `has only ${distinct} different bytes of ${KEY_BYTES}: it was not made at random`
+  if (distinct < LEAST_DISTINCT)
+    return `has only ${distinct} different bytes of ${KEY_BYTES}: it was not made at random`
   for (let period = 1; period <= LONGEST_PERIOD; period++) {
-    if (bytes.every((byte, at) => at < period || byte === bytes[at - period])) return "repeats itself: it was not made at random"
+    if (bytes.every((byte, at) => at < period || byte === bytes[at - period]))
+      return "repeats itself: it was not made at random"
   }
   const steps = new Set(bytes.slice(1).map((byte, at) => (byte - (bytes[at] ?? 0)) & 0xff))
   if (steps.size < LEAST_DISTINCT_STEPS) return "is a sequence: it was not made at random"

@@ -64,7 +64,8 @@ const RETRY_MS = 50
 
 export function masterKeyOf(text: string, source: KeySource): MasterKey {
   const root = parseKey(text, nameOf(source))
-  const derive = (info: string, length = KEY_BYTES) => hkdf(sha256, root, undefined, Buffer.from(`ironclaw/v1/${info}`), length)
+  const derive = (info: string, length = KEY_BYTES) =>
+    hkdf(sha256, root, undefined, Buffer.from(`ironclaw/v1/${info}`), length)
   const purposes = new Map<KeyPurpose, Uint8Array>()
   const keyFor = (purpose: KeyPurpose) => {
     const key = purposes.get(purpose) ?? derive(purpose)
@@ -123,7 +124,10 @@ export function stageKey(home: Home, key: MasterKey): void {
 }
 
 /** Puts a staged key in the place of the old one: the keychain where that works, else the file. */
-export async function promoteKey({ home, keychain }: Pick<KeyPlace, "home" | "keychain">, key: MasterKey): Promise<MasterKey> {
+export async function promoteKey(
+  { home, keychain }: Pick<KeyPlace, "home" | "keychain">,
+  key: MasterKey,
+): Promise<MasterKey> {
   const inKeychain = readPrivateFile(fileOf(home)) === null && (await keychain.write(key.reveal()))
   if (!inKeychain) writePrivateFile(fileOf(home), key.reveal())
   rmSync(stagedOf(home, key.id), { force: true })
@@ -170,9 +174,15 @@ async function registerKey(db: Db, id: string): Promise<boolean> {
 
 function strange(found: MasterKey | undefined, known: string, home: Home): AppError {
   if (!found) {
-    return new AppError("key.missing", `The database was sealed with the master key ${known}, and there is no key in ${home.root} or the keychain`)
+    return new AppError(
+      "key.missing",
+      `The database was sealed with the master key ${known}, and there is no key in ${home.root} or the keychain`,
+    )
   }
-  return new AppError("key.wrong", `The database was sealed with the master key ${known}; the one in ${nameOf(found.source)} is ${found.id}`)
+  return new AppError(
+    "key.wrong",
+    `The database was sealed with the master key ${known}; the one in ${nameOf(found.source)} is ${found.id}`,
+  )
 }
 
 function nameOf(source: KeySource): string {

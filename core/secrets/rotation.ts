@@ -8,12 +8,25 @@ import { expectKey, readSecrets, resealSecret } from "./store.ts"
 export type KeyChange = { db: Asking; from: MasterKey; to: MasterKey; reseal: readonly Reseal[] }
 
 /** Throws `secret.unreadable` where a secret does not open under the old key: it would be lost, and the owner must know. */
-export async function keyChangeStatements({ db, from, to, reseal }: KeyChange): Promise<{ statements: Statement[]; secrets: number }> {
-  if (from.id === to.id) throw new AppError("conflict", "The new master key is the old one", { hint: "Make another one: `openssl rand -hex 32`." })
+export async function keyChangeStatements({
+  db,
+  from,
+  to,
+  reseal,
+}: KeyChange): Promise<{ statements: Statement[]; secrets: number }> {
+  if (from.id === to.id)
+    throw new AppError("conflict", "The new master key is the old one", {
+      hint: "Make another one: `openssl rand -hex 32`.",
+    })
   const rows = await readSecrets(db)
   const resealed = rows.map((row) => {
     const value = openSecret(from.derive("secrets"), row)
-    return resealSecret({ ...row, ...sealSecret(to.derive("secrets"), { name: row.name, version: row.version, value }), from: from.id, to: to.id })
+    return resealSecret({
+      ...row,
+      ...sealSecret(to.derive("secrets"), { name: row.name, version: row.version, value }),
+      from: from.id,
+      to: to.id,
+    })
   })
   const others = await Promise.all(reseal.map((each) => each(db, { from, to })))
   return {

@@ -23,6 +23,7 @@ export function sealSecret(key: Uint8Array, { value, ...place }: SecretPlace & {
 /** Throws `secret.unreadable`: another key, another row, or changed bytes; which of them, nobody can tell. */
 export function openSecret(key: Uint8Array, { nonce, ciphertext, ...place }: SecretPlace & Sealed): string {
   try {
+    if (nonce.length !== NONCE_BYTES) throw new Error("The nonce has another length than ours")
     return new TextDecoder("utf-8", { fatal: true }).decode(cipherFor(key, place, nonce).decrypt(ciphertext))
   } catch (cause) {
     throw new AppError("secret.unreadable", `The secret "${place.name}" does not open`, { cause })

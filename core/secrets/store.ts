@@ -12,7 +12,13 @@ export async function readSecrets(db: Asking): Promise<SecretRow[]> {
 }
 
 /** Writes version 1, or the version after the one that is there; a `conflict` where another process was quicker, or changed the master key. */
-export function putSecret({ name, version, nonce, ciphertext, keyId }: SecretPlace & Sealed & { keyId: string }): Statement {
+export function putSecret({
+  name,
+  version,
+  nonce,
+  ciphertext,
+  keyId,
+}: SecretPlace & Sealed & { keyId: string }): Statement {
   return {
     sql: `with done as (
       insert into secrets (name, version, key_id, nonce, ciphertext)
@@ -33,7 +39,14 @@ export function deleteSecret({ name, version }: SecretPlace): Statement {
 }
 
 /** The same value of the same version under another master key. */
-export function resealSecret({ name, version, nonce, ciphertext, from, to }: SecretPlace & Sealed & { from: string; to: string }): Statement {
+export function resealSecret({
+  name,
+  version,
+  nonce,
+  ciphertext,
+  from,
+  to,
+}: SecretPlace & Sealed & { from: string; to: string }): Statement {
   return {
     sql: `with done as (update secrets set key_id = $3, nonce = $4::bytea, ciphertext = $5::bytea
       where name = $1 and version = $2::integer and key_id = $6 returning 1)
@@ -44,7 +57,10 @@ export function resealSecret({ name, version, nonce, ciphertext, from, to }: Sec
 
 /** Fails as `conflict` where a secret is left under another key. */
 export function expectKey(keyId: string): Statement {
-  return { sql: "select expect_rows(count(*), 0, 'A secret was added') from secrets where key_id <> $1", params: [keyId] }
+  return {
+    sql: "select expect_rows(count(*), 0, 'A secret was added') from secrets where key_id <> $1",
+    params: [keyId],
+  }
 }
 
 export function touchSecrets(names: readonly string[], at: string): Statement {

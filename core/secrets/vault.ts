@@ -11,11 +11,28 @@ import type { NewAudit } from "../db/schema.ts"
 import { AppError } from "../errors.ts"
 import { nearest } from "../nearest.ts"
 import type { Log } from "../log.ts"
-import { ENVIRONMENT_NAME, type KeyPlace, type KeySource, type MasterKey, masterKeyOf, promoteKey, type Reseal, stageKey } from "./master-key.ts"
+import {
+  ENVIRONMENT_NAME,
+  type KeyPlace,
+  type KeySource,
+  type MasterKey,
+  masterKeyOf,
+  promoteKey,
+  type Reseal,
+  stageKey,
+} from "./master-key.ts"
 import { newKeyText } from "./key-text.ts"
 import { keyChangeStatements } from "./rotation.ts"
 import { openSecret, sealSecret } from "./sealed.ts"
-import { deleteSecret, putSecret, readSecrets, SECRET_CHANNEL, type SecretRow, tellOthers, touchSecrets } from "./store.ts"
+import {
+  deleteSecret,
+  putSecret,
+  readSecrets,
+  SECRET_CHANNEL,
+  type SecretRow,
+  tellOthers,
+  touchSecrets,
+} from "./store.ts"
 
 export type SecretInfo = {
   name: string
@@ -48,32 +65,59 @@ export type Vault = {
   close(): Promise<void>
 }
 
-export type VaultDeps = { db: Db; writer: Writer; clock: Clock; log: Log; key: MasterKey; reseal: readonly Reseal[] } & Pick<KeyPlace, "home" | "keychain">
+export type VaultDeps = {
+  db: Db
+  writer: Writer
+  clock: Clock
+  log: Log
+  key: MasterKey
+  reseal: readonly Reseal[]
+} & Pick<KeyPlace, "home" | "keychain">
 
 const MAX_VALUE_BYTES = 64 * 1024 // a private key with its chain; more is a file
 /** When a secret was last used is written at most this often: it serves to find the ones nobody uses. */
 const TOUCH_EVERY_MS = 3_600_000
 
-export async function createVault({ db, writer, clock, log, key: firstKey, home, keychain, reseal }: VaultDeps): Promise<Vault> {
+export async function createVault({
+  db,
+  writer,
+  clock,
+  log,
+  key: firstKey,
+  home,
+  keychain,
+  reseal,
+}: VaultDeps): Promise<Vault> {
   let key = firstKey
+  /** While the master key changes, rows may be under either. */
+  const keys = new Map([[key.id, key]])
   let open: readonly SecretValue[] = []
+  let reading: Promise<void> = Promise.resolve()
   const touched = new Map<string, number>()
 
   function openRow(row: SecretRow): string | null {
-    if (row.keyId !== key.id) return null
+    const under = keys.get(row.keyId)
+    if (!under) return null
     try {
-      return openSecret(key.derive("secrets"), row)
+      return openSecret(under.derive("secrets"), row)
     } catch {
       return null // said by whoever asked: the list shows it, the log names it
     }
   }
 
-  async function reload(): Promise<void> {
+  /** One after the other, so that an older reading never replaces a newer one. */
+  function reload(): Promise<void> {
+    reading = reading.catch(() => {}).then(read) // whoever asked for the one before was told of its failure
+    return reading
+  }
+
+  async function read(): Promise<void> {
     const rows = await readSecrets(db)
     const found: SecretValue[] = []
     for (const row of rows) {
       const value = openRow(row)
-      if (value === null) log.error("A secret does not open: its row was changed, or is of another master key", { name: row.name })
+      if (value === null)
+        log.error("A secret does not open: its row was changed, or is of another master key", { name: row.name })
       else found.push({ name: row.name, value })
     }
     open = found
@@ -83,15 +127,36 @@ export async function createVault({ db, writer, clock, log, key: firstKey, home,
     return (await readSecrets(db)).find((row) => row.name === name)
   }
 
-  async function change(statements: readonly Statement[], { subject, preview }: { subject: string; preview: string }): Promise<void> {
-    const audit: NewAudit = { agentId: "main", act: "owner.change", principal: "owner", subject, outcome: "done", preview, labels: [], source: "owner" }
-    await writer.commit({ statements: db.kind === "postgres" ? [...statements, tellOthers] : statements, audit: [audit] })
-    await reload()
+  async function commit(
+    statements: readonly Statement[],
+    { subject, preview }: { subject: string; preview: string },
+  ): Promise<void> {
+    const audit: NewAudit = {
+      agentId: "main",
+      act: "owner.change",
+      principal: "owner",
+      subject,
+      outcome: "done",
+      preview,
+      labels: [],
+      source: "owner",
+    }
+    await writer.commit({
+      statements: db.kind === "postgres" ? [...statements, tellOthers] : statements,
+      audit: [audit],
+    })
   }
 
   function absent(name: string): AppError {
-    const like = nearest(name, open.map((each) => each.name))
-    return new AppError("not_found", `There is no secret "${name}"${like === null ? "" : `; did you mean "${like}"?`}`, { hint: "`ironclaw secret list` shows the names." })
+    const like = nearest(
+      name,
+      open.map((each) => each.name),
+    )
+    return new AppError(
+      "not_found",
+      `There is no secret "${name}"${like === null ? "" : `; did you mean "${like}"?`}`,
+      { hint: "`ironclaw secret list` shows the names." },
+    )
   }
 
   async function newMasterKey(text: string | null): Promise<MasterKey> {
@@ -101,20 +166,33 @@ export async function createVault({ db, writer, clock, log, key: firstKey, home,
         hint: `Make one with \`openssl rand -hex 32\`, hand it over on stdin, and set ${ENVIRONMENT_NAME} to it afterwards.`,
       })
     }
-    if (text !== null) throw new AppError("input.invalid", "A new master key is only given where the old one is in the environment")
+    if (text !== null)
+      throw new AppError("input.invalid", "A new master key is only given where the old one is in the environment")
     return masterKeyOf(newKeyText(), "file")
   }
 
   await reload()
   const stopListening =
     db.kind === "postgres"
-      ? await db.listen(SECRET_CHANNEL, () => void reload().catch((error: unknown) => log.warn("Secrets that another process changed were not read", { error })))
+      ? await db.listen(
+          SECRET_CHANNEL,
+          () =>
+            void reload().catch((error: unknown) =>
+              log.warn("Secrets that another process changed were not read", { error }),
+            ),
+        )
       : async () => {}
 
   return {
     async list() {
       const rows = await readSecrets(db)
-      return rows.map((row) => ({ name: row.name, version: row.version, createdAt: row.createdAt, usedAt: row.usedAt, readable: openRow(row) !== null }))
+      return rows.map((row) => ({
+        name: row.name,
+        version: row.version,
+        createdAt: row.createdAt,
+        usedAt: row.usedAt,
+        readable: openRow(row) !== null,
+      }))
     },
     async set({ name: given, value, mustExist = false }) {
       const name = nameOf(given)
@@ -123,20 +201,27 @@ export async function createVault({ db, writer, clock, log, key: firstKey, home,
       if (mustExist && !before) throw absent(name)
       const version = (before?.version ?? 0) + 1
       const sealed = sealSecret(key.derive("secrets"), { name, version, value })
-      await change([putSecret({ name, version, ...sealed, keyId: key.id })], { subject: `secret:${name}`, preview: `Set version ${version}` })
+      await commit([putSecret({ name, version, ...sealed, keyId: key.id })], {
+        subject: `secret:${name}`,
+        preview: `Set version ${version}`,
+      })
+      await reload()
       return { name, version }
     },
     async delete(given) {
       const name = nameOf(given)
       const before = await find(name)
       if (!before) throw absent(name)
-      await change([deleteSecret(before)], { subject: `secret:${name}`, preview: `Deleted version ${before.version}` })
+      await commit([deleteSecret(before)], { subject: `secret:${name}`, preview: `Deleted version ${before.version}` })
+      await reload()
     },
     value: (name) => open.find((each) => each.name === name.toUpperCase())?.value ?? null,
     values: () => open,
     noteUse(names) {
       const nowMs = clock.monotonicMs()
-      const due = names.filter((name) => open.some((each) => each.name === name) && nowMs - (touched.get(name) ?? -Infinity) > TOUCH_EVERY_MS)
+      const due = names.filter(
+        (name) => open.some((each) => each.name === name) && nowMs - (touched.get(name) ?? -Infinity) > TOUCH_EVERY_MS,
+      )
       if (due.length === 0) return
       for (const name of due) touched.set(name, nowMs)
       writer
@@ -148,13 +233,19 @@ export async function createVault({ db, writer, clock, log, key: firstKey, home,
       const { statements, secrets } = await keyChangeStatements({ db, from: key, to, reseal })
       if (to.source !== "environment") stageKey(home, to)
       const before = key
-      key = to // what the commit makes true; reload() opens the new rows with it
+      keys.set(to.id, to)
       try {
-        await change(statements, { subject: "master-key", preview: `From ${before.id} to ${to.id}, ${secrets} secrets` })
+        await commit(statements, {
+          subject: "master-key",
+          preview: `From ${before.id} to ${to.id}, ${secrets} secrets`,
+        })
       } catch (error) {
-        key = before
+        keys.delete(to.id)
         throw error
       }
+      key = to
+      await reload()
+      keys.delete(before.id)
       if (to.source !== "environment") key = await promoteKey({ home, keychain }, to)
       return { keyId: key.id, source: key.source, secrets }
     },

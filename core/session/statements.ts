@@ -1,7 +1,8 @@
 /** Changes of sessions as statements, for whoever has to make them in one commit with rows of its own (the inbox, compaction). */
-import type { Orm, Statement } from "../db/db.ts"
+import type { Statement } from "../db/db.ts"
+import { insertRow } from "../db/insert.ts"
 import { sessions, type SessionRow, type ThinkingLevel } from "../db/schema.ts"
-import type { LabelName, NewEvent } from "../event.ts"
+import { QUOTING_FIELDS, type LabelName, type NewEvent } from "../event.ts"
 import { newId, type SessionId, type TurnId } from "../id.ts"
 import type { Place } from "./session.ts"
 import { titleFrom, tidyTitle } from "./title.ts"
@@ -18,10 +19,15 @@ export type NewSession = {
 }
 
 /** A session to be: its row, the statement that inserts it, and the event that tells of it. Asks the database nothing. */
-export function newSessionStatement(
-  orm: Orm,
-  { agentId, place, at, title = "", model = null, thinking = null, firstMessage }: NewSession,
-): { row: SessionRow; statement: Statement; event: NewEvent } {
+export function newSessionStatement({
+  agentId,
+  place,
+  at,
+  title = "",
+  model = null,
+  thinking = null,
+  firstMessage,
+}: NewSession): { row: SessionRow; statement: Statement; event: NewEvent } {
   const given = tidyTitle(title)
   const named = given === "" && firstMessage ? titleFrom(firstMessage.text) : given
   const { labels, source } =
@@ -44,7 +50,7 @@ export function newSessionStatement(
   }
   return {
     row,
-    statement: orm.insert(sessions).values(row).toSQL(),
+    statement: insertRow(sessions, row),
     event: {
       type: "session.created",
       sessionId: row.id,
@@ -118,11 +124,9 @@ export function forgetStatements(id: SessionId): Statement[] {
   return [
     {
       sql: `update events set labels = '{}', source = '', body = body || (
-          select jsonb_object_agg(field, '') from unnest(array['preview', 'title', 'detail', 'question', 'error']) field
-          where jsonb_typeof(body -> field) = 'string')
-        where session_id = $1 and exists (
-          select 1 from unnest(array['preview', 'title', 'detail', 'question', 'error']) field where jsonb_typeof(body -> field) = 'string')`,
-      params: [id],
+          select jsonb_object_agg(field, '') from unnest($2::text[]) field where jsonb_typeof(body -> field) = 'string')
+        where session_id = $1 and exists (select 1 from unnest($2::text[]) field where jsonb_typeof(body -> field) = 'string')`,
+      params: [id, [...QUOTING_FIELDS]],
     },
     { sql: "delete from jobs where session_id = $1", params: [id] },
     {

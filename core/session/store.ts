@@ -58,7 +58,7 @@ export function createSessionStore({ db, writer, clock }: SessionStoreDeps): Ses
 
   return {
     async create(input) {
-      const { row, statement, event } = newSessionStatement(db.orm, { ...input, at: clock.iso() })
+      const { row, statement, event } = newSessionStatement({ ...input, at: clock.iso() })
       await writer.commit({ statements: [statement], events: [event] })
       return summary({ ...row, active: null })
     },
@@ -143,10 +143,13 @@ export function createSessionStore({ db, writer, clock }: SessionStoreDeps): Ses
           : [{ change: "model" as const, detail: `thinking ${change.thinking ?? "default"}` }]),
       ]
       if (said.length === 0) return before
-      await writer.commit({
-        statements: [db.orm.update(sessions).set(set).where(eq(sessions.id, id)).toSQL()],
-        events: said.map((what) => ({ type: "session.changed", sessionId: id, ...what, ...ours(before.agentId) })),
-      })
+      const update = db.orm.update(sessions).set(set).where(eq(sessions.id, id)).returning({ id: sessions.id }).toSQL()
+      await fenced(() =>
+        writer.commit({
+          statements: [expectOne(update, "session")],
+          events: said.map((what) => ({ type: "session.changed", sessionId: id, ...what, ...ours(before.agentId) })),
+        }),
+      )
       return {
         ...before,
         title: title ?? before.title,
@@ -162,6 +165,9 @@ export function createSessionStore({ db, writer, clock }: SessionStoreDeps): Ses
         writer.commit({
           statements: [lockSessionStatement(id), idleFence(id), ...forgetStatements(id)],
           events: [{ type: "session.deleted", sessionId: id, ...ours(agentId) }],
+          audit: [
+            { ...ours(agentId), act: "owner.change", principal: "owner", subject: "session", outcome: "done", preview: `deleted ${id}` },
+          ],
         }),
       )
     },
@@ -217,6 +223,14 @@ const ours = (agentId: string) => ({ agentId, labels: [], source: "owner" })
 
 function busy(): AppError {
   return new AppError("conflict", "A turn is at work in this session", { hint: "Wait for its end, or stop it first." })
+}
+
+/** Fails the commit unless the statement, which returns what it changed, changed exactly one row. */
+function expectOne({ sql: change, params }: Statement, what: string): Statement {
+  return {
+    sql: `with changed as (${change}) select expect_rows((select count(*) from changed), 1, '${what}')`,
+    params,
+  }
 }
 
 /** A fence that fails inside the commit says the same to the caller as the look before it: the session moved on. */

@@ -17,17 +17,15 @@ const MAX_SEARCHED_BYTES = 128 * 1024 * 1024
 const SKIPPED_FOLDERS: readonly string[] = [".git", "node_modules"]
 
 const closed = { additionalProperties: false }
-const folder = t.Optional(
-  t.String({ maxLength: 4_096, description: "Folder to look in (default: the project folder)" }),
-)
+const folder = t.Optional(t.String({ maxLength: 4_096, description: "Folder (default: the project)" }))
 
 export function fileFindTools({ project }: { project: Jail }): Tool[] {
   const glob = defineTool({
     name: "file_glob",
-    description: 'Find files of the project by their names, e.g. "**/*.md" or "src/{a,b}*.ts". Newest first.',
+    description: 'Find files of the project by name, e.g. "src/**/{a,b}*.ts". Newest first.',
     input: t.Object(
       {
-        pattern: t.String({ minLength: 1, maxLength: 300, description: "Pattern for the path below the folder" }),
+        pattern: t.String({ minLength: 1, maxLength: 300, description: "Of the path below the folder" }),
         path: folder,
       },
       closed,
@@ -58,19 +56,18 @@ export function fileFindTools({ project }: { project: Jail }): Tool[] {
 
   const grep = defineTool({
     name: "file_grep",
-    description:
-      "Find lines of the project's text files by a regular expression (RE2: no look-around, no back-references) or by plain text.",
+    description: "Find lines in text files of the project.",
     input: t.Object(
       {
         pattern: t.String({
           minLength: 1,
           maxLength: 500,
-          description: "Regular expression, or plain text where `plain` is true",
+          description: "Regular expression (RE2), or text where `plain`",
         }),
         path: folder,
-        files: t.Optional(t.String({ maxLength: 300, description: 'Only files whose path matches, e.g. "**/*.ts"' })),
-        plain: t.Optional(t.Boolean({ description: "Take the pattern as plain text (default false)" })),
-        ignoreCase: t.Optional(t.Boolean({ description: "Default false" })),
+        files: t.Optional(t.String({ maxLength: 300, description: 'Only these, e.g. "**/*.ts"' })),
+        plain: t.Optional(t.Boolean({ description: "Pattern is plain text" })),
+        ignoreCase: t.Optional(t.Boolean()),
       },
       closed,
     ),

@@ -18,7 +18,7 @@ const readAt = promisify(readCallback)
 const path = t.String({
   minLength: 1,
   maxLength: 4_096,
-  description: 'Path in the project folder, e.g. "docs/plan.md"',
+  description: 'In the project folder, e.g. "docs/plan.md"',
 })
 /** Whoever wrote the file, it was not said by the owner in this conversation; and it is theirs, not the world's. */
 export const FILE_LABELS = ["untrusted", "private"] as const
@@ -26,21 +26,20 @@ export const FILE_LABELS = ["untrusted", "private"] as const
 export function fileReadTools({ project }: { project: Jail }): Tool[] {
   const read = defineTool({
     name: "file_read",
-    description:
-      "Read a text file of the project folder: some lines of it, or some bytes where lines are long. Says what a file that is no text is.",
+    description: "Read lines of a text file of the project, or bytes where lines are long.",
     input: t.Object(
       {
         path,
         unit: t.Optional(
           t.Union([t.Literal("lines"), t.Literal("bytes")], {
-            description: "What offset and limit count (default lines)",
+            description: "Default lines",
           }),
         ),
-        offset: t.Optional(int({ minimum: 0, description: "How many to leave out at the beginning (default 0)" })),
+        offset: t.Optional(int({ minimum: 0, description: "How many to skip (default 0)" })),
         limit: t.Optional(
           int({
             minimum: 1,
-            description: `How many to read (default ${DEFAULT_LINES} lines or 128 KiB, which is the most)`,
+            description: `Default and most: ${DEFAULT_LINES} lines or 128 KiB`,
           }),
         ),
       },
@@ -66,11 +65,11 @@ export function fileReadTools({ project }: { project: Jail }): Tool[] {
 
   const list = defineTool({
     name: "file_list",
-    description: "List a folder of the project, and the folders in it down to a depth. Links are named, not followed.",
+    description: "List a folder of the project, down to a depth.",
     input: t.Object(
       {
-        path: t.Optional(t.String({ maxLength: 4_096, description: "Folder (default: the project folder)" })),
-        depth: t.Optional(int({ minimum: 1, maximum: MAX_DEPTH, description: "How many levels (default 1)" })),
+        path: t.Optional(t.String({ maxLength: 4_096, description: "Default: the project folder" })),
+        depth: t.Optional(int({ minimum: 1, maximum: MAX_DEPTH, description: "Default 1" })),
       },
       { additionalProperties: false },
     ),

@@ -13,14 +13,13 @@ const closed = { additionalProperties: false }
 const path = t.String({
   minLength: 1,
   maxLength: 4_096,
-  description: 'Path in the project folder, e.g. "docs/plan.md"',
+  description: 'In the project folder, e.g. "docs/plan.md"',
 })
 
 export function fileWriteTools({ project, keepChange }: { project: Jail; keepChange: KeepChange }): Tool[] {
   const write = defineTool({
     name: "file_write",
-    description:
-      "Write a text file of the project folder: a new one with its folders, or another content for one that exists. To change parts, use file_patch.",
+    description: "Write a whole text file of the project, with its folders. To change parts, use file_patch.",
     input: t.Object(
       { path, content: t.String({ maxLength: MAX_CONTENT_CHARACTERS, description: "The whole content" }) },
       closed,
@@ -35,7 +34,7 @@ export function fileWriteTools({ project, keepChange }: { project: Jail; keepCha
   const patch = defineTool({
     name: "file_patch",
     description:
-      "Change parts of a text file of the project folder. Each `find` must stand in the file exactly once, unless `all` is true. All edits are made or none.",
+      "Change parts of a text file of the project: all edits or none. Each `find` must stand there exactly once, unless `all`.",
     input: t.Object(
       {
         path,
@@ -45,10 +44,10 @@ export function fileWriteTools({ project, keepChange }: { project: Jail; keepCha
               find: t.String({
                 minLength: 1,
                 maxLength: MAX_CONTENT_CHARACTERS,
-                description: "Text that stands there, with its line breaks and indentation",
+                description: "Exact text, with line breaks and indentation",
               }),
-              replace: t.String({ maxLength: MAX_CONTENT_CHARACTERS, description: "What is to stand there instead" }),
-              all: t.Optional(t.Boolean({ description: "Every place where it stands (default false)" })),
+              replace: t.String({ maxLength: MAX_CONTENT_CHARACTERS, description: "Text in its place" }),
+              all: t.Optional(t.Boolean({ description: "Every place" })),
             },
             closed,
           ),
@@ -121,7 +120,7 @@ async function change(
     sessionId,
     turnId,
     callId,
-    path,
+    path: judged.segments.join("/"),
     before: present.content,
     afterSha256: sha256(content),
     labels,

@@ -12,12 +12,11 @@ const environment = new JSONPathEnvironment({ maxRecursionDepth: MAX_DEPTH + 2 }
 export function jsonTools(): Tool[] {
   const query = defineTool({
     name: "json_query",
-    description:
-      "Pick parts out of a JSON value by JSONPath (RFC 9535), e.g. `$.items[?@.price < 10].name` or `$..id`.",
+    description: "Pick parts out of JSON by JSONPath (RFC 9535).",
     input: t.Object(
       {
-        json: t.String({ minLength: 1, maxLength: MAX_JSON_CHARACTERS, description: "The JSON text" }),
-        query: t.String({ minLength: 1, maxLength: 500, description: "JSONPath; begins with $" }),
+        json: t.String({ minLength: 1, maxLength: MAX_JSON_CHARACTERS, description: "JSON text" }),
+        query: t.String({ minLength: 1, maxLength: 500, description: "e.g. $.items[?@.price < 10].name or $..id" }),
       },
       { additionalProperties: false },
     ),

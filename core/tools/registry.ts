@@ -12,6 +12,39 @@ export type Registry = {
   offers(allowed: readonly string[] | null): ToolOffer[]
 }
 
+/** Bounds that a model seldom comes near. The shape gate judges them all the same, and its refusal names the one that was passed. */
+const UNSHOWN: readonly string[] = ["minLength", "maxLength", "minItems", "maxItems"]
+
+/** The schema as a model needs it, for every request carries every tool: without those bounds, and literals as one list. */
+function shownSchema(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(shownSchema)
+  if (schema === null || typeof schema !== "object") return schema
+  const entries = Object.entries(schema).filter(
+    ([key, value]) =>
+      !(UNSHOWN.includes(key) && typeof value === "number") && !(key === "additionalProperties" && value === false),
+  )
+  const shown = Object.fromEntries(
+    // A record says so with a pattern that every name matches; vendors know the other way.
+    entries.map(([key, value]) =>
+      key === "patternProperties" ? ["additionalProperties", shownSchema(recordOf(value))] : [key, shownSchema(value)],
+    ),
+  )
+  const { anyOf, ...rest } = shown
+  const literals = Array.isArray(anyOf) ? anyOf.flatMap((one: unknown) => literalOf(one) ?? []) : []
+  return Array.isArray(anyOf) && anyOf.length === literals.length ? { type: "string", enum: literals, ...rest } : shown
+}
+
+function recordOf(patterns: unknown): unknown {
+  const values: unknown[] = Object.values(patterns ?? {})
+  return values.length === 1 ? values[0] : true
+}
+
+function literalOf(schema: unknown): string | null {
+  return schema !== null && typeof schema === "object" && "const" in schema && typeof schema.const === "string"
+    ? schema.const
+    : null
+}
+
 export function createRegistry(tools: readonly Tool[]): {
   registry: Registry
   take: (name: string) => ToolBody | undefined
@@ -26,7 +59,7 @@ export function createRegistry(tools: readonly Tool[]): {
   const offers = [...byName.values()].map(({ name, description, input }): ToolOffer => ({
     name,
     description,
-    parameters: JSON.parse(JSON.stringify(input)),
+    parameters: shownSchema(JSON.parse(JSON.stringify(input))) as ToolOffer["parameters"], // an object stays one
   }))
   return {
     registry: {

@@ -175,7 +175,14 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     let authorized = authorize({ ...question, consented: false })
     let use: Statement[] = []
     if (authorized.verdict === "ask") {
-      const asked: AskedCall = { ...request, destination, fingerprint: fingerprint(request), why: authorized.why }
+      const shown = card.provider === "builtin" ? card.question?.(input) : undefined
+      const asked: AskedCall = {
+        ...request,
+        destination,
+        fingerprint: fingerprint(request),
+        why: authorized.why,
+        ...(shown === undefined ? {} : { shown }),
+      }
       const consent = await consentTo(asked)
       verdicts[authorized.gate] = `ask: ${authorized.why}`
       verdicts["consent"] = consent.state
@@ -288,6 +295,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       personId: request.personId,
       labels: request.labels,
       source: request.source,
+      principal: request.principal,
     }
     try {
       // A tool that does not listen to its signal is left behind: a stop takes effect at once.

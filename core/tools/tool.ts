@@ -5,9 +5,7 @@ import type { Capability, Effect } from "../safety/capability.ts"
 import type { CallId, PersonId, SessionId, TurnId } from "../id.ts"
 
 /** What a tool gives back. `failed` is for what the model or the owner can act on; a thrown error is a fault. */
-export type ToolResult =
-  | { data: unknown; labels?: LabelName[]; source?: string }
-  | { failed: string }
+export type ToolResult = { data: unknown; labels?: LabelName[]; source?: string } | { failed: string }
 
 /** What a running tool may reach. There is no `fetch` but the egress gate's, already bound to this principal and these grants. */
 export type ToolContext = {
@@ -21,6 +19,8 @@ export type ToolContext = {
   /** The join of the labels of everything this call was steered by: what it writes carries them. */
   labels: readonly LabelName[]
   source: string
+  /** Who acts: `agent:main`, `plugin:github@<sha256>`, … */
+  principal: string
 }
 
 /** What the pipeline knows of a call that its input does not say. */
@@ -41,6 +41,8 @@ export type Tool<Input = unknown> = {
   needs(input: Input): Capability[]
   /** Whether the owner can take a change back, from a record that is kept. Absent: no. */
   reversible?(input: Input): boolean
+  /** What the owner is asked, in place of the arguments as JSON, which are cut where they are long. Whole, and of builtin tools alone. */
+  question?(input: Input): string
   readonly timeoutMs: number
   run(input: Input, context: ToolContext): Promise<ToolResult>
 }

@@ -8,7 +8,13 @@ import { body } from "../shape.ts"
 const BackupBody = t.Object(
   {
     passphrase: t.String({ maxLength: 1_000, description: "What opens it again; nothing else does" }),
-    output: t.Optional(t.String({ minLength: 1, maxLength: 4_000, description: "Absolute path of the new file (default: in the home's backups folder)" })),
+    output: t.Optional(
+      t.String({
+        minLength: 1,
+        maxLength: 4_000,
+        description: "Absolute path of the new file (default: in the home's backups folder)",
+      }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -24,6 +30,9 @@ export function backupRoutes({ backups }: GatewayDeps, calls: Calls) {
         calls.of(request).meta.holdOpen()
         return backups.create({ passphrase, output, signal: request.signal })
       },
-      { body: body(BackupBody), detail: { operationId: "backups.create", summary: "Back everything up into one encrypted file" } },
+      {
+        body: body(BackupBody),
+        detail: { operationId: "backups.create", summary: "Back everything up into one encrypted file" },
+      },
     )
 }

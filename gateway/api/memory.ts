@@ -1,5 +1,7 @@
 /** /api/memory: the documents that an agent remembers. Paths hold slashes, so they are a query parameter. */
 import { Elysia, status } from "elysia"
+import type { NewAudit } from "#core/db/schema.ts"
+import { preview } from "#core/event.ts"
 import { int, t } from "#core/schema.ts"
 import type { GatewayDeps } from "../deps.ts"
 import { body, query } from "../shape.ts"
@@ -61,7 +63,8 @@ export function memoryRoutes({ memory }: GatewayDeps) {
       "/document",
       async ({ body: { agent: agentId = "main", mode = "replace", ...rest } }) => {
         // What comes in here is the owner's own word: nothing else passes the gate to this route.
-        const written = await memory.write({ agentId, mode, labels: [], source: "owner", ...given(rest) })
+        const audit = [changeOf(agentId, `${mode} ${rest.path}, ${Buffer.byteLength(rest.content)} bytes`)]
+        const written = await memory.write({ agentId, mode, labels: [], source: "owner", audit, ...given(rest) })
         return status(written.created ? 201 : 200, written)
       },
       { body: body(WriteBody), detail: { operationId: "memory.write", summary: "Write a document, or add to it" } },
@@ -69,7 +72,7 @@ export function memoryRoutes({ memory }: GatewayDeps) {
     .delete(
       "/document",
       async ({ query: { agent: agentId = "main", path: at } }) => {
-        await memory.delete({ agentId, path: at })
+        await memory.delete({ agentId, path: at, audit: [changeOf(agentId, `delete ${at}`)] })
         return { deleted: true }
       },
       {
@@ -93,4 +96,17 @@ export function memoryRoutes({ memory }: GatewayDeps) {
         detail: { operationId: "memory.read-version", summary: "One former version" },
       },
     )
+}
+
+function changeOf(agentId: string, what: string): NewAudit {
+  return {
+    agentId,
+    act: "owner.change",
+    principal: "owner",
+    subject: "memory",
+    outcome: "done",
+    preview: preview(what),
+    labels: [],
+    source: "owner",
+  }
 }

@@ -13,20 +13,32 @@ const SetBody = t.Object(
   strict,
 )
 const RotateBody = t.Object(
-  { key: t.Optional(t.String({ maxLength: 200, description: "The new master key, where the old one is in SECRETS_MASTER_KEY; else one is made" })) },
+  {
+    key: t.Optional(
+      t.String({
+        maxLength: 200,
+        description: "The new master key, where the old one is in SECRETS_MASTER_KEY; else one is made",
+      }),
+    ),
+  },
   strict,
 )
 
 export function secretRoutes({ secrets }: GatewayDeps) {
   return new Elysia({ prefix: "/api/secrets" })
-    .get("/", async () => ({ items: await secrets.list() }), { detail: { operationId: "secrets.list", summary: "Names of secrets, never values" } })
+    .get("/", async () => ({ items: await secrets.list() }), {
+      detail: { operationId: "secrets.list", summary: "Names of secrets, never values" },
+    })
     .put(
       "/:name",
       async ({ params, body: { value, mustExist = false } }) => {
         const set = await secrets.set({ name: params.name, value, mustExist })
         return status(set.version === 1 ? 201 : 200, set)
       },
-      { body: body(SetBody), detail: { operationId: "secrets.set", summary: "Set a secret, or give it another value" } },
+      {
+        body: body(SetBody),
+        detail: { operationId: "secrets.set", summary: "Set a secret, or give it another value" },
+      },
     )
     .delete(
       "/:name",

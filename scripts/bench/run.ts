@@ -4,15 +4,17 @@
  */
 import { loadavg } from "node:os"
 import { startPostgres } from "../postgres.ts"
+import { audit } from "./audit.ts"
 import { type Bench, type Figure, isKept, table } from "./figure.ts"
 import { idle } from "./idle.ts"
 import { longSession } from "./long-session.ts"
 import { memory } from "./memory.ts"
+import { safety } from "./safety.ts"
 import { start } from "./start.ts"
 import { turns } from "./turns.ts"
 import { version } from "./version.ts"
 
-const benches: Record<string, Bench> = { version, start, idle, turns, memory, "long-session": longSession }
+const benches: Record<string, Bench> = { version, start, idle, turns, memory, "long-session": longSession, audit, safety }
 
 async function main(): Promise<void> {
   const asked = process.argv.slice(2)

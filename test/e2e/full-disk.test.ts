@@ -87,7 +87,7 @@ test.skipIf(disk === null)("a full disk refuses what cannot be kept, loses nothi
     }
     const before = await ids()
     expect(promised.filter((one) => !before.has(one))).toEqual([])
-    // The turns that had no room to end come to their end now.
+    // A turn that had no room to end comes back when its lease has run out, half a minute later, and so do those behind it.
     const { body: turn } = await service.call("POST", `/api/sessions/${id}/messages?wait=true`, { content: "and now?" })
     expect(turn.text).toBe("echo: and now?")
 

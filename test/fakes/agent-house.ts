@@ -8,6 +8,7 @@ import { createTurnKind } from "#core/agent/turn.ts"
 import { systemClock } from "#core/clock.ts"
 import type { Db } from "#core/db/db.ts"
 import { openDb } from "#core/db/open.ts"
+import { loadSnapshot } from "#core/db/snapshot.ts"
 import { createWriter } from "#core/db/writer.ts"
 import { createEventBus, type Event } from "#core/event.ts"
 import { noHooks } from "#core/hooks.ts"
@@ -22,7 +23,7 @@ import { createGrants } from "#core/safety/grants.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
 import { createSessionStore } from "#core/session/store.ts"
 import { createRegistry } from "#core/tools/registry.ts"
-import { createPipeline } from "#core/tools/run.ts"
+import { createPipeline, type PipelineDeps } from "#core/tools/run.ts"
 import type { Tool } from "#core/tools/tool.ts"
 
 export type AgentHouse = Awaited<ReturnType<typeof agentHouse>>
@@ -32,7 +33,7 @@ export async function memoryDb(): Promise<Db> {
     config: { kind: "embedded", dir: "memory" },
     clock: systemClock,
     onWarning: () => {},
-    loadSnapshot: async () => null,
+    loadSnapshot,
   })
 }
 
@@ -43,6 +44,9 @@ export async function agentHouse({
   level = "supervised",
   maxIterations = 10,
   owner = "test-1",
+  fetchFor = () => async () => {
+    throw new Error("No network here")
+  },
 }: {
   models: Models
   tools?: Tool[]
@@ -50,6 +54,7 @@ export async function agentHouse({
   level?: ApprovalLevel
   maxIterations?: number
   owner?: string
+  fetchFor?: PipelineDeps["fetchFor"]
 }) {
   const clock = systemClock
   const log = silentLog
@@ -85,9 +90,7 @@ export async function agentHouse({
     level: () => level,
     grants,
     approvals,
-    fetchFor: () => async () => {
-      throw new Error("No network here")
-    },
+    fetchFor,
     cleanse: (text, labels) => ({ text: redactLeaks(text), labels: [...labels], verdicts: { leak: "allow" } }),
     redact: redactLeaks,
   })

@@ -1,6 +1,7 @@
 /** A gateway on services in memory, and what tests of it share. */
 import type { Incoming } from "#core/agent/agent.ts"
 import { type Clock, systemClock } from "#core/clock.ts"
+import { AppError } from "#core/errors.ts"
 import { newId } from "#core/id.ts"
 import { silentLog } from "#core/log.ts"
 import type { ApiToken } from "#gateway/auth.ts"
@@ -82,6 +83,45 @@ export function gatewayHouse({
       schema: () => ({ type: "object" }),
       set: async (key, value) => ({ key, value, source: null, restartNeeded: false, problem: null }),
       unset: async (key) => ({ key, value: null, source: null, restartNeeded: false, problem: null }),
+    },
+    secrets: {
+      list: async () => [{ name: "A_KEY", version: 1, createdAt: "2026-01-15T12:00:00.000Z", usedAt: null, readable: true }],
+      set: async ({ name }) => ({ name, version: 1 }),
+      delete: async () => {},
+      rotateMaster: async () => ({ keyId: "00", source: "file", secrets: 1 }),
+    },
+    backups: {
+      list: async () => [],
+      running: () => null,
+      create: async () => ({ path: "/b", bytes: 1, tables: 1, rows: 1, createdAt: "2026-01-15T12:00:00.000Z" }),
+    },
+    audit: {
+      list: async () => ({ items: [], next: null }),
+      verify: async () => ({ ok: true, rows: 0, last: null, head: "none", sealedTo: 0, problems: [], count: 0 }),
+      egress: async () => [],
+    },
+    approvals: {
+      list: async () => [],
+      get: async (id) => Promise.reject(new AppError("not_found", `There is no approval ${id}`)),
+      answer: async (id) => Promise.reject(new AppError("not_found", `There is no approval ${id}`)),
+    },
+    grants: {
+      list: async () => [],
+      add: async () => Promise.reject(new AppError("conflict", "No grants here")),
+      revoke: async (id) => Promise.reject(new AppError("not_found", `There is no grant ${id}`)),
+    },
+    presence: {
+      prove: () => {
+        throw new AppError("presence.required", "Nobody is here")
+      },
+      showIn: () => () => {},
+      forgetAll() {},
+    },
+    lockdown: {
+      active: false,
+      state: () => ({ active: false, since: null, reason: "" }),
+      lock: async () => ({ active: true, since: null, reason: "" }),
+      lift: async () => ({ active: false, since: null, reason: "" }),
     },
     tools: () => [],
     agents: async () => ["main", "work"],

@@ -13,6 +13,7 @@ export function toolContext(given: Partial<ToolContext> = {}): ToolContext {
     personId: null,
     labels: [],
     source: "owner",
+    principal: "agent:main",
     ...given,
   }
 }

@@ -112,6 +112,20 @@ CREATE TABLE "events" (
 	"at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "file_changes" (
+	"call_id" text PRIMARY KEY NOT NULL,
+	"agent_id" text NOT NULL,
+	"session_id" text NOT NULL,
+	"turn_id" text NOT NULL,
+	"path" text NOT NULL,
+	"before" "bytea",
+	"after_sha256" text NOT NULL,
+	"undone_at" timestamp (3) with time zone,
+	"labels" text[] DEFAULT '{untrusted}' NOT NULL,
+	"source" text DEFAULT '' NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "grants" (
 	"id" text PRIMARY KEY NOT NULL,
 	"agent_id" text NOT NULL,
@@ -267,6 +281,7 @@ ALTER TABLE "approvals" ADD CONSTRAINT "approvals_session_id_sessions_id_fk" FOR
 ALTER TABLE "calls" ADD CONSTRAINT "calls_turn_id_turns_id_fk" FOREIGN KEY ("turn_id") REFERENCES "public"."turns"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "chunks" ADD CONSTRAINT "chunks_document_id_documents_id_fk" FOREIGN KEY ("document_id") REFERENCES "public"."documents"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "document_versions" ADD CONSTRAINT "document_versions_document_id_documents_id_fk" FOREIGN KEY ("document_id") REFERENCES "public"."documents"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "file_changes" ADD CONSTRAINT "file_changes_session_id_sessions_id_fk" FOREIGN KEY ("session_id") REFERENCES "public"."sessions"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "identities" ADD CONSTRAINT "identities_person_id_people_id_fk" FOREIGN KEY ("person_id") REFERENCES "public"."people"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "messages" ADD CONSTRAINT "messages_session_id_sessions_id_fk" FOREIGN KEY ("session_id") REFERENCES "public"."sessions"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "turns" ADD CONSTRAINT "turns_session_id_sessions_id_fk" FOREIGN KEY ("session_id") REFERENCES "public"."sessions"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -276,6 +291,7 @@ CREATE UNIQUE INDEX "chunks_place" ON "chunks" USING btree ("document_id","ordin
 CREATE INDEX "chunks_words" ON "chunks" USING gin ("words");--> statement-breakpoint
 CREATE UNIQUE INDEX "documents_path" ON "documents" USING btree ("agent_id","path");--> statement-breakpoint
 CREATE INDEX "events_session" ON "events" USING btree ("session_id","seq");--> statement-breakpoint
+CREATE INDEX "file_changes_session" ON "file_changes" USING btree ("session_id","created_at");--> statement-breakpoint
 CREATE INDEX "grants_principal" ON "grants" USING btree ("principal");--> statement-breakpoint
 CREATE INDEX "jobs_claimable" ON "jobs" USING btree ("run_at") WHERE state = 'queued';--> statement-breakpoint
 CREATE INDEX "jobs_leased" ON "jobs" USING btree ("lease_until") WHERE state = 'running';--> statement-breakpoint

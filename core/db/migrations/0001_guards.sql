@@ -26,7 +26,9 @@ BEGIN
   PERFORM pg_advisory_xact_lock(7233512);
   SELECT seq, hash INTO last_seq, last_hash FROM audit ORDER BY seq DESC LIMIT 1;
   FOR entry IN
-    SELECT (jsonb_populate_record(NULL::audit, item.value)).* FROM jsonb_array_elements(entries) WITH ORDINALITY AS item(value, place)
+    -- Beside the row, not in the list of columns: there it would be made once for every column.
+    SELECT made.* FROM jsonb_array_elements(entries) WITH ORDINALITY AS item(value, place),
+      LATERAL jsonb_populate_record(NULL::audit, item.value) AS made
     ORDER BY item.place
   LOOP
     last_seq := coalesce(last_seq, 0) + 1;

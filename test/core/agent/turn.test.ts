@@ -186,6 +186,36 @@ describe("a turn", () => {
     ])
   })
 
+  test("keeps the order of what waited, where a process died after it had claimed one and before it began", async () => {
+    const gate = Promise.withResolvers<void>()
+    const { house, model } = await open([
+      async () => {
+        await gate.promise
+        return { say: "First answer" }
+      },
+      { say: "Second answer" },
+      { say: "Third answer" },
+    ])
+    const first = await house.agent.receive(message(house, "First"))
+    const behind = { fresh: false, sessionId: first.sessionId }
+    await house.agent.receive({ ...message(house, "Second"), ...behind })
+    const third = await house.agent.receive({ ...message(house, "Third"), ...behind })
+    // What a claim leaves behind, when its process is gone and it was put back.
+    await house.db.query({
+      sql: "update jobs set fence = 1, attempts = 1 where id = (select job_id from turns where id = $1)",
+      params: [third.turnId],
+    })
+    gate.resolve()
+    expect((await house.agent.wait(third.turnId, AbortSignal.timeout(10_000))).text).toBe("Third answer")
+    expect(model.requests[2]?.messages.map((sent) => (sent.role === "user" ? sent.content[0] : sent))).toMatchObject([
+      { text: "First" },
+      { text: "First answer" },
+      { text: "Second" },
+      { text: "Second answer" },
+      { text: "Third" },
+    ])
+  })
+
   test("takes a steering message in at its next step", async () => {
     const reached = Promise.withResolvers<void>()
     const steered = Promise.withResolvers<void>()

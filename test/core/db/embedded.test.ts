@@ -130,6 +130,32 @@ test("every acknowledged commit survives kill -9, whole, with events and audit i
   expect(audited.map((row) => row["prev_hash"])).toEqual(["", ...audited.map((row) => row["hash"])].slice(0, -1))
 }, 60_000)
 
+// What only the kernel can tell; strace is not on every machine, and where it is missing this says so by being skipped.
+test.skipIf(Bun.which("strace") === null)(
+  "a commit comes back only after the disk has it, new files of the log and their folder too",
+  async () => {
+    const dir = newFolder()
+    const trace = `${dir}.trace`
+    const calls = "trace=fdatasync,fsync,write"
+    const command = [process.execPath, "run", join(import.meta.dir, "syncing-child.ts"), dir]
+    const child = Bun.spawn(["strace", "-f", "-y", "-e", calls, "-o", trace, ...command], {
+      stdout: "pipe",
+      stderr: "inherit",
+    })
+    expect(await child.stdout.text()).toBe("open\ncommitted\n")
+    const lines = (await Bun.file(trace).text()).split("\n")
+    const from = lines.findIndex((line) => line.includes('"open\\n"'))
+    const to = lines.findIndex((line) => line.includes('"committed\\n"'))
+    expect(from).toBeGreaterThan(0)
+    const between = lines.slice(from, to)
+    const synced = (call: string, path: RegExp) =>
+      between.filter((line) => line.includes(`${call}(`) && path.test(line)).length
+    expect(synced("fdatasync", /pg_wal\/\w+>/)).toBeGreaterThanOrEqual(20)
+    expect(synced("fsync", /pg_wal>/)).toBeGreaterThanOrEqual(1)
+  },
+  60_000,
+)
+
 describe("a crash of the thread", () => {
   test("fails what was under way with a clear error and opens again by itself, once", async () => {
     const { driver, crash } = await openCrashing(newFolder())

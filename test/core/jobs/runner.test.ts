@@ -70,7 +70,6 @@ function runnerOf(
 
 async function queued(sessionId: SessionId | null = null): Promise<JobId> {
   const { id, statement } = insertJob(
-    db.orm,
     { kind: "work", agentId: "main", payload: {}, sessionId, maxAttempts: 2 },
     "queued",
   )
@@ -81,7 +80,7 @@ async function queued(sessionId: SessionId | null = null): Promise<JobId> {
 /** Inserts a job as claimed by `runner` and has it run, as the inbox does. */
 async function claimedBy(runner: JobRunner, sessionId: SessionId | null = null): Promise<JobId> {
   const job = { kind: "work", agentId: "main", payload: {}, sessionId, maxAttempts: 2 }
-  const { id, statement } = insertJob(db.orm, job, { leaseOwner: runner.leaseOwner })
+  const { id, statement } = insertJob(job, { leaseOwner: runner.leaseOwner })
   await writer.commit({ statements: [statement] })
   runner.runClaimed({ ...job, id, attempts: 1, fence: 1, state: "running" })
   return id
@@ -238,7 +237,7 @@ describe("what a process that ended left behind", () => {
   test("it is run again, until its attempts are used up; then it fails with what hangs on it", async () => {
     const id = await queued()
     await run(
-      "update jobs set state = 'running', lease_owner = 'home-a:0', attempts = 1, lease_until = now() + interval '1 hour' where id = $1",
+      "update jobs set state = 'running', lease_owner = 'home-a:0', attempts = 1, lease_until = now() + interval '30 seconds' where id = $1",
       id,
     )
     const why: string[] = []
@@ -257,7 +256,7 @@ describe("what a process that ended left behind", () => {
   test("the lease of a process that may live is left alone", async () => {
     const id = await queued()
     await run(
-      "update jobs set state = 'running', lease_owner = 'guest-b:7', lease_until = now() + interval '1 hour' where id = $1",
+      "update jobs set state = 'running', lease_owner = 'guest-b:7', lease_until = now() + interval '30 seconds' where id = $1",
       id,
     )
     const runs = waitingKind()

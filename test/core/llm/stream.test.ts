@@ -151,6 +151,8 @@ describe("arguments that are not what they should be go back with the problem", 
     ["a list", '["tree"]', "one JSON object"],
     ["a text", '"tree"', "one JSON object"],
     ["with a NUL", '{"word":"tr\\u0000ee"}', "NUL"],
+    ["with half a surrogate pair", '{"word":"tr\\ud83dee"}', "surrogate"],
+    ["with a NUL in a name", '{"wo\\u0000rd":"tree"}', "NUL"],
   ] as const) {
     test(what, async () => {
       server.script({ toolCalls: [{ name: "look_up", arguments: text }] })
@@ -159,6 +161,13 @@ describe("arguments that are not what they should be go back with the problem", 
       expect(event?.call).toMatchObject({ name: "look_up", arguments: {} })
     })
   }
+
+  test("a path that only looks like a NUL is a path, and a whole pair is a letter", async () => {
+    server.script({ toolCalls: [{ name: "look_up", arguments: '{"word":"C:\\\\u0000 \\ud83d\\ude00"}' }] })
+    const [event] = callsOf(await hear(fresh().get("openai/gpt-4o"), withTool))
+    expect(event?.problem).toBeUndefined()
+    expect(event?.call.arguments).toEqual({ word: "C:\\u0000 😀" })
+  })
 
   test("none at all means an empty object", async () => {
     server.script({ toolCalls: [{ name: "look_up", arguments: "" }] })
@@ -187,6 +196,12 @@ describe("tool calls written as text", () => {
     server.script({ text })
     return hear(modelsAt(server.url, { settings: { backend: "ollama" } }).models.get(id), { ...withTool, ...more })
   }
+
+  test("with a NUL in them stay text, which can be stored", async () => {
+    const events = await hearText("ollama/hermes3", written.replace("tree", "tr\\u0000ee"))
+    expect(callsOf(events)).toEqual([])
+    expect(textOf(events)).toContain("look_up")
+  })
 
   test("count where the catalogue says that the model writes them", async () => {
     const events = await hearText("ollama/hermes3", written)

@@ -329,6 +329,27 @@ describe.each(engines())("memory on $name", ({ open }) => {
     })
   })
 
+  test("an append whose answer was lost is not made a second time", async () => {
+    const lossy: Writer = {
+      ...writer,
+      async commit(unit) {
+        await writer.commit(unit)
+        throw new AppError("db.connection_lost", "The connection broke before the answer came")
+      },
+    }
+    await write("log.md", "one")
+    const work = createMemory({ db, writer: lossy, bus }).write({
+      agentId,
+      path: "log.md",
+      content: "two",
+      labels: [],
+      source: "owner",
+      mode: "append",
+    })
+    expect(await codeOf(work)).toBe("db.connection_lost")
+    expect(await content("log.md")).toBe("one\ntwo")
+  })
+
   test("pieces of a long document are found by the line they begin at", async () => {
     const lines = Array.from({ length: 300 }, (_, index) => `line number${index + 1} of the log`)
     await write("log.md", lines.join("\n"))

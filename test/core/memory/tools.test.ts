@@ -107,7 +107,9 @@ test.each(["/etc/passwd", "../x", "soul.md", "C:\\x", "~/x"])("a path that is no
 })
 
 test("each call declares what it does and touches", () => {
-  const effects = Object.fromEntries([...tools.values()].map((each) => [each.name, each.effect({ path: "a.md" })]))
+  const effects = Object.fromEntries(
+    [...tools.values()].map((each) => [each.name, each.effect({ path: "a.md" }, { ownerUrls: () => false })]),
+  )
   expect(effects).toEqual({
     memory_read: "read-private",
     memory_write: "write-local",

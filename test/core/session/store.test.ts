@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import type { Writer } from "#core/db/db.ts"
 import { AppError } from "#core/errors.ts"
 import { newId, type SessionId } from "#core/id.ts"
 import { newSessionStatement, placeTurnStatement, touchSessionStatement } from "#core/session/statements.ts"
@@ -35,6 +36,23 @@ describe.each(engines())("on $name", ({ open }) => {
     expect(eventsOf(made.id)).toMatchObject([{ type: "session.created", title: "Trip", channel: "terminal" }])
   })
 
+  test("a change of a session that is deleted meanwhile is refused, and told to nobody", async () => {
+    const { db, store, writer, events } = rig
+    const { id } = await store.create({ agentId: "main", place: PLACE })
+    const late: Writer = {
+      ...writer,
+      async commit(unit) {
+        await store.delete(id)
+        return writer.commit(unit)
+      },
+    }
+    const before = events.length
+    expect(
+      await codeOf(createSessionStore({ db, writer: late, clock: systemClock }).change(id, { title: "New" })),
+    ).toBe("conflict")
+    expect(events.slice(before).map(({ type }) => type)).toEqual(["session.deleted"])
+  })
+
   test("a session that is not there is not found, whatever is asked of it", async () => {
     const { store } = rig
     const asked = [
@@ -52,7 +70,7 @@ describe.each(engines())("on $name", ({ open }) => {
   })
 
   test("a session takes its first message's words and labels as title, in the commit of that message", async () => {
-    const { row, statement, event } = newSessionStatement(rig.db.orm, {
+    const { row, statement, event } = newSessionStatement({
       agentId: "main",
       place: PLACE,
       at: systemClock.iso(),

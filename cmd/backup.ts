@@ -1,0 +1,69 @@
+/** `ironclaw backup`: everything into one file that only its passphrase opens, while the service runs or without one. */
+import { resolve } from "node:path"
+import { systemClock } from "#core/clock.ts"
+import { judgePassphrase } from "#core/db/backup-cipher.ts"
+import { readPassphrase } from "./lib/hidden-text.ts"
+import { defineVerb } from "./lib/verb.ts"
+import { withClient } from "./lib/verbs.ts"
+
+/** How often the way it has come is asked for, to be shown. */
+const LOOK_EVERY_MS = 300
+
+export default defineVerb({
+  meta: {
+    description:
+      "Writes everything into one encrypted file: conversations, memory, secrets, the master key, the configuration",
+    examples: [
+      "ironclaw backup",
+      "ironclaw backup --output /mnt/usb/ironclaw.backup",
+      "ironclaw backup --passphrase-stdin < passphrase.txt",
+    ],
+  },
+  args: {
+    output: {
+      type: "string",
+      alias: "o",
+      description: "The new file (default: in the home's backups folder)",
+      valueHint: "file",
+    },
+    "passphrase-stdin": { type: "boolean", description: "Read the passphrase from stdin instead of asking" },
+  },
+  async run(context) {
+    const { args, ui, signal } = context
+    const passphrase = await readPassphrase({
+      fromStdin: args["passphrase-stdin"] ?? false,
+      again: "Once more",
+      judge: judgePassphrase,
+      ui,
+      signal,
+    })
+    judgePassphrase(passphrase)
+    const body = { passphrase, ...(args.output === undefined ? {} : { output: resolve(args.output) }) }
+    const made = await withClient(context, "backup", async (client) => {
+      const progress = ui.progress("Backing up")
+      const done = new AbortController()
+      const look = async () => {
+        while (!done.signal.aborted) {
+          await systemClock.sleep(LOOK_EVERY_MS, done.signal).catch(() => {}) // the end of the backup is the end of looking
+          if (done.signal.aborted) return
+          const { running } = await client.api.backups.get()
+          if (running) progress.update(`Backing up ${running.table}: ${running.rows} rows`)
+        }
+      }
+      // Only to show; what is wrong with the service is told by the request that matters.
+      const looking = look().catch(() => {})
+      try {
+        return await client.api.backups.post({ body, signal })
+      } finally {
+        done.abort()
+        await looking
+        progress.stop()
+      }
+    })
+    const show = () => {
+      ui.print(`${made.path} holds ${made.rows} rows in ${(made.bytes / 1e6).toFixed(made.bytes < 1e6 ? 2 : 1)} MB`)
+      ui.note("Without the passphrase nobody can open it, you included. Keep both, apart from each other.")
+    }
+    return { data: made, show }
+  },
+})

@@ -1,0 +1,81 @@
+/** `ironclaw restore`: brings everything back from a backup, into an empty home, or with --force in the place of what is there. */
+import { resolve } from "node:path"
+import { systemClock } from "#core/clock.ts"
+import { loadConfig } from "#core/config.ts"
+import { readBackupHeader } from "#core/db/backup-file.ts"
+import { homeLocked, readLock, takeLock } from "#core/home-lock.ts"
+import { readPassphrase } from "./lib/hidden-text.ts"
+import { type Restored, restoreBackup } from "./lib/restore.ts"
+import { openSetting } from "./lib/setting.ts"
+import type { Ui } from "./lib/ui.ts"
+import { defineVerb } from "./lib/verb.ts"
+
+export default defineVerb({
+  meta: {
+    description:
+      "Brings everything back from a backup: into an empty home, or with --force in the place of what is there",
+    examples: [
+      "ironclaw restore ironclaw.backup",
+      "ironclaw restore ironclaw.backup --home ~/other",
+      "ironclaw restore ironclaw.backup --force --passphrase-stdin < passphrase.txt",
+    ],
+  },
+  args: {
+    file: { type: "positional", description: "The file that `ironclaw backup` made" },
+    force: { type: "boolean", description: "Replace what is there; the state before is kept in backups/" },
+    "passphrase-stdin": { type: "boolean", description: "Read the passphrase from stdin instead of asking" },
+  },
+  async run({ args, flags, ui, signal }) {
+    const path = resolve(args.file)
+    await readBackupHeader(path) // what is no backup is said before anybody types
+    const setting = openSetting({ flags, ui })
+    const { home } = setting
+    const loaded = await loadConfig(setting)
+    for (const warning of loaded.warnings) ui.warn(warning)
+    const passphrase = await readPassphrase({
+      fromStdin: args["passphrase-stdin"] ?? false,
+      judge: () => {},
+      ui,
+      signal,
+    })
+    const lock = takeLock({ home, clock: systemClock, what: "restore", as: "verb" })
+    if (!lock) throw homeLocked(home, readLock(home), ": stop it first")
+    const progress = ui.progress("Checking the backup")
+    try {
+      const restored = await restoreBackup({
+        setting,
+        loaded,
+        clock: systemClock,
+        path,
+        passphrase,
+        force: args.force ?? false,
+        signal,
+        onProgress: (text) => progress.update(text),
+        onWarning: (warning) => ui.warn(warning.message),
+      })
+      return { data: restored, show: () => show(restored, ui) }
+    } finally {
+      progress.stop()
+      lock.release()
+    }
+  },
+})
+
+function show(
+  { createdAt, rows, database, kept, auditIntact, withoutEmbeddings, ended, grants, config, plugins, skills }: Restored,
+  ui: Ui,
+): void {
+  ui.print(
+    `${rows} rows of the backup of ${createdAt} are back in the ${database === "embedded" ? "built-in database" : "Postgres server"}`,
+  )
+  if (kept !== null) ui.print(`What was there before is in ${kept}`)
+  if (config) ui.print("config.toml is back too, without where the database is")
+  ui.note(
+    `API tokens were left out; ${ended.approvals} open approvals, ${ended.turns} turns and ${ended.jobs} jobs were ended.`,
+  )
+  if (grants > 0) ui.note(`${grants} grants hold again: what was allowed for good is allowed. Look at them.`)
+  if (plugins.length + skills.length > 0) ui.note(`To be installed again: ${[...plugins, ...skills].join(", ")}`)
+  if (withoutEmbeddings)
+    ui.note("The server has no pgvector: what was known of meanings is made again where there is one.")
+  if (!auditIntact) ui.warn("The audit log does not verify; it did not when the backup was made either.")
+}

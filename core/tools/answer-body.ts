@@ -1,0 +1,50 @@
+/** The body of an answer from outside, bounded: as text, or as the name of what it is. */
+import { judgeFileKind, KIND_BYTES } from "./file-kind.ts"
+
+export type AnswerBody = { text: string; cut: boolean } | { what: string; bytes: number }
+
+/** Reads at most `maxBytes`, and ends the transfer there. */
+export async function readAnswer(response: Response, maxBytes: number): Promise<AnswerBody> {
+  const { bytes, cut } = await readBounded(response.body, maxBytes)
+  const kind = judgeFileKind(bytes.subarray(0, KIND_BYTES))
+  if (!kind.text) return { what: kind.what, bytes: Number(response.headers.get("content-length")) || bytes.length }
+  return { text: decode(bytes, charsetOf(response, bytes)), cut }
+}
+
+export function mediaTypeOf(response: Response): string {
+  return (response.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? ""
+}
+
+async function readBounded(body: Response["body"], maxBytes: number): Promise<{ bytes: Uint8Array; cut: boolean }> {
+  if (!body) return { bytes: new Uint8Array(), cut: false }
+  const reader = body.getReader()
+  const parts: Uint8Array[] = []
+  let length = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return { bytes: Buffer.concat(parts), cut: false }
+    parts.push(value)
+    length += value.length
+    if (length <= maxBytes) continue
+    await reader.cancel()
+    return { bytes: Buffer.concat(parts).subarray(0, maxBytes), cut: true }
+  }
+}
+
+/** From the header, else from the document's own first kilobyte, where HTML says it must stand. */
+function charsetOf(response: Response, bytes: Uint8Array): string {
+  const said = /charset\s*=\s*"?([\w-]+)/i
+  const head = Buffer.from(bytes.subarray(0, 1_024)).toString("latin1")
+  const inHead = mediaTypeOf(response).includes("html") ? /<meta\b[^>]*?charset\s*=\s*["']?([\w-]+)/i.exec(head) : null
+  return said.exec(response.headers.get("content-type") ?? "")?.[1] ?? inHead?.[1] ?? "utf-8"
+}
+
+function decode(bytes: Uint8Array, charset: string): string {
+  try {
+    // The constructor judges the label: it throws for one that it does not know.
+    return new TextDecoder(charset as Bun.Encoding).decode(bytes)
+  } catch {
+    // A charset that nobody knows: UTF-8 shows what there is.
+    return new TextDecoder().decode(bytes)
+  }
+}

@@ -1,0 +1,65 @@
+/** What a message of one word costs: every word of a tool's description is sent, and paid for, with every request. */
+import { afterAll, expect, test } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { systemClock as clock } from "#core/clock.ts"
+import { createEventBus } from "#core/event.ts"
+import { createMemory } from "#core/memory/memory.ts"
+import { memoryTools } from "#core/memory/tools.ts"
+import { createWriter } from "#core/db/writer.ts"
+import { openJail } from "#core/safety/paths.ts"
+import { sessionTools } from "#core/session/tools.ts"
+import { createFileChanges } from "#core/tools/file-changes.ts"
+import { fileFindTools } from "#core/tools/file-find.ts"
+import { fileReadTools } from "#core/tools/file-read.ts"
+import { fileUndoTools } from "#core/tools/file-undo.ts"
+import { fileWriteTools } from "#core/tools/file-write.ts"
+import { httpTools } from "#core/tools/http-request.ts"
+import { jsonTools } from "#core/tools/json-query.ts"
+import { timeTools } from "#core/tools/time.ts"
+import { webTools } from "#core/tools/web-fetch.ts"
+import { agentHouse, memoryDb } from "#test/fakes/agent-house.ts"
+import { oneModel, scriptedModel } from "#test/fakes/model.ts"
+
+const root = mkdtempSync(join(tmpdir(), "ironclaw-size-"))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+test("one word, with every builtin tool offered, sends at most 10 KB to the model", async () => {
+  const db = await memoryDb()
+  const project = openJail({ root, closed: [] })
+  const bus = createEventBus({ onListenerError: () => {} })
+  const writer = createWriter({ db, publish: bus.publish })
+  const changes = createFileChanges({ db, writer })
+  const tools = [
+    ...timeTools({ clock, timeZone: () => "UTC" }),
+    ...memoryTools({ memory: createMemory({ db, writer, bus }) }),
+    ...sessionTools({ db }),
+    ...jsonTools(),
+    ...httpTools(),
+    ...webTools({ clock }),
+    ...fileReadTools({ project }),
+    ...fileFindTools({ project }),
+    ...fileWriteTools({ project, keepChange: changes.keep }),
+    ...fileUndoTools({ project, changes }),
+  ]
+  const model = scriptedModel([{ say: "Hello" }])
+  const house = await agentHouse({ models: oneModel(model), tools, db })
+  await house.say("Hi")
+  const [sent] = model.requests
+  await house.close()
+  await db.close()
+  project.close()
+
+  expect(sent?.tools).toHaveLength(tools.length)
+  // As the most common protocol writes it.
+  const asSent = {
+    messages: [
+      { role: "system", content: sent?.system.map(({ text }) => text).join("\n\n") },
+      ...(sent?.messages ?? []),
+    ],
+    tools: sent?.tools.map((offer) => ({ type: "function", function: offer })),
+  }
+  for (const { name, description } of sent?.tools ?? []) expect([name, description.length <= 300]).toEqual([name, true])
+  expect(Buffer.byteLength(JSON.stringify(asSent))).toBeLessThanOrEqual(10_240)
+})

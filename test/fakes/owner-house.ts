@@ -1,0 +1,111 @@
+/** The core of the agent behind a real gateway, with terminals that a test holds: for what the owner changes and proves. */
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { Clock } from "#core/clock.ts"
+import { systemClock } from "#core/clock.ts"
+import { createAuthoritySeal } from "#core/safety/authority.ts"
+import { createGrantChanges } from "#core/safety/grant-changes.ts"
+import { createLockdown } from "#core/safety/lockdown.ts"
+import { createPresence, type ShownCode } from "#core/safety/presence.ts"
+import type { TerminalVerdict } from "#core/safety/presence-terminal.ts"
+import type { ApiToken } from "#gateway/auth.ts"
+import { createClient } from "#gateway/client.ts"
+import { createGateway } from "#gateway/server.ts"
+import { agentHouse } from "./agent-house.ts"
+import { gatewayHouse, OWNER_TOKEN } from "./gateway.ts"
+
+/** The process that sits at a terminal in these tests; every other one has none. */
+export const AT_TERMINAL = 4_242
+
+export async function ownerHouse({
+  tokens = new Map(),
+  clock = systemClock,
+  ...agent
+}: Parameters<typeof agentHouse>[0] & { tokens?: Map<string, ApiToken>; clock?: Clock }) {
+  const house = await agentHouse(agent)
+  const screen: string[] = []
+  const stopped: string[] = []
+  const judge = (pid: number): TerminalVerdict =>
+    pid === AT_TERMINAL ? { verdict: "allow", path: "/dev/pts/9" } : { verdict: "refuse", why: "it has no terminal" }
+  let ownPid = AT_TERMINAL
+  const presence = createPresence({
+    clock,
+    terminals: {
+      judge: (pid) => judge(pid === 0 ? ownPid : pid),
+      write: (_path, text) => screen.push(text) > 0,
+    },
+    ownPid: 0,
+  })
+  const badSeals: string[] = []
+  const openLockdown = () =>
+    createLockdown({
+      db: house.db,
+      writer: house.writer,
+      clock: systemClock,
+      seal: createAuthoritySeal({ key: () => new Uint8Array(32).fill(7) }), // the house's own
+      onBadSeal: (what) => badSeals.push(what),
+      stop: async () => void stopped.push("stop"),
+      goOn: async () => void stopped.push("go on"),
+      onFault: (error) => badSeals.push(String(error)),
+    })
+  const lockdown = await openLockdown()
+  const { deps } = gatewayHouse({
+    tokens,
+    given: {
+      sessions: house.sessions,
+      agent: house.agent,
+      bus: house.bus,
+      approvals: house.approvals,
+      grants: createGrantChanges({ grants: house.grants, writer: house.writer }),
+      presence,
+      lockdown,
+      tools: () => (agent.tools ?? []).map(({ run: _run, ...card }) => card),
+    },
+  })
+  const gateway = createGateway(deps)
+  const folder = mkdtempSync(join(tmpdir(), "ironclaw-owner-"))
+  const socket = join(folder, "s.sock")
+  await gateway.listen({ socket })
+  const { address } = await gateway.listen({ host: "127.0.0.1", port: 0 })
+
+  return {
+    ...house,
+    presence,
+    lockdown,
+    openLockdown,
+    badSeals,
+    stopped,
+    screen,
+    address,
+    /** Takes this process's own terminal away. */
+    leaveTerminal: () => (ownPid = 1),
+    /** As a command of the owner, over the Unix socket. */
+    atSocket: createClient({ via: { socket }, clock: systemClock }),
+    /** As code of this very process. */
+    inProcess: createClient({ via: { handle: gateway.handle }, clock: systemClock }),
+    overTcp: createClient({ via: { url: address, token: OWNER_TOKEN }, clock: systemClock }),
+    codes: [] as ShownCode[],
+    /** The code that stands on the terminal last. */
+    lastCode(): string {
+      const code = /Code: (\d{3}) (\d{3})/.exec(screen.at(-1) ?? "")
+      return `${code?.[1] ?? "no"}${code?.[2] ?? "code"}`
+    },
+    audit: () =>
+      house.db.query({
+        sql: "select act, principal, subject, outcome from audit where act = 'owner.change' order by seq",
+        params: [],
+      }),
+    async end() {
+      await gateway.close()
+      await house.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+export type OwnerHouse = Awaited<ReturnType<typeof ownerHouse>>
+
+/** Another code than this one. */
+export function otherThan(code: string): string {
+  return code === "000000" ? "000001" : "000000"
+}
