@@ -27,7 +27,6 @@ import { createWriter } from "#core/db/writer.ts"
 import { createEventBus, preview } from "#core/event.ts"
 import { localToken } from "#core/home-socket.ts"
 import { noHooks } from "#core/hooks.ts"
-import type { PersonId } from "#core/id.ts"
 import { createJobRunner, type JobRunner } from "#core/jobs/runner.ts"
 import { createModels } from "#core/llm/models.ts"
 import { createKeyFor } from "#core/llm/settings.ts"
@@ -126,7 +125,16 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
     const keychain = systemKeychain({ place: home.root, clock })
     const environment = loaded.environment.get(ENVIRONMENT_NAME)
     const masterKey = await openMasterKey({ db, clock, home, keychain, environment })
-    const vault = await createVault({ db, writer, clock, log, home, keychain, key: masterKey, reseal: [resealAuthority] })
+    const vault = await createVault({
+      db,
+      writer,
+      clock,
+      log,
+      home,
+      keychain,
+      key: masterKey,
+      reseal: [resealAuthority],
+    })
     const redact = createRedactor({ leaks: redactLeaks, secretValues: secretValuesOf(vault, loaded.environment) })
     log.setRedact(redact)
     const sealedHead = createAuditHead({
@@ -145,7 +153,9 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       ...scans,
       clock,
       scanRequest: (caller, request) =>
-        lockdown.active ? { verdict: "deny", why: "the owner has stopped everything" } : scans.scanRequest(caller, request),
+        lockdown.active
+          ? { verdict: "deny", why: "the owner has stopped everything" }
+          : scans.scanRequest(caller, request),
       onRequest: (record) => {
         auditBuffer.add(egressAudit(record))
         vault.noteUse(record.secretNames)
@@ -177,8 +187,9 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       ...jsonTools(),
       ...httpTools(),
       ...webTools({ clock }),
-      ...(project ? [...fileReadTools({ project }), ...fileFindTools({ project })] : [  ...approvalPlanTools({ registry: () => registry, approvals: () => approvals, writer }),
-    ]),
+      ...(project
+        ? [...fileReadTools({ project }), ...fileFindTools({ project })]
+        : [...approvalPlanTools({ registry: () => registry, approvals: () => approvals, writer })]),
       ...(project && holdsFolders
         ? [...fileWriteTools({ project, keepChange: changes.keep }), ...fileUndoTools({ project, changes })]
         : []),
@@ -192,7 +203,10 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       clock,
       seal,
       onBadSeal,
-      stop: () => stopWork({ db, jobs, egress, gateway, log }),
+      stop() {
+        presence.forgetAll()
+        return stopWork({ db, jobs, egress, gateway, log })
+      },
       goOn: () => (as === "service" ? work.start() : Promise.resolve()),
       onFault: (error) => log.error("The lockdown could not be followed", { error }),
     })
@@ -265,6 +279,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       }),
       acting: (actor, work) => acting.run(actor, work),
       takeEgress: auditBuffer.take,
+      keepEgress: (rows) => rows.forEach(auditBuffer.add),
       closeApprovals: approvals.closeOf,
       wake: () => jobs.wake(),
       compactNow: compaction.now,
@@ -285,6 +300,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       clock,
       jobs,
       live,
+      ownerId,
       agent: directory.agent,
       defaultModel: () => models.defaultId,
       redact,
@@ -299,7 +315,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       compact: compaction.asked,
       stop: (sessionId) => agent.stop(sessionId),
       usage: health.usageTotals,
-      steer: (text, at) => steerBy({ receive, ownerId })(text, at),
+      steer: steerBy(receive),
     })
     const agent: Agent = createAgent({ db, bus, live, jobs, receive, compact: compaction.asked, command })
 
@@ -379,7 +395,10 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
     if (as === "service") await lockdown.watch()
     if (as === "service" && !lockdown.active) await work.start()
     if (as === "service") await approvals.expireDue()
-    const tasks = [{ name: "expire approvals", everyMs: EXPIRE_EVERY_MS, run: approvals.expireDue }, { name: "vacuum", everyMs: DAY_MS, run: () => vacuum(db) }]
+    const tasks = [
+      { name: "expire approvals", everyMs: EXPIRE_EVERY_MS, run: approvals.expireDue },
+      { name: "vacuum", everyMs: DAY_MS, run: () => vacuum(db) },
+    ]
     const upkeep = startUpkeep({ clock, log, tasks: as === "service" ? tasks : [] })
     const watch =
       as === "verb"
@@ -466,9 +485,9 @@ function randomShare(): number {
   return bits / 2 ** 32
 }
 
-function steerBy({ receive, ownerId }: { receive: Agent["receive"]; ownerId: PersonId }): CommandDeps["steer"] {
+function steerBy(receive: Agent["receive"]): CommandDeps["steer"] {
   return async (text, at) => {
-    const received = await receive({ ...at, personId: ownerId, text, mode: "steer" })
+    const received = await receive({ ...at, text, mode: "steer" })
     return {
       text: received.state === "running" ? "The running turn was told." : "It is queued.",
       sessionId: received.sessionId,

@@ -24,14 +24,16 @@ const list = askVerb({
       query: { limit: Math.min(200, parseLimit(args.limit)), ...(args.all ? {} : { state: "open" as const }) },
     }),
   show({ items }, { ui, args }) {
-    if (items.length === 0) return ui.print(ui.style.dim(args.all ? "Nothing was asked yet." : "Nothing waits for your answer."))
+    if (items.length === 0)
+      return ui.print(ui.style.dim(args.all ? "Nothing was asked yet." : "Nothing waits for your answer."))
     for (const one of items) {
       ui.print(`${ui.style.bold(one.id)}  ${one.state}  ${timeText(one.createdAt)}  ${one.sessionId}`)
       for (const line of visible(one.question).split("\n")) ui.print(`  ${line}`)
       if (one.reason) ui.print(ui.style.dim(`  ${visible(one.reason)}`))
     }
     const [first] = items
-    if (first?.state === "open") ui.note(`\`ironclaw approval allow ${first.id}\` or \`… deny ${first.id} --reason "…"\``)
+    if (first?.state === "open")
+      ui.note(`\`ironclaw approval allow ${first.id}\` or \`… deny ${first.id} --reason "…"\``)
   },
 })
 
@@ -44,11 +46,19 @@ const allow = askVerb({
     id,
     session: { type: "boolean", description: "Also every later call of the same tool and destination in its session" },
     always: { type: "boolean", description: "Also every later call of the same tool and destination, in any session" },
-    "even-untrusted": { type: "boolean", description: "With --session or --always: also where text from outside had a hand in it" },
-    expires: { type: "string", valueHint: "time", description: "With --session or --always: until when, such as 12h, 7d or 2030-01-31" },
+    "even-untrusted": {
+      type: "boolean",
+      description: "With --session or --always: also where text from outside had a hand in it",
+    },
+    expires: {
+      type: "string",
+      valueHint: "time",
+      description: "With --session or --always: until when, such as 12h, 7d or 2030-01-31",
+    },
   },
   async ask({ client, args, signal }) {
-    if (args.session && args.always) throw new AppError("usage.wrong", "--session and --always are two different answers")
+    if (args.session && args.always)
+      throw new AppError("usage.wrong", "--session and --always are two different answers")
     const lasting = args.session || args.always
     if (!lasting && (args["even-untrusted"] || args.expires !== undefined))
       throw new AppError("usage.wrong", "--even-untrusted and --expires go with --session or --always")
@@ -61,7 +71,9 @@ const allow = askVerb({
     return (await withPresence((presence) => at.post({ body: { ...body, presence } }), signal)).approval
   },
   show: (approval, { ui, args }) => {
-    ui.print(`${approval.id} is allowed${args.always ? ", from now on always" : args.session ? ", in this session from now on" : ", once"}`)
+    ui.print(
+      `${approval.id} is allowed${args.always ? ", from now on always" : args.session ? ", in this session from now on" : ", once"}`,
+    )
     ui.note("Its turn goes on where ironclaw runs; else when it runs again.")
   },
 })
@@ -73,7 +85,11 @@ const deny = askVerb({
   },
   args: { id, reason: { type: "string", valueHint: "text", description: "Why, for the assistant" } },
   ask: async ({ client, args }): Promise<Approval> =>
-    (await client.api.approvals({ id: args.id }).deny.post({ body: args.reason === undefined ? {} : { reason: args.reason } })).approval,
+    (
+      await client.api
+        .approvals({ id: args.id })
+        .deny.post({ body: args.reason === undefined ? {} : { reason: args.reason } })
+    ).approval,
   show: (approval, { ui }) => ui.print(`${approval.id} is denied`),
 })
 

@@ -28,7 +28,10 @@ const list = askVerb({
         { title: "reaches", value: (grant: Grant) => grant.destination, shrinks: true },
         { title: "where", value: (grant: Grant) => grant.sessionId ?? "everywhere", shrinks: true },
         { title: "untrusted", value: (grant: Grant) => (grant.evenUntrusted ? "also" : "asks") },
-        { title: "until", value: (grant: Grant) => (grant.expiresAt === null ? "you revoke it" : timeText(grant.expiresAt)) },
+        {
+          title: "until",
+          value: (grant: Grant) => (grant.expiresAt === null ? "you revoke it" : timeText(grant.expiresAt)),
+        },
         { title: "state", value: (grant: Grant) => stateOf(grant, now) },
       ],
       "Nothing was granted: whatever has an effect asks.",
@@ -38,7 +41,8 @@ const list = askVerb({
 
 const add = askVerb({
   meta: {
-    description: "Lets a tool reach a destination without asking, at this terminal: the code that appears here is typed back",
+    description:
+      "Lets a tool reach a destination without asking, at this terminal: the code that appears here is typed back",
     examples: [
       'ironclaw grant add http_request "http api.example.com GET /" --expires 30d',
       'ironclaw grant add message_send "send owner"',
@@ -48,14 +52,19 @@ const add = askVerb({
     tool: { type: "positional", description: "Name of the tool" },
     destination: {
       type: "positional",
-      description: "Where it may reach, word for word as a question says it behind `It reaches:`; without it: nowhere outside itself",
+      description:
+        "Where it may reach, word for word as a question says it behind `It reaches:`; without it: nowhere outside itself",
       required: false,
     },
     agent: { type: "string", description: "For this agent", valueHint: "name", default: "main" },
     principal: { type: "string", description: "Who may act (default: the agent itself)", valueHint: "name" },
     session: { type: "string", description: "Only in this session", valueHint: "id" },
     "even-untrusted": { type: "boolean", description: "Also where text from outside had a hand in the call" },
-    expires: { type: "string", valueHint: "time", description: "Until when, such as 12h, 7d or 2030-01-31 (default: until revoked)" },
+    expires: {
+      type: "string",
+      valueHint: "time",
+      description: "Until when, such as 12h, 7d or 2030-01-31 (default: until revoked)",
+    },
   },
   async ask({ client, args, signal }) {
     const body = {

@@ -15,8 +15,7 @@ export default askVerb({
     reason: { type: "string", valueHint: "text", description: "For the record" },
   },
   async ask({ client, args, signal }) {
-    if (args.lift && (args.status || args.reason !== undefined))
-      throw new AppError("usage.wrong", "--lift goes alone")
+    if (args.lift && (args.status || args.reason !== undefined)) throw new AppError("usage.wrong", "--lift goes alone")
     if (args.status) return client.api.lockdown.get()
     if (args.lift)
       return (await withPresence((presence) => client.api.lockdown.lift.post({ body: { presence } }), signal)).lockdown
@@ -25,6 +24,8 @@ export default askVerb({
   show({ active, since }, { ui }) {
     if (!active) return ui.print("Nothing is stopped: ironclaw works")
     ui.print(`Everything is stopped${since === null ? "" : ` since ${timeText(since)}`}`)
-    ui.note("API tokens are revoked. `ironclaw audit egress` shows what left this machine; `ironclaw lockdown --lift` lets it go on.")
+    ui.note(
+      "API tokens are revoked. `ironclaw audit egress` shows what left this machine; `ironclaw lockdown --lift` lets it go on.",
+    )
   },
 })

@@ -39,7 +39,7 @@ export async function askAssistant(
   const at = await findPlace(deps, { chat, agentId, caller, session })
   const incoming = incomingOf(chat, at, deps.ownerId)
   if (caller.scope === "owner" && incoming.text.startsWith("/") && !incoming.parts) {
-    const command = await agent.command(incoming.text, at)
+    const command = await agent.command(incoming.text, { ...at, personId: deps.ownerId })
     if (command) return commandAnswer(command.text, chat.model)
   }
 

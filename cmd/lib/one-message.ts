@@ -103,7 +103,7 @@ async function answer({ client, ui, signal, text, model, stream, session }: Aske
     if (!stream) {
       const sent = await at.messages.post({ body, query: { wait: true } })
       // With `wait` the route answers with a command's reply or the turn's outcome.
-      return "command" in sent ? { command: sent.command as CommandReply } : { turn: sent as TurnOutcome }
+      return "command" in sent ? { command: sent.command } : { turn: sent as TurnOutcome }
     }
     const done = new AbortController()
     const connected = Promise.withResolvers<void>()
@@ -116,7 +116,7 @@ async function answer({ client, ui, signal, text, model, stream, session }: Aske
     await Promise.race([connected.promise, first]) // the first event fails where there is no connecting
     const received = await at.messages.post({ body })
     try {
-      if ("command" in received) return { command: received.command as CommandReply } // as above
+      if ("command" in received) return { command: received.command }
       await showUntilEnd(first, events, { ui, turnId: received.turnId })
       return { turn: await client.api.turns({ id: received.turnId }).get() }
     } finally {

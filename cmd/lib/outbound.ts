@@ -84,10 +84,11 @@ export function toolFetch(egress: Egress): PipelineDeps["fetchFor"] {
 
 /** The owner's own secrets are not for anyone but whom they belong to: what a tool sends is read before it leaves. */
 export const scans: Pick<EgressDeps, "scanRequest" | "scanResponse"> = {
-  scanRequest: ({ purpose }, { url, body }) => {
+  scanRequest: ({ purpose }, { url, headers, body }) => {
     // Models are given redacted text; what the owner says to a model on purpose is the owner's to say.
     if (purpose === "model") return { verdict: "allow" }
-    const leak = findLeaks(url.href)[0] ?? (body ? findLeaks(new TextDecoder().decode(body))[0] : undefined)
+    const head = [url.href, ...[...headers].map(([name, value]) => `${name}: ${value}`)].join("\n")
+    const leak = findLeaks(head)[0] ?? (body ? findLeaks(new TextDecoder().decode(body))[0] : undefined)
     return leak ? { verdict: "deny", why: `It carries what looks like a secret (${leak.rule})` } : { verdict: "allow" }
   },
   // Answers are cleansed where they are read: a tool's result by the pipeline, a model's words by the turn.

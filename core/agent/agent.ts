@@ -78,7 +78,8 @@ export type Agent = {
   /** Runs a slash command where `text` is one exactly; null: it is ordinary text. The same table everywhere. */
   command(
     text: string,
-    at: { sessionId: SessionId | null; place: Place; agentId: string },
+    /** `personId`: the verified sender, in whose name the command acts. */
+    at: { sessionId: SessionId | null; place: Place; agentId: string; personId: PersonId },
   ): Promise<CommandReply | null>
 }
 

@@ -78,7 +78,7 @@ export function buildContext(
   // Oldest first, in whole turns, so that no result is left without its call.
   for (const group of groups.slice(0, -1)) {
     if (tokens <= budgetTokens) break
-    if (group.kept) continue
+    if (group.kept || group.turnId === current) continue
     tokens -= group.tokens
     out.add(group)
   }

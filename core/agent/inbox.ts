@@ -2,10 +2,11 @@
 import type { Clock } from "../clock.ts"
 import type { Db, Statement, Writer } from "../db/db.ts"
 import { insertRow } from "../db/insert.ts"
-import { messages, turns, type MessageRow, type SessionRow, type TurnState } from "../db/schema.ts"
+import { messages, turns, type MessageRow, type NewAudit, type SessionRow, type TurnState } from "../db/schema.ts"
+import { storableText } from "../db/storable.ts"
 import { AppError } from "../errors.ts"
 import { preview, type LabelName, type NewEvent } from "../event.ts"
-import { newId, type CallId, type MessageId, type SessionId, type TurnId } from "../id.ts"
+import { newId, type CallId, type MessageId, type PersonId, type SessionId, type TurnId } from "../id.ts"
 import { insertJob } from "../jobs/job.ts"
 import type { JobRunner } from "../jobs/runner.ts"
 import type { ModelMessage } from "../llm/model.ts"
@@ -31,15 +32,27 @@ export type InboxDeps = {
   clock: Clock
   jobs: JobRunner
   live: Live
+  ownerId: PersonId
   /** null: no agent of this name. */
   agent: (id: string) => Promise<{ model: string | null } | null>
   defaultModel: () => string
   redact: (text: string) => string
 }
 
-export function createInbox({ db, writer, clock, jobs: runner, live, agent, defaultModel, redact }: InboxDeps) {
+export function createInbox({
+  db,
+  writer,
+  clock,
+  jobs: runner,
+  live,
+  ownerId,
+  agent,
+  defaultModel,
+  redact,
+}: InboxDeps) {
+  const senderLabels = (message: Incoming) => labelsOf(message, ownerId)
   /** Sessions in which this process is about to start a turn; what two processes do at once the unique index catches. */
-  const busy = new Set<SessionId>()
+  const busy = new Map<SessionId, number>()
 
   async function receive(incoming: Incoming): Promise<Received> {
     const message = checked(incoming)
@@ -56,7 +69,7 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
 
     const model = message.options?.model ?? place.session.model ?? known.model ?? defaultModel()
     const queued = place.active || running !== undefined || busy.has(place.session.id)
-    busy.add(place.session.id)
+    busy.set(place.session.id, (busy.get(place.session.id) ?? 0) + 1)
     try {
       return await start(message, place, { queued, model, shown })
     } catch (error) {
@@ -64,7 +77,10 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
       if (queued || !(error instanceof AppError) || error.code !== "conflict") throw error
       return await start(message, place, { queued: true, model, shown })
     } finally {
-      busy.delete(place.session.id) // from here on the running turn itself says so
+      // From here on the running turn itself says so.
+      const left = (busy.get(place.session.id) ?? 1) - 1
+      if (left > 0) busy.set(place.session.id, left)
+      else busy.delete(place.session.id)
     }
   }
 
@@ -112,7 +128,7 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
     const turnId = newId("trn")
     const { agentId } = message
     const job = insertJob(
-      { kind: "turn", agentId, sessionId: session.id, payload: { turnId, queued }, maxAttempts: MAX_ATTEMPTS },
+      { kind: "turn", agentId, sessionId: session.id, payload: { turnId, queued, model }, maxAttempts: MAX_ATTEMPTS },
       queued ? "queued" : { leaseOwner: runner.leaseOwner },
     )
     const state: TurnState = queued ? "queued" : "running"
@@ -120,7 +136,10 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
       (messages ?? []).map((one) => historyRow(one, { sessionId: session.id, agentId, turnId }))
     const history = said(message.history)
     const after = said(message.after)
-    const row = message.text !== "" || message.parts?.length ? messageRow(message, session.id, turnId) : null
+    const row =
+      message.text !== "" || message.parts?.length
+        ? messageRow(message, { sessionId: session.id, turnId, ...senderLabels(message) })
+        : null
     const messageId = row?.id ?? history.at(-1)?.id
     if (!messageId)
       throw new AppError("input.invalid", "The message is empty: send text, an image, or the result of a tool")
@@ -168,23 +187,7 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
         },
         queued ? { type: "turn.queued", ...at } : { type: "turn.started", model, ...at },
       ],
-      audit: [
-        {
-          agentId,
-          act: "message.in",
-          principal: message.personId ?? "stranger",
-          subject: messageId,
-          outcome: "done",
-          sessionId: session.id,
-          turnId,
-          preview: preview(shown),
-          verdicts: { sender: "allow" },
-          destination: `${message.place.channel}:${message.place.peer}`,
-          bytesIn: Buffer.byteLength(message.text),
-          labels: at.labels,
-          source: at.source,
-        },
-      ],
+      audit: [messageAudit(message, at, messageId)],
     })
     if (queued) await runner.expect(session.id)
     else
@@ -192,7 +195,7 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
         id: job.id,
         kind: "turn",
         agentId,
-        payload: { turnId, queued },
+        payload: { turnId, queued, model },
         sessionId: session.id,
         attempts: 1,
         maxAttempts: MAX_ATTEMPTS,
@@ -204,7 +207,7 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
 
   /** Joins the running turn at its next step. */
   async function steer(message: Incoming, turnId: TurnId, session: Pick<SessionRow, "id">): Promise<Received> {
-    const row = messageRow(message, session.id, turnId)
+    const row = messageRow(message, { sessionId: session.id, turnId, ...senderLabels(message) })
     const at = { agentId: message.agentId, sessionId: session.id, turnId, labels: [...row.labels], source: row.source }
     const stored = writer
       .commit({
@@ -222,6 +225,7 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
           },
           { type: "turn.steered", messageId: row.id, ...at },
         ],
+        audit: [messageAudit(message, at, row.id)],
       })
       .then((): MessageRow => ({
         ...row,
@@ -236,6 +240,24 @@ export function createInbox({ db, writer, clock, jobs: runner, live, agent, defa
     return { sessionId: session.id, messageId: row.id, turnId, state: "running" }
   }
 
+  function messageAudit(
+    message: Incoming,
+    at: { agentId: string; sessionId: SessionId; turnId: TurnId; labels: LabelName[]; source: string },
+    messageId: MessageId,
+  ): NewAudit {
+    return {
+      ...at,
+      act: "message.in",
+      principal: message.personId ?? "stranger",
+      subject: messageId,
+      outcome: "done",
+      preview: preview(redact(message.text)),
+      verdicts: { sender: "allow" },
+      destination: `${message.place.channel}:${message.place.peer}`,
+      bytesIn: Buffer.byteLength(message.text),
+    }
+  }
+
   return { receive }
 }
 
@@ -244,28 +266,27 @@ function checked(message: Incoming): Incoming {
   const bytes = Buffer.byteLength(message.text)
   if (bytes > MAX_MESSAGE_BYTES)
     throw new AppError("input.too_large", `The message has ${bytes} bytes; at most ${MAX_MESSAGE_BYTES} are accepted`)
-  return { ...message, text: storable(message.text) }
+  return { ...message, text: storableText(message.text) }
 }
 
-const storable = (text: string) => text.toWellFormed().replaceAll("\0", "\uFFFD")
-
-function messageRow(message: Incoming, sessionId: SessionId, turnId: TurnId) {
+function messageRow(
+  message: Incoming,
+  at: { sessionId: SessionId; turnId: TurnId; labels: LabelName[]; source: string },
+) {
   return {
     id: newId("msg"),
-    sessionId,
-    turnId,
+    ...at,
     agentId: message.agentId,
     role: "person" as const,
     personId: message.personId,
     text: message.text,
     parts: message.parts?.length ? message.parts : null,
-    ...senderLabels(message),
   }
 }
 
 /** Only the owner's own words are clean. */
-function senderLabels({ personId, place }: Incoming): { labels: LabelName[]; source: string } {
-  return { labels: personId === null ? ["untrusted"] : [], source: personId ?? `${place.channel}:${place.peer}` }
+function labelsOf({ personId, place }: Incoming, ownerId: PersonId): { labels: LabelName[]; source: string } {
+  return { labels: personId === ownerId ? [] : ["untrusted"], source: personId ?? `${place.channel}:${place.peer}` }
 }
 
 /**
@@ -280,7 +301,7 @@ function historyRow(
   if (said.role === "user") {
     const text = said.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n")
     const parts = said.content.flatMap((part) => (part.type === "image" ? [part] : []))
-    return { ...base, role: "person", text: storable(text), parts: parts.length > 0 ? parts : null }
+    return { ...base, role: "person", text: storableText(text), parts: parts.length > 0 ? parts : null }
   }
   // The client's own ids: they only pair a call with its result.
   if (said.role === "assistant") {
@@ -289,7 +310,7 @@ function historyRow(
       name,
       arguments: args,
     }))
-    return { ...base, role: "model", text: storable(said.text), toolCalls: toolCalls.length > 0 ? toolCalls : null }
+    return { ...base, role: "model", text: storableText(said.text), toolCalls: toolCalls.length > 0 ? toolCalls : null }
   }
-  return { ...base, role: "tool", turnId, text: storable(said.text), callId: said.toolCallId as CallId }
+  return { ...base, role: "tool", turnId, text: storableText(said.text), callId: said.toolCallId as CallId }
 }

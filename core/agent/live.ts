@@ -2,6 +2,7 @@
 import { eq } from "drizzle-orm"
 import type { Clock } from "../clock.ts"
 import type { Db, Writer } from "../db/db.ts"
+import { storableText } from "../db/storable.ts"
 import { turns, type MessageRow } from "../db/schema.ts"
 import type { EventBus } from "../event.ts"
 import type { PersonId, SessionId, TurnId } from "../id.ts"
@@ -67,7 +68,7 @@ export function createLive({
       saving = null
       const statement = db.orm
         .update(turns)
-        .set({ partial: turn.text.toWellFormed().replaceAll("\0", "\uFFFD") })
+        .set({ partial: storableText(turn.text) })
         .where(eq(turns.id, turnId))
         .toSQL()
       // Losing a partial text loses nothing that was acknowledged.

@@ -2,6 +2,7 @@
 import type { Db } from "../db/db.ts"
 import type { LabelName } from "../event.ts"
 import type { CallId } from "../id.ts"
+import { holdStatement } from "../jobs/job.ts"
 import { hasEffect } from "../safety/capability.ts"
 import type { AskedOutcome, CallOutcome, CallRequest, Pipeline } from "../tools/run.ts"
 import { startedCalls } from "./turn-rows.ts"
@@ -28,9 +29,10 @@ export function createTurnCalls({ db, pipeline }: { db: Db; pipeline: Pipeline }
     for (const { callId, name, arguments: args } of open) {
       const request = callRequest(run, { callId, name, arguments: args, problem: undefined }, taint)
       const before = startedIds.get(callId)
-      outcomes.push(
-        before && hasEffect(before.effect) ? await pipeline.recordUnknown(request) : await pipeline.run(request),
-      )
+      const outcome =
+        before && hasEffect(before.effect) ? await pipeline.recordUnknown(request) : await pipeline.run(request)
+      outcomes.push(outcome)
+      if (outcome.state === "asked") break // what comes after it was meant to come after it
     }
     return sorted(outcomes)
   }
@@ -50,6 +52,7 @@ export function createTurnCalls({ db, pipeline }: { db: Db; pipeline: Pipeline }
       labels,
       source,
       ownerText: ownerText(run),
+      hold: holdStatement(run.claim),
       signal: run.signal,
     }
   }
@@ -62,7 +65,9 @@ export function createTurnCalls({ db, pipeline }: { db: Db; pipeline: Pipeline }
     const outcomes: (CallOutcome | AskedOutcome)[] = []
     for (const request of requests) {
       if (run.signal.aborted) break
-      outcomes.push(await pipeline.run(request))
+      const outcome = await pipeline.run(request)
+      outcomes.push(outcome)
+      if (outcome.state === "asked") break // what comes after it was meant to come after it
     }
     return sorted(outcomes)
   }
@@ -77,7 +82,7 @@ function sorted(all: readonly (CallOutcome | AskedOutcome)[]): Ran {
   }
 }
 
-/** Messages without labels that a person wrote: not what a client says went before, nor what was read. */
+/** Messages without labels that a person wrote: only the owner's have none, and never what a client says went before. */
 function ownerText({ rows }: TurnRun): string[] {
   return rows
     .filter(({ role, personId, labels }) => role === "person" && personId !== null && labels.length === 0)

@@ -1,6 +1,7 @@
 /** How a turn reads and writes its rows. */
 import { and, desc, eq, inArray, sql } from "drizzle-orm"
 import type { Db, Orm, Statement } from "../db/db.ts"
+import { storableText } from "../db/storable.ts"
 import { insertRow, updateRow } from "../db/insert.ts"
 import {
   approvals,
@@ -92,8 +93,6 @@ export async function startedCalls(db: Db, turnId: TurnId): Promise<Map<CallId, 
   return new Map(found.map(({ id, effect }) => [id, { effect: effect as Effect }])) // written by the pipeline as one
 }
 
-const storable = (text: string) => text.toWellFormed().replaceAll("\0", "\uFFFD") // Postgres text holds neither
-
 export function modelRow(
   run: TurnRun,
   said: { text: string; toolCalls: ToolCallPart[]; labels: readonly LabelName[]; source: string },
@@ -102,7 +101,7 @@ export function modelRow(
     ...emptyRow(run),
     id: newId("msg"),
     role: "model",
-    text: storable(said.text),
+    text: storableText(said.text),
     toolCalls: said.toolCalls.length > 0 ? said.toolCalls : null,
     labels: [...said.labels],
     source: said.source,
@@ -166,7 +165,7 @@ export function endTurnStatement(run: TurnRun, outcome: TurnOutcome): Statement 
     inputTokens,
     outputTokens,
     costUsdMicros,
-    error: outcome.error ? { code: outcome.error.code, message: storable(outcome.error.message) } : null,
+    error: outcome.error ? { code: outcome.error.code, message: storableText(outcome.error.message) } : null,
     labels: [...labels],
     source,
   }
@@ -177,7 +176,8 @@ export function endTurnStatement(run: TurnRun, outcome: TurnOutcome): Statement 
 export function suspendStatement(claim: Claim, { turnId, partial }: { turnId: TurnId; partial: string }): Statement {
   return {
     sql: `with next as (
-        select case when exists (select 1 from approvals where turn_id = $4 and state = 'open') then 'suspended' else 'queued' end as state
+        select case when exists (select 1 from approvals where turn_id = $4 and state = 'open')
+          and not exists (select 1 from jobs where id = $1 and cancel_requested) then 'suspended' else 'queued' end as state
       ), job as (
         update jobs set state = next.state, lease_owner = null, lease_until = null from next
         where id = $1 and fence = $2 and lease_owner = $3 and jobs.state = 'running' returning 1
@@ -185,7 +185,7 @@ export function suspendStatement(claim: Claim, { turnId, partial }: { turnId: Tu
         update turns set state = next.state, partial = $5 from next where id = $4 returning 1
       )
       select expect_rows((select count(*) from job), 1, 'job fence')`,
-    params: [claim.id, claim.fence, claim.leaseOwner, turnId, storable(partial)],
+    params: [claim.id, claim.fence, claim.leaseOwner, turnId, storableText(partial)],
   }
 }
 
@@ -280,7 +280,7 @@ export function replyAudit(
 export function contextTaint(run: TurnRun): { labels: LabelName[]; source: string } {
   const seen = run.rows.filter((row) => row.role !== "tool" || row.turnId === run.turn.id)
   return {
-    labels: joinLabels([[], ...seen.map(({ labels }) => labels)]),
+    labels: joinLabels([run.systemLabels, ...seen.map(({ labels }) => labels)]),
     source: joinSources(seen.map(({ source }) => source)),
   }
 }

@@ -3,10 +3,10 @@
  * reply is a row. Whatever is needed to go on after a crash is in the rows before it is acted upon.
  */
 import type { Clock } from "../clock.ts"
-import type { Db, Statement, Writer } from "../db/db.ts"
+import type { Db, Statement, Unit, Writer } from "../db/db.ts"
 import type { MessageRow, NewAudit, SessionRow } from "../db/schema.ts"
 import { AppError } from "../errors.ts"
-import { preview } from "../event.ts"
+import { preview, type LabelName } from "../event.ts"
 import { newId, type TurnId } from "../id.ts"
 import { endStatement, holdStatement } from "../jobs/job.ts"
 import type { JobKind, JobRun } from "../jobs/runner.ts"
@@ -67,6 +67,8 @@ export type TurnDeps = {
   ) => Promise<T>
   /** Audit rows of what this turn sent out, handed over once. */
   takeEgress: (turnId: TurnId) => NewAudit[]
+  /** Takes them back, where they could not be stored. */
+  keepEgress: (rows: readonly NewAudit[]) => void
   /** Questions of this turn that are still open are closed with it. */
   closeApprovals: (turnId: TurnId) => Promise<Statement[]>
   /** There may be a job to claim. */
@@ -91,6 +93,8 @@ export type TurnRun = JobRun & {
   iterations: number
   /** The model that answered last: a fallback may have. */
   answered: ModelId | null
+  /** Of the prompt's documents and skills: what the model writes is made of them too. */
+  systemLabels: LabelName[]
 }
 
 export function createTurnKind(deps: TurnDeps): JobKind {
@@ -142,6 +146,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       unstored: [],
       iterations: turn.iterations,
       answered: null,
+      systemLabels: [],
     }
     let ending: Ending
     try {
@@ -174,7 +179,9 @@ export function createTurnKind(deps: TurnDeps): JobKind {
         rows.runningStatement(db.orm, turnId),
       ],
       events: [
-        isNew ? { type: "turn.started", model: deps.models.defaultId, ...at } : { type: "turn.resumed", why, ...at },
+        isNew
+          ? { type: "turn.started", model: String(job.payload["model"]), ...at }
+          : { type: "turn.resumed", why, ...at },
       ],
     })
   }
@@ -183,6 +190,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     const { maxIterations } = deps.settings()
     const offers = [...registry.offers(run.turn.allowedTools), ...(run.turn.options.clientTools ?? [])]
     const system = await systemPrompt(run.turn.agentId)
+    run.systemLabels = system.labels
     const watch = createRepetitionWatch()
     let note = "" // host's words to the model for the next step only
     let mayCallTools = true
@@ -256,7 +264,9 @@ export function createTurnKind(deps: TurnDeps): JobKind {
           await takeSteered(run)
           continue
         }
+        run.live.closing = true // in the same moment as the look above: whoever comes now queues
         if (heard.text.trim() === "" && emptyAnswers === 0) {
+          run.live.closing = false
           emptyAnswers += 1
           note = "Your last answer was empty. Answer the owner in words."
           continue
@@ -318,26 +328,42 @@ export function createTurnKind(deps: TurnDeps): JobKind {
   }
 
   async function makeRoom(run: TurnRun, model: Model): Promise<boolean> {
-    if (!(await deps.compactNow(run.session, model, run.signal))) return false
+    const actor = { agentId: run.turn.agentId, sessionId: run.session.id, turnId: run.turn.id }
+    if (!(await deps.acting(actor, () => deps.compactNow(run.session, model, run.signal)))) return false
     run.rows = (await deps.inSight(run.session.id)).messages
     return true
+  }
+
+  /** A commit of this turn, with the record of what it sent out; that record is kept where the commit fails. */
+  async function commit(run: TurnRun, unit: Unit): Promise<void> {
+    const egress = deps.takeEgress(run.turn.id)
+    try {
+      await writer.commit({ ...unit, audit: [...egress, ...(unit.audit ?? [])] })
+    } catch (error) {
+      deps.keepEgress(egress)
+      throw error
+    }
   }
 
   /** The model's words and calls become a row before any of the calls runs. */
   async function storeStep(run: TurnRun, text: string, calls: readonly AskedCall[], taint: Taint): Promise<void> {
     const row = rows.modelRow(run, {
       text,
-      toolCalls: calls.map(({ callId, name, arguments: args }) => ({ callId, name, arguments: args ?? {} })),
+      // What could not be read stays unreadable: after a crash it must not pass for an empty object.
+      toolCalls: calls.map(({ callId, name, arguments: args, problem }) => ({
+        callId,
+        name,
+        arguments: problem === undefined ? (args ?? {}) : null,
+      })),
       ...taint,
     })
-    await writer.commit({
+    await commit(run, {
       statements: [
         holdStatement(run.claim),
         rows.insertMessage(row),
         rows.progressStatement(db.orm, run),
         ...run.unstored.splice(0),
       ],
-      audit: deps.takeEgress(run.turn.id),
     })
     run.rows.push(row)
     run.live.stepFrom = run.live.text.length
@@ -346,7 +372,10 @@ export function createTurnKind(deps: TurnDeps): JobKind {
   async function takeSteered(run: TurnRun): Promise<void> {
     // One that could not be stored was refused to its sender; the others join.
     const joined = await Promise.allSettled(run.live.steered.splice(0))
-    run.rows.push(...joined.flatMap((one) => (one.status === "fulfilled" ? [one.value] : [])))
+    const known = new Set(run.rows.map(({ id }) => id)) // rows that were read again may hold it already
+    run.rows.push(
+      ...joined.flatMap((one) => (one.status === "fulfilled" && !known.has(one.value.id) ? [one.value] : [])),
+    )
   }
 
   /** Lets go of the turn until the owner has answered. Where they were quicker than this commit, it goes on at once. */
@@ -355,7 +384,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     const outcome: TurnOutcome = { ...outcomeOf(run, ending), messageId: null }
     const { approval } = outcome
     if (!approval) throw new Error("A turn waits without a question")
-    await writer.commit({
+    await commit(run, {
       statements: [
         rows.suspendStatement(run.claim, { turnId: run.turn.id, partial: run.live.text }),
         rows.progressStatement(db.orm, run),
@@ -372,7 +401,6 @@ export function createTurnKind(deps: TurnDeps): JobKind {
           ...rows.contextTaint(run),
         },
       ],
-      audit: deps.takeEgress(run.turn.id),
     })
     deps.wake()
     return outcome
@@ -391,7 +419,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
         ? rows.modelRow(run, { text: ending.text, toolCalls: [], ...taint })
         : null
     const outcome: TurnOutcome = { ...outcomeOf(run, ending), messageId: row?.id ?? null }
-    await writer.commit({
+    await commit(run, {
       statements: [
         endStatement(run.claim, "done"),
         ...(row ? [rows.insertMessage(row)] : []),
@@ -399,7 +427,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
         ...run.unstored.splice(0),
       ],
       events: [rows.finishedEvent(run, outcome, deps.redact)],
-      audit: [...deps.takeEgress(run.turn.id), rows.replyAudit(run, outcome, taint, deps.redact)],
+      audit: [rows.replyAudit(run, outcome, taint, deps.redact)],
     })
     return outcome
   }
@@ -429,7 +457,13 @@ export function createTurnKind(deps: TurnDeps): JobKind {
   }
 
   async function tellFallback(run: TurnRun, from: ModelId, to: ModelId, error: string): Promise<void> {
-    const at = { sessionId: run.session.id, turnId: run.turn.id, agentId: run.turn.agentId, labels: [], source: "host" }
+    const at = {
+      sessionId: run.session.id,
+      turnId: run.turn.id,
+      agentId: run.turn.agentId,
+      labels: ["untrusted" as const],
+      source: "model",
+    }
     try {
       await writer.commit({
         statements: [],

@@ -198,6 +198,7 @@ export const messages = pgTable(
   },
   (table) => [
     index("messages_session").on(table.sessionId, table.position),
+    index("messages_turn").on(table.turnId),
     // A tsvector may hold 1 MiB; a message may be longer, so only its head is searched.
     index("messages_words").using("gin", sql`to_tsvector('simple', left(${table.text}, 100000))`),
   ],
@@ -262,7 +263,9 @@ export const jobs = pgTable(
     index("jobs_leased")
       .on(table.leaseUntil)
       .where(sql`state = 'running'`),
-    index("jobs_session").on(table.sessionId),
+    index("jobs_active")
+      .on(table.sessionId)
+      .where(sql`state in ('queued', 'running', 'suspended')`),
     // What keeps a session to one turn at a time, whatever two processes do at once.
     uniqueIndex("jobs_one_per_session")
       .on(table.sessionId)

@@ -31,10 +31,7 @@ export type JobEnd =
 const LEASE_UNTIL = `now() + ${LEASE_MS} * interval '1 millisecond'`
 
 /** Inserts a job: `queued` for whoever comes first, or already claimed by `leaseOwner`, which saves a round trip where we run it ourselves. */
-export function insertJob(
-  job: NewJob,
-  claim: { leaseOwner: string } | "queued",
-): { id: JobId; statement: Statement } {
+export function insertJob(job: NewJob, claim: { leaseOwner: string } | "queued"): { id: JobId; statement: Statement } {
   const id = newId("job")
   const row = { id, ...job, labels: [], source: "host" }
   const statement =

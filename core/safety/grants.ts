@@ -57,7 +57,10 @@ export function destinationOf(needs: readonly Capability[]): string {
 
 /** What the seal of a grant covers. */
 export function sealedGrant(
-  row: Pick<typeof grants.$inferSelect, "id" | "agentId" | "principal" | "capability" | "evenUntrusted" | "sessionId" | "expiresAt">,
+  row: Pick<
+    typeof grants.$inferSelect,
+    "id" | "agentId" | "principal" | "capability" | "evenUntrusted" | "sessionId" | "expiresAt"
+  >,
 ): readonly unknown[] {
   return [row.id, row.agentId, row.principal, row.capability, row.evenUntrusted, row.sessionId, row.expiresAt]
 }
@@ -106,6 +109,8 @@ export function createGrants({
         createdAt: clock.iso(),
         revokedAt: null,
         ...given,
+        // As it will be read back: the seal is over the stored form.
+        expiresAt: given.expiresAt === null ? null : new Date(given.expiresAt).toISOString(),
       }
       const statement = db.orm
         .insert(grants)

@@ -1,23 +1,28 @@
 /**
  * Question: does this text carry a secret?
  * Fails closed by: where a scan is needed and throws, its caller refuses (egress) or shows nothing (logs).
- * Known limits: a first table of vendors' formats; encoded, split and context-named values are not seen yet.
+ * Known limits: a first table: vendors' published formats and values whose name says what they are. What has neither is found only by
+ * its exact value (redactor.ts). Decoded as views.ts says; split and reversed values are not seen.
  * Source: leak-patterns.ts names each vendor's own description of its format.
  */
-import { leakPatterns } from "./leak-patterns.ts"
+import { createAnchorSearch, type Found } from "./anchors.ts"
+import { type LeakPattern, leakPatterns } from "./leak-patterns.ts"
+import { viewsOf } from "./views.ts"
 
-/** `start` and `end` count UTF-16 units of the text scanned. */
+/** `start` and `end` count UTF-16 units of the text scanned; where the secret was encoded, they are of the encoded stretch. */
 export type Leak = { rule: string; start: number; end: number }
+
+const search = createAnchorSearch(leakPatterns)
 
 /** All secrets in `text`, in order, overlapping ones joined. */
 export function findLeaks(text: string): Leak[] {
-  const lower = text.toLowerCase()
   const found: Leak[] = []
-  for (const { rule, literal, pattern } of leakPatterns) {
-    if (!lower.includes(literal)) continue
-    for (const match of text.matchAll(pattern))
-      found.push({ rule, start: match.index, end: match.index + match[0].length })
+  scan(text, (leak) => void found.push(leak))
+  for (const view of viewsOf(text)) {
+    scan(view.text, ({ rule, start, end }) => void found.push({ rule, ...view.origin(start, end) }))
   }
+  if (found.length < 2) return found
+  // The longest first: what a named value lies in knows more of it than its name.
   found.sort((a, b) => a.start - b.start || b.end - a.end)
   const joined: Leak[] = []
   for (const leak of found) {
@@ -39,4 +44,96 @@ export function redactLeaks(text: string): string {
     from = end
   }
   return clean + text.slice(from)
+}
+
+function scan(text: string, onLeak: (leak: Leak) => void): void {
+  search(text, ({ row: { rule, value: kind }, start, end, match }: Found<LeakPattern>) => {
+    if (kind === "form" || (kind === "random" && !isPlaceholder(match))) {
+      onLeak({ rule, start, end })
+      return true
+    }
+    if (kind === "random") return false
+    const value = valueOf(match)
+    if (!isSecretValue(value, kind) || isCalled(text, end)) return false
+    onLeak({ rule, start: end - value.length, end })
+    return true
+  })
+}
+
+/** Enough of a value to tell chance from pattern. No more is looked at, so that padding behind a secret hides nothing. */
+const HEAD = 48
+
+/** Documentation shows the form of a key with an ordinary filling: a run, an alphabet, a word. */
+function isPlaceholder(match: string): boolean {
+  const head = match.slice(0, HEAD)
+  return isPlain(head) || /example|placeholder|your[_-]|xxxxx|\.\.\.\.|abcdefghij|1234567890|deadbeef/i.test(head)
+}
+
+/** Few different characters, or neighbours in the alphabet side by side. */
+function isPlain(text: string): boolean {
+  let close = 0
+  let different = 0
+  let low = 0 // a bit for each of the characters 32 to 63, 64 to 95, 96 to 127
+  let middle = 0
+  let high = 0
+  let before = -2
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code - before <= 1 && before - code <= 1) close += 1
+    before = code
+    const bit = 1 << (code & 31)
+    if (code < 64) {
+      if ((low & bit) === 0) different += 1
+      low |= bit
+    } else if (code < 96) {
+      if ((middle & bit) === 0) different += 1
+      middle |= bit
+    } else {
+      if ((high & bit) === 0) different += 1
+      high |= bit
+    }
+  }
+  return close * 2 > text.length || different < Math.min(8, text.length / 2)
+}
+
+/** The part behind the name and the sign. */
+function valueOf(match: string): string {
+  return /[^\s"'`,;<>(){}\\:=]+={0,2}$/.exec(match)?.[0] ?? match
+}
+
+/** `token = getToken()`: what an opening bracket follows is code. */
+function isCalled(text: string, end: number): boolean {
+  return "([{<".includes(text.charAt(end) || " ")
+}
+
+/** Words that stand where a value would. */
+const STAND_IN =
+  /^(?:[$%@*#!.<[{]|(?:env|secrets?|vars?|config|process|os|self|this|ctx|args?|options|params|req|request|data|settings|user|null|none|true|false|undefined|string|function|await|new|import|https?|file|arn|projects|urn)\b)|example|placeholder|your|change[-_]?me|redacted|dummy|sample|insert|replace|xxx|\*\*\*|\.\.\.|todo|notreal|fake|foobar|[-_](?:key|token|secret|password|here)$|\]\(|:\/\//i
+
+function isSecretValue(value: string, kind: "password" | "named"): boolean {
+  if (!/[^A-Za-z]/.test(value)) return false
+  if (value.length < (kind === "password" ? 8 : LEAST_NAMED) || STAND_IN.test(value) || isPlain(value.slice(0, HEAD))) return false
+  const kinds = [/[a-z]/, /[A-Z]/, /\d/, /[^A-Za-z0-9]/].filter((kind) => kind.test(value)).length
+  // A password of a person's, where the name says so; anything else must look random.
+  if (kind === "password") return kinds >= 3 || (kinds === 2 && /\d/.test(value) && /[A-Za-z]/.test(value) && !/^[a-z_]+\d{0,2}$/i.test(value))
+  return /\d/.test(value) && /[A-Za-z]/.test(value) && !isWords(value) && entropyOf(value) >= LEAST_ENTROPY
+}
+
+/** Shorter ones are numbers of things, and seldom keys. */
+const LEAST_NAMED = 16
+/** Bits a character: 16 random hex digits have 3.2 on average, words and paths of that length less where a digit is asked for too. */
+const LEAST_ENTROPY = 3
+
+/** Dotted, dashed or slashed words, as names of things are. */
+function isWords(value: string): boolean {
+  const parts = value.split(/[._/:=-]+/).filter((part) => part !== "")
+  return parts.length > 1 && parts.every((part) => /^(?:[A-Za-z]+|\d{1,4}|[A-Za-z]{2,}\d{1,2}|v\d+)$/.test(part))
+}
+
+function entropyOf(text: string): number {
+  const counts = new Map<string, number>()
+  for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1)
+  let bits = 0
+  for (const count of counts.values()) bits -= (count / text.length) * Math.log2(count / text.length)
+  return bits
 }

@@ -130,7 +130,9 @@ export function createPresence({
 
   function redeem(change: SafetyChange, proof: { challenge: string; code: string }, way: Way): void {
     if (wrong.filter((one) => one.way === way).length >= MAX_WRONG)
-      throw new AppError("presence.too_many", "Too many wrong codes within an hour", { retryAfterSeconds: WRONG_WINDOW_MS / 1_000 })
+      throw new AppError("presence.too_many", "Too many wrong codes within an hour", {
+        retryAfterSeconds: WRONG_WINDOW_MS / 1_000,
+      })
     const found = open.get(proof.challenge)
     if (!found || found.way !== way)
       throw new AppError("presence.expired", "This code is not valid any more, or never was")
@@ -152,7 +154,11 @@ export function createPresence({
   return {
     prove(change, { proof, way }) {
       prune()
-      if (!proof) throw new AppError("presence.required", "This changes what is safe, so the owner has to prove that they are there")
+      if (!proof)
+        throw new AppError(
+          "presence.required",
+          "This changes what is safe, so the owner has to prove that they are there",
+        )
       if ("ask" in proof) return ask(change, proof.ask.pid, way)
       redeem(change, proof, way)
       return null

@@ -15,20 +15,18 @@ export function mediaTypeOf(response: Response): string {
   return (response.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? ""
 }
 
-async function readBounded(body: Response["body"], maxBytes: number): Promise<{ bytes: Uint8Array; cut: boolean }> {
-  if (!body) return { bytes: new Uint8Array(), cut: false }
-  const reader = body.getReader()
+type Bounded = { bytes: Uint8Array; cut: boolean }
+
+async function readBounded(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Bounded> {
   const parts: Uint8Array[] = []
   let length = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return { bytes: Buffer.concat(parts), cut: false }
-    parts.push(value)
-    length += value.length
-    if (length <= maxBytes) continue
-    await reader.cancel()
-    return { bytes: Buffer.concat(parts).subarray(0, maxBytes), cut: true }
+  for await (const part of body ?? []) {
+    parts.push(part)
+    length += part.length
+    if (length > maxBytes) break // which ends the transfer
   }
+  const bytes = Buffer.concat(parts)
+  return { bytes: bytes.subarray(0, maxBytes), cut: bytes.length > maxBytes }
 }
 
 /** From the header, else from the document's own first kilobyte, where HTML says it must stand. */

@@ -144,7 +144,7 @@ function isFarOut(value: string): boolean {
 }
 
 function insideOf(transform: string): string {
-  return /^translate/.test(transform) ? transform : ""
+  return transform.startsWith("translate") ? transform : ""
 }
 
 function hasNoColour(color: string, background: string): boolean {

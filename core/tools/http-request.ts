@@ -72,7 +72,7 @@ export function httpTools(): Tool[] {
         signal,
         ...(content === undefined ? {} : { body: content }),
       })
-      const shown = SHOWN_HEADERS.flatMap((name) => {
+      const shown = SHOWN_HEADERS.flatMap((name): [string, string][] => {
         const value = response.headers.get(name)
         return value === null ? [] : [[name, value.slice(0, MAX_SHOWN_HEADER)]]
       })
@@ -81,7 +81,7 @@ export function httpTools(): Tool[] {
         data: {
           status: response.status,
           contentType: mediaTypeOf(response),
-          headers: Object.fromEntries(shown),
+          headers: Object.fromEntries<string>(shown),
           ...("what" in answer
             ? { note: `The body is ${answer.what}, ${answer.bytes} bytes, and not shown` }
             : { body: answer.text, ...(answer.cut ? { note: `cut after ${MAX_ANSWER_BYTES} bytes` } : {}) }),

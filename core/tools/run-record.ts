@@ -2,6 +2,7 @@
 import { eq } from "drizzle-orm"
 import type { Clock } from "../clock.ts"
 import type { Db, Statement, Writer } from "../db/db.ts"
+import { storableText } from "../db/storable.ts"
 import { calls, messages, type NewAudit } from "../db/schema.ts"
 import { preview, type LabelName, type NewEvent, type ToolEnd } from "../event.ts"
 import { newId } from "../id.ts"
@@ -67,14 +68,14 @@ export function createRecorder({
         turnId: request.turnId,
         agentId: request.agentId,
         role: "tool",
-        text: judged.text.toWellFormed().replaceAll("\0", "\uFFFD"), // Postgres text holds neither
+        text: storableText(judged.text), // Postgres text holds neither
         callId: request.callId,
         labels,
         source: judged.source,
       })
       .toSQL()
     await writer.commit({
-      statements: [callStatement, message],
+      statements: [request.hold, callStatement, message],
       events: [
         {
           type: "tool.finished",
@@ -164,14 +165,14 @@ export function createRecorder({
       const insert = db.orm.insert(calls).values({ ...callRow(request), effect, state: "started" })
       await writer.commit({
         // Whoever comes second with an effect fails here, before it happens twice; a read may be done again.
-        statements: [(hasEffect(effect) ? insert : insert.onConflictDoNothing()).toSQL(), ...more],
+        statements: [request.hold, (hasEffect(effect) ? insert : insert.onConflictDoNothing()).toSQL(), ...more],
         events: [startedEvent(request)],
       })
     },
     finished,
     async asked(request, { approval, statement, event, verdicts }) {
       await writer.commit({
-        statements: [statement],
+        statements: [request.hold, statement],
         events: [event],
         audit: [{ ...auditOf(request, { verdicts, destination: approval.destination }), outcome: "asked" }],
       })

@@ -43,6 +43,8 @@ export type CallRequest = {
   source: string
   /** What the owner wrote in this session, as far as that model call saw it: a whole URL in there is the owner's choice. */
   ownerText: readonly string[]
+  /** Part of every commit of this call: it fails where whoever runs the turn has lost it to another process. */
+  hold: Statement
   signal: AbortSignal
 }
 
@@ -106,11 +108,18 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   const getLimit = createGetLimit()
   const recorder = createRecorder({ db, writer, clock, redact })
 
-  const refusal = (text: string, verdicts: Record<string, string>, effect: Effect, destination = ""): Judged => ({
+  /** A refusal may quote what the model wrote, so it is as tainted as what the model had read. */
+  const refusal = (
+    { labels, source }: CallRequest,
+    text: string,
+    verdicts: Record<string, string>,
+    effect: Effect,
+    destination = "",
+  ): Judged => ({
     state: "refused",
     text,
-    labels: [],
-    source: "host",
+    labels,
+    source,
     verdicts,
     effect,
     destination,
@@ -122,7 +131,10 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     given: CallRequest,
   ): Promise<{ request: CallRequest; judged: Judged } | { asked: Asked }> {
     let request = given
-    const refused = (...args: Parameters<typeof refusal>) => ({ request, judged: refusal(...args) })
+    const refused = (text: string, by: Record<string, string>, effect: Effect, destination = "") => ({
+      request,
+      judged: refusal(request, text, by, effect, destination),
+    })
     const verdicts: Record<string, string> = {}
     // What is unknown or malformed is treated as the worst it could have been.
     const worst: Effect = "exec"
@@ -281,7 +293,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     needs: ReturnType<ToolCard["needs"]>
     input: unknown
     body: ToolBody
-  }): Promise<ToolResult> {
+  }): Promise<ToolResult | { cutOff: string }> {
     const { request, card, body, input } = call
     const deadline = AbortSignal.timeout(card.timeoutMs)
     const signal = AbortSignal.any([request.signal, deadline])
@@ -297,15 +309,21 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       source: request.source,
       principal: request.principal,
     }
+    const aborted = Promise.withResolvers<never>()
+    const onAbort = () => aborted.reject(signal.reason)
+    signal.addEventListener("abort", onAbort, { once: true })
+    if (signal.aborted) onAbort()
     try {
       // A tool that does not listen to its signal is left behind: a stop takes effect at once.
-      return await Promise.race([body(input, context), rejectOn(signal)])
+      return await Promise.race([body(input, context), aborted.promise])
     } catch (error) {
-      if (request.signal.aborted) return { failed: "Stopped before it was done" }
-      if (deadline.aborted) return { failed: `It took longer than ${card.timeoutMs} ms and was stopped` }
+      if (request.signal.aborted) return { cutOff: "It was stopped before it was done" }
+      if (deadline.aborted) return { cutOff: `It took longer than ${card.timeoutMs} ms and was stopped` }
       if (error instanceof AppError) return { failed: `${error.message}. ${error.hint}` }
       log.error("A tool threw", { tool: request.tool, callId: request.callId, error })
       return { failed: "The tool failed inside; the log holds the details" }
+    } finally {
+      signal.removeEventListener("abort", onAbort)
     }
   }
 
@@ -317,14 +335,18 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     verdicts,
   }: {
     request: CallRequest
-    result: ToolResult
+    result: ToolResult | { cutOff: string }
     effect: Effect
     outside: boolean
     verdicts: Record<string, string>
   }) {
-    const failed = "failed" in result
+    // What was cut off while it may already have had its effect is not known to have failed.
+    const unknown = "cutOff" in result && hasEffect(effect)
+    const failed = !("data" in result)
     const whole = failed
-      ? result.failed
+      ? "cutOff" in result
+        ? `${result.cutOff}.${unknown ? " Nobody knows whether it took effect; check before you repeat it." : ""}`
+        : result.failed
       : typeof result.data === "string"
         ? result.data
         : (JSON.stringify(result.data) ?? "null")
@@ -336,7 +358,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const own = (failed ? undefined : result.labels) ?? (failed && !outside ? [] : ["untrusted" as const])
     const clean = cleanse(fitting, joinLabels([own, request.labels]))
     return {
-      state: failed ? ("failed" as const) : ("done" as const),
+      state: unknown ? ("unknown" as const) : failed ? ("failed" as const) : ("done" as const),
       text: clean.text,
       labels: clean.labels,
       source: joinSources([(failed ? undefined : result.source) ?? `tool:${request.tool}`, request.source]),
@@ -355,7 +377,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
         if (error instanceof AppError) throw error
         log.error("A gate threw", { tool: given.tool, callId: given.callId, error })
         const text = "Refused: a check failed inside, so the call was not run. The log holds the details."
-        step = { request: given, judged: refusal(text, { pipeline: "deny: a gate threw" }, "exec") }
+        step = { request: given, judged: refusal(given, text, { pipeline: "deny: a gate threw" }, "exec") }
       }
       if ("judged" in step) return recorder.finished(step.request, step.judged)
       const { approval, ask, verdicts } = step.asked
@@ -376,8 +398,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       recorder.finished(request, {
         state: "unknown",
         text: "The program ended while this call was running. Nobody knows whether it took effect, and it was not run again. Check what happened before you repeat it, and tell the owner.",
-        labels: [],
-        source: "host",
+        labels: request.labels,
+        source: request.source,
         verdicts: { restart: "unknown" },
         effect: registry.find(request.tool)?.effect(request.arguments, factsOf(request)) ?? "exec",
         destination: "",
@@ -389,11 +411,4 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 
 function factsOf({ ownerText }: CallRequest): CallFacts {
   return { ownerUrls: ownerUrlsOf(ownerText) }
-}
-
-function rejectOn(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason)
-    else signal.addEventListener("abort", () => reject(signal.reason), { once: true })
-  })
 }

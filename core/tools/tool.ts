@@ -50,5 +50,5 @@ export type Tool<Input = unknown> = {
 /** Fixes the input type to the schema, and erases it again: a registry holds tools of every input. */
 export function defineTool<S extends TObject>(tool: Omit<Tool<Static<S>>, "input" | "provider"> & { input: S }): Tool {
   // The pipeline hands `run` only what `input` accepted, so the erased type is the schema's.
-  return { ...tool, provider: "builtin" } as unknown as Tool
+  return { ...tool, provider: "builtin" }
 }

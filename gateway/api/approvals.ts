@@ -20,7 +20,9 @@ const ListQuery = t.Object(
       ),
     ),
     session: t.Optional(t.String({ maxLength: 100, description: "Only those of this session" })),
-    limit: t.Optional(int({ minimum: 1, maximum: 200, description: "How many at most (default 50), the latest first" })),
+    limit: t.Optional(
+      int({ minimum: 1, maximum: 200, description: "How many at most (default 50), the latest first" }),
+    ),
   },
   strict,
 )
@@ -28,7 +30,8 @@ const AllowBody = t.Object(
   {
     how: t.Optional(
       t.Union([t.Literal("once"), t.Literal("session"), t.Literal("always")], {
-        description: "This call (default); or from now on in this session, or always, for exactly this tool and destination",
+        description:
+          "This call (default); or from now on in this session, or always, for exactly this tool and destination",
       }),
     ),
     evenUntrusted: t.Optional(
@@ -72,10 +75,12 @@ export function approvalRoutes({ approvals, clock }: Pick<GatewayDeps, "approval
       "/:id/allow",
       async ({ params, body: { presence, how = "once", evenUntrusted = false, expiresAt }, request }) => {
         const approval = await approvals.get(approvalIdOf(params.id))
-        if (approval.state !== "open")
-          throw new AppError("conflict", `${approval.id} is ${approval.state} already`)
+        if (approval.state !== "open") throw new AppError("conflict", `${approval.id} is ${approval.state} already`)
         if (how === "once" && (evenUntrusted || expiresAt !== undefined))
-          throw new AppError("input.invalid", "evenUntrusted and expiresAt are for a yes that lasts: how session or always")
+          throw new AppError(
+            "input.invalid",
+            "evenUntrusted and expiresAt are for a yes that lasts: how session or always",
+          )
         const until = expiryOf(expiresAt, clock)
         const answer: Answer =
           how === "once" ? { answer: "allow", how } : { answer: "allow", how, evenUntrusted, expiresAt: until }
@@ -87,7 +92,10 @@ export function approvalRoutes({ approvals, clock }: Pick<GatewayDeps, "approval
       },
       {
         body: body(AllowBody),
-        detail: { operationId: "approvals.allow", summary: "Say yes; answers 202 with a challenge where a code is to be typed" },
+        detail: {
+          operationId: "approvals.allow",
+          summary: "Say yes; answers 202 with a challenge where a code is to be typed",
+        },
       },
     )
     .post(
@@ -95,7 +103,10 @@ export function approvalRoutes({ approvals, clock }: Pick<GatewayDeps, "approval
       async ({ params, body: { reason = "" } }) => ({
         approval: await approvals.answer(approvalIdOf(params.id), { answer: "deny", reason }),
       }),
-      { body: body(DenyBody), detail: { operationId: "approvals.deny", summary: "Say no, with a reason for the model" } },
+      {
+        body: body(DenyBody),
+        detail: { operationId: "approvals.deny", summary: "Say no, with a reason for the model" },
+      },
     )
 }
 

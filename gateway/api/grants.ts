@@ -37,7 +37,10 @@ export function grantRoutes(
 ) {
   return new Elysia({ prefix: "/api/grants" })
     .get("/", async () => ({ items: await grants.list() }), {
-      detail: { operationId: "grants.list", summary: "What may run without asking, the latest first, revoked ones too" },
+      detail: {
+        operationId: "grants.list",
+        summary: "What may run without asking, the latest first, revoked ones too",
+      },
     })
     .post(
       "/",
@@ -49,13 +52,20 @@ export function grantRoutes(
         const sessionId = session === undefined ? null : (await sessions.get(sessionIdOf(session))).id
         const expiresAt = expiryOf(given.expiresAt, clock)
         const grant: NewGrant = { agentId: agent, principal, tool, destination, evenUntrusted, sessionId, expiresAt }
-        const challenge = prove(request, { verb: "grant.add", subject: tool, details: grant, words: wordsFor(grant) }, presence)
+        const challenge = prove(
+          request,
+          { verb: "grant.add", subject: tool, details: grant, words: wordsFor(grant) },
+          presence,
+        )
         if (challenge) return status(202, { challenge })
         return status(201, { grant: await grants.add(grant) })
       },
       {
         body: body(AddBody),
-        detail: { operationId: "grants.add", summary: "Let a tool reach a destination without asking; 202 with a challenge where a code is to be typed" },
+        detail: {
+          operationId: "grants.add",
+          summary: "Let a tool reach a destination without asking; 202 with a challenge where a code is to be typed",
+        },
       },
     )
     .delete(

@@ -8,14 +8,19 @@ import { type Prove, presenceField } from "../presence.ts"
 import { body } from "../shape.ts"
 
 const strict = { additionalProperties: false }
-const LockBody = t.Object(
-  { reason: t.Optional(t.String({ maxLength: 200, description: "For the record" })) },
-  strict,
-)
+const LockBody = t.Object({ reason: t.Optional(t.String({ maxLength: 200, description: "For the record" })) }, strict)
 const LiftBody = t.Object({ ...presenceField }, strict)
 
 /** May this request be looked at while everything is stopped? Watching is allowed here; what changes anything is not. */
-export function mayPassLockdown({ path, method, via }: { path: string; method: string; via: "tcp" | "socket" | "process" }): boolean {
+export function mayPassLockdown({
+  path,
+  method,
+  via,
+}: {
+  path: string
+  method: string
+  via: "tcp" | "socket" | "process"
+}): boolean {
   if (path === "/health" || path === "/ready") return true
   if (method === "GET" && (path === "/api/status" || path === "/api/lockdown")) return true
   if (method === "POST" && path === "/api/lockdown") return true // again is nothing new
@@ -23,14 +28,20 @@ export function mayPassLockdown({ path, method, via }: { path: string; method: s
   return method === "GET" || path === "/api/lockdown/lift"
 }
 
-export function lockdownRoutes({ lockdown }: Pick<GatewayDeps, "lockdown">, { prove, calls }: { prove: Prove; calls: Calls }) {
+export function lockdownRoutes(
+  { lockdown }: Pick<GatewayDeps, "lockdown">,
+  { prove, calls }: { prove: Prove; calls: Calls },
+) {
   return new Elysia({ prefix: "/api/lockdown" })
     .get("/", () => lockdown.state(), {
       detail: { operationId: "lockdown.get", summary: "Whether everything is stopped, and since when" },
     })
     .post("/", ({ body: { reason = "" } }) => lockdown.lock(reason), {
       body: body(LockBody),
-      detail: { operationId: "lockdown.lock", summary: "Stop every turn, job, request out and stream, and revoke API tokens" },
+      detail: {
+        operationId: "lockdown.lock",
+        summary: "Stop every turn, job, request out and stream, and revoke API tokens",
+      },
     })
     .post(
       "/lift",
@@ -40,7 +51,11 @@ export function lockdownRoutes({ lockdown }: Pick<GatewayDeps, "lockdown">, { pr
         const { active, since } = lockdown.state()
         if (!active) throw new AppError("conflict", "There is no lockdown to lift")
         const words = `Lift the lockdown${since ? ` of ${since}` : ""}: turns, jobs and requests may run again.`
-        const challenge = prove(request, { verb: "lockdown.lift", subject: "lockdown", details: { since }, words }, presence)
+        const challenge = prove(
+          request,
+          { verb: "lockdown.lift", subject: "lockdown", details: { since }, words },
+          presence,
+        )
         if (challenge) return status(202, { challenge })
         return status(200, { lockdown: await lockdown.lift() })
       },

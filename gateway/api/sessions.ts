@@ -151,7 +151,12 @@ export function sessionRoutes({ sessions, agent, ownerId }: GatewayDeps, calls: 
           parseImage({ mediaType, base64, where: `/attachments/${at}` }),
         )
         if (content.startsWith("/") && parts.length === 0) {
-          const command = await agent.command(content, { sessionId, place: ownPlace(channelName), agentId })
+          const command = await agent.command(content, {
+            sessionId,
+            place: ownPlace(channelName),
+            agentId,
+            personId: ownerId,
+          })
           if (command) return { command }
         }
         const chosen: TurnOptions = given(options)

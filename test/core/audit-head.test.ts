@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "no
 import { join } from "node:path"
 import { type AuditSeal, createAuditHead, forgetAuditHead } from "#core/audit-head.ts"
 import type { Log } from "#core/log.ts"
+import { newKeyText } from "#core/secrets/key-text.ts"
 import { masterKeyOf } from "#core/secrets/master-key.ts"
 import { createFakeClock, type FakeClock } from "../fakes/clock.ts"
 import { makeHome, type TestHome } from "../fakes/home.ts"
@@ -11,8 +12,8 @@ const sealOf = (text: string): AuditSeal => {
   const key = masterKeyOf(text, "environment")
   return { keyId: key.id, hmac: (words) => key.hmac("audit", words) }
 }
-const ours = sealOf("0f1e2d3c4b5a69788796a5b4c3d2e1f00112233445566778899aabbccddeeff0")
-const other = sealOf("f0e1d2c3b4a5968778695a4b3c2d1e0f0ffeeddccbbaa99887766554433221100".slice(0, 64))
+const ours = sealOf(newKeyText())
+const other = sealOf(newKeyText())
 
 describe("the sealed head", () => {
   let home: TestHome

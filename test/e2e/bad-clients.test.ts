@@ -28,7 +28,10 @@ async function expectAlive(): Promise<void> {
 
 describe("headers", () => {
   test("ten thousand headers, or one of a megabyte, get no further than the parser", async () => {
-    for (const headers of [Array.from({ length: 10_000 }, (_, at) => `x-${at}: y\r\n`).join(""), `x-big: ${"y".repeat(1_048_576)}\r\n`]) {
+    for (const headers of [
+      Array.from({ length: 10_000 }, (_, at) => `x-${at}: y\r\n`).join(""),
+      `x-big: ${"y".repeat(1_048_576)}\r\n`,
+    ]) {
       const socket = await service.rawSocket()
       socket.write(`GET /api/sessions HTTP/1.1\r\nhost: 127.0.0.1\r\n${headers}\r\n`)
       const { text } = await readSocket(socket, 5_000)
@@ -41,10 +44,19 @@ describe("headers", () => {
   for (const [what, bytes] of [
     ["no HTTP at all", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
     ["a request line of a megabyte", `GET /${"a".repeat(1_048_576)} HTTP/1.1\r\n\r\n`],
-    ["two lengths", "POST /api/sessions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}"],
-    ["a length and chunks", "POST /api/sessions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"],
+    [
+      "two lengths",
+      "POST /api/sessions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}",
+    ],
+    [
+      "a length and chunks",
+      "POST /api/sessions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
     ["a negative length", "POST /api/sessions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: -1\r\n\r\n{}"],
-    ["a chunk size that is none", "POST /api/sessions HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"],
+    [
+      "a chunk size that is none",
+      "POST /api/sessions HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+    ],
     ["no host", "GET /api/sessions HTTP/1.1\r\n\r\n"],
     ["a foreign host", "GET /api/sessions HTTP/1.1\r\nhost: evil.example\r\n\r\n"],
     ["a NUL in a header", "GET /api/sessions HTTP/1.1\r\nhost: 127.0.0.1\r\nx: a\0b\r\n\r\n"],
@@ -64,7 +76,8 @@ describe("slow clients", () => {
   test("two hundred that never finish their headers or bodies keep nobody else waiting", async () => {
     const head = `POST /api/sessions HTTP/1.1\r\nhost: 127.0.0.1:${service.port}\r\nauthorization: Bearer ${service.token}\r\ncontent-type: application/json\r\n`
     const sockets = await Promise.all(Array.from({ length: 200 }, () => service.rawSocket()))
-    for (const [at, socket] of sockets.entries()) socket.write(at % 2 === 0 ? head : `${head}content-length: 1000\r\n\r\n{"title":"`)
+    for (const [at, socket] of sockets.entries())
+      socket.write(at % 2 === 0 ? head : `${head}content-length: 1000\r\n\r\n{"title":"`)
     for (let drop = 0; drop < 5; drop++) {
       for (const [at, socket] of sockets.entries()) socket.write(at % 2 === 0 ? `x-${drop}: y\r\n` : "a")
       await Bun.sleep(50)
@@ -74,20 +87,29 @@ describe("slow clients", () => {
     await expectAlive()
   })
 
-  test.skipIf(process.env["IRONCLAW_TEST_FULL"] !== "1")("a connection on which nothing moves is cut (a minute: only with IRONCLAW_TEST_FULL=1)", async () => {
-    const socket = await service.rawSocket()
-    socket.write("POST /api/sessions HTTP/1.1\r\nhost: 127.0.0.1\r\n")
-    expect((await readSocket(socket, 90_000)).closed).toBe(true)
-  })
+  test.skipIf(process.env["IRONCLAW_TEST_FULL"] !== "1")(
+    "a connection on which nothing moves is cut (a minute: only with IRONCLAW_TEST_FULL=1)",
+    async () => {
+      const socket = await service.rawSocket()
+      socket.write("POST /api/sessions HTTP/1.1\r\nhost: 127.0.0.1\r\n")
+      expect((await readSocket(socket, 90_000)).closed).toBe(true)
+    },
+  )
 })
 
 describe("clients that go away", () => {
   test("the turn of one who left in mid-stream is finished without it", async () => {
     const id = await service.newSession()
-    model.script({ text: "slow words that nobody waits for any more, but which are kept", chunkDelayMs: 40, chunkCharacters: 5 })
+    model.script({
+      text: "slow words that nobody waits for any more, but which are kept",
+      chunkDelayMs: 40,
+      chunkCharacters: 5,
+    })
     const asked = model.requests.length
     const leaving = new AbortController()
-    const gone = service.call("POST", `/api/sessions/${id}/messages?wait=true`, { content: "go" }, { signal: leaving.signal }).catch(() => "gone")
+    const gone = service
+      .call("POST", `/api/sessions/${id}/messages?wait=true`, { content: "go" }, { signal: leaving.signal })
+      .catch(() => "gone")
     await until("the model is asked", () => model.requests.length > asked)
     leaving.abort()
     expect(await gone).toBe("gone")
@@ -178,7 +200,9 @@ describe("WebSocket frames that are garbage", () => {
     new Promise((resolve, reject) => {
       const frames: string[] = []
       // Bun's WebSocket takes headers; the DOM's types do not know that.
-      const socket = new WebSocket(`ws://127.0.0.1:${service.port}/api/ws`, { headers: { authorization: `Bearer ${service.token}` } } as never)
+      const socket = new WebSocket(`ws://127.0.0.1:${service.port}/api/ws`, {
+        headers: { authorization: `Bearer ${service.token}` },
+      })
       socket.onmessage = ({ data }) => void frames.push(String(data))
       socket.onopen = () => resolve({ socket, frames })
       socket.onerror = () => reject(new Error("no connection"))
@@ -186,9 +210,29 @@ describe("WebSocket frames that are garbage", () => {
 
   test("each gets an error and the connection goes on", async () => {
     const { socket, frames } = await open()
-    const garbage = ["", "{", "null", "7", "[]", "{}", '{"type":"req"}', '{"type":"req","id":1,"method":"nonsense"}', '{"type":"req","id":{},"method":"status.get"}', '{"type":"req","id":1,"method":"__proto__"}', '{"type":"req","id":1,"method":"sessions.get","params":{"id":"../.."}}', '{"type":"req","id":1,"method":"sessions.get","params":[]}', "[".repeat(50_000), '{"type":"res","id":1}', "\0\0\0", '{"type":"req","id":1,"method":"messages.create","params":{"id":"\\ud800","content":7}}']
+    const garbage = [
+      "",
+      "{",
+      "null",
+      "7",
+      "[]",
+      "{}",
+      '{"type":"req"}',
+      '{"type":"req","id":1,"method":"nonsense"}',
+      '{"type":"req","id":{},"method":"status.get"}',
+      '{"type":"req","id":1,"method":"__proto__"}',
+      '{"type":"req","id":1,"method":"sessions.get","params":{"id":"../.."}}',
+      '{"type":"req","id":1,"method":"sessions.get","params":[]}',
+      "[".repeat(50_000),
+      '{"type":"res","id":1}',
+      "\0\0\0",
+      '{"type":"req","id":1,"method":"messages.create","params":{"id":"\\ud800","content":7}}',
+    ]
     for (const frame of garbage) socket.send(frame)
-    await until("every frame is answered", () => frames.filter((text) => JSON.parse(text).ok === false).length === garbage.length)
+    await until(
+      "every frame is answered",
+      () => frames.filter((text) => JSON.parse(text).ok === false).length === garbage.length,
+    )
     socket.send('{"type":"req","id":"good","method":"sessions.list","params":{}}')
     const good = await until("the good one is answered", () => frames.find((text) => JSON.parse(text).id === "good"))
     expect(JSON.parse(good).ok).toBe(true)
@@ -207,7 +251,9 @@ describe("WebSocket frames that are garbage", () => {
 
   test("what is no upgrade, and one without a token, is refused", async () => {
     expect((await service.call("GET", "/api/ws")).status).toBeGreaterThanOrEqual(400)
-    const response = await fetch(`${service.address}/api/ws`, { headers: { upgrade: "websocket", connection: "upgrade", "sec-websocket-key": "x", "sec-websocket-version": "13" } })
+    const response = await fetch(`${service.address}/api/ws`, {
+      headers: { upgrade: "websocket", connection: "upgrade", "sec-websocket-key": "x", "sec-websocket-version": "13" },
+    })
     expect(response.status).toBe(401)
   })
 })

@@ -78,7 +78,10 @@ describe("shapes", () => {
     ["an unknown mode", { content: "x", mode: "shout" }],
     ["attachments that are no list", { content: "x", attachments: {} }],
     ["an attachment by address", { content: "x", attachments: [{ type: "image", url: "http://127.0.0.1/x" }] }],
-    ["an image that is none", { content: "x", attachments: [{ type: "image", mediaType: "image/png", base64: "AAAA" }] }],
+    [
+      "an image that is none",
+      { content: "x", attachments: [{ type: "image", mediaType: "image/png", base64: "AAAA" }] },
+    ],
   ] as const) {
     test(`${what} is refused by name, and stores nothing`, async () => {
       const before = await messageTexts(sessionId)
@@ -90,14 +93,30 @@ describe("shapes", () => {
   }
 
   test("a body that is not JSON by its type is 415", async () => {
-    const answer = await service.call("POST", at(), "content=x", { headers: { "content-type": "application/x-www-form-urlencoded" } })
+    const answer = await service.call("POST", at(), "content=x", {
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+    })
     expect(answer.status).toBe(415)
     expectRefusal(answer, at())
   })
 
-  for (const id of ["ses_00000000000000000000000000000000", "ses_", "nonsense", "..%2f..%2fetc", "%00", "%ff", "a".repeat(5_000), "%F0%9F%98%80"]) {
+  for (const id of [
+    "ses_00000000000000000000000000000000",
+    "ses_",
+    "nonsense",
+    "..%2f..%2fetc",
+    "%00",
+    "%ff",
+    "a".repeat(5_000),
+    "%F0%9F%98%80",
+  ]) {
     test(`a session that is not there is 404 or 400: ${id.slice(0, 40)}`, async () => {
-      for (const [method, rest, body] of [["GET", "", undefined], ["POST", "/messages", { content: "x" }], ["POST", "/stop", undefined], ["DELETE", "", undefined]] as const) {
+      for (const [method, rest, body] of [
+        ["GET", "", undefined],
+        ["POST", "/messages", { content: "x" }],
+        ["POST", "/stop", undefined],
+        ["DELETE", "", undefined],
+      ] as const) {
         const answer = await service.call(method, `/api/sessions/${id}${rest}`, body)
         expect([400, 404]).toContain(answer.status)
         expectRefusal(answer, "/api/")
@@ -105,7 +124,17 @@ describe("shapes", () => {
     })
   }
 
-  for (const query of ["limit=0", "limit=-1", "limit=1e9", "limit=many", "limit=1&limit=2", "cursor=%00", "cursor=%27%3B--", "unknown=1", "limit=%ff"]) {
+  for (const query of [
+    "limit=0",
+    "limit=-1",
+    "limit=1e9",
+    "limit=many",
+    "limit=1&limit=2",
+    "cursor=%00",
+    "cursor=%27%3B--",
+    "unknown=1",
+    "limit=%ff",
+  ]) {
     test(`a query that makes no sense is refused: ${query}`, async () => {
       const answer = await service.call("GET", `/api/sessions?${query}`)
       expect(answer.status).toBe(400)
@@ -128,7 +157,9 @@ describe("size", () => {
         return { text: "I read the rest." }
       }
       const handle = /handle=(msg_[0-9a-f]{32})/.exec(JSON.stringify(messages))?.[1]
-      return handle ? { toolCalls: [{ name: "result_read", arguments: { handle, offset: 500_000, length: 900 } }] } : { text: "no handle" }
+      return handle
+        ? { toolCalls: [{ name: "result_read", arguments: { handle, offset: 500_000, length: 900 } }] }
+        : { text: "no handle" }
     })
     const asked = model.requests.length
     const turn = await service.ask(id, million)
@@ -149,8 +180,12 @@ describe("size", () => {
     expect(answer.status).toBe(413)
     expectRefusal(answer, "/api/")
     // Counted in bytes: these are a third as many characters.
-    expect((await service.call("POST", `/api/sessions/${id}/messages`, { content: "\u20ac".repeat(limit / 3 + 1) })).status).toBe(413)
-    expect((await service.call("POST", `/api/sessions/${id}/messages?wait=true`, { content: "x".repeat(limit) })).status).toBe(200)
+    expect(
+      (await service.call("POST", `/api/sessions/${id}/messages`, { content: "\u20ac".repeat(limit / 3 + 1) })).status,
+    ).toBe(413)
+    expect(
+      (await service.call("POST", `/api/sessions/${id}/messages?wait=true`, { content: "x".repeat(limit) })).status,
+    ).toBe(200)
   })
 
   for (const path of ["/api/sessions", "/api/sessions/SESSION/messages", "/v1/chat/completions"]) {

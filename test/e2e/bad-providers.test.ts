@@ -195,24 +195,30 @@ describe("answers that are no use", () => {
 })
 
 const hasScript = Bun.which("script") !== null
-test.skipIf(!hasScript)("what a terminal obeys is spelled out on a terminal (needs script(1), which makes one)", async () => {
-  model.script({ text: "\u001b]0;owned\u0007\u001b[2Jred \u001b[31mtext\u001b[0m \u202Ereversed\u0008\u0008 end", times: 2 })
-  for (const flag of ["", "--stream"]) {
-    // Without CI the spinner would move, by codes of our own.
-    const child = Bun.spawn(["script", "-qec", `"${binary}" run ${flag} -m go`, "/dev/null"], {
-      cwd: home.path,
-      env: environmentOf(home.path, { CI: "1", TERM: "xterm", SHELL: "/bin/sh" }),
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
+test.skipIf(!hasScript)(
+  "what a terminal obeys is spelled out on a terminal (needs script(1), which makes one)",
+  async () => {
+    model.script({
+      text: "\u001b]0;owned\u0007\u001b[2Jred \u001b[31mtext\u001b[0m \u202Ereversed\u0008\u0008 end",
+      times: 2,
     })
-    const shown = await child.stdout.text()
-    expect(await child.exited).toBe(0)
-    expect(shown).toContain("red ")
-    expect(shown).toContain(" end")
-    expect(shown).not.toMatch(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u202e]/)
-  }
-})
+    for (const flag of ["", "--stream"]) {
+      // Without CI the spinner would move, by codes of our own.
+      const child = Bun.spawn(["script", "-qec", `"${binary}" run ${flag} -m go`, "/dev/null"], {
+        cwd: home.path,
+        env: environmentOf(home.path, { CI: "1", TERM: "xterm", SHELL: "/bin/sh" }),
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+      })
+      const shown = await child.stdout.text()
+      expect(await child.exited).toBe(0)
+      expect(shown).toContain("red ")
+      expect(shown).toContain(" end")
+      expect(shown).not.toMatch(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u202e]/)
+    }
+  },
+)
 
 test("none of all this was a fault of the service", async () => {
   const log = await Bun.file(`${home.path}/.ironclaw/logs/ironclaw.log`).text()

@@ -60,7 +60,8 @@ test.skipIf(!given)("connections that the server ends are opened again", async (
   const id = await service.newSession()
   await admin.unsafe(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`)
   const answers: Json[] = []
-  for (let at = 0; at < 5; at++) answers.push(await service.call("POST", `/api/sessions/${id}/messages`, { content: `${at}` }))
+  for (let at = 0; at < 5; at++)
+    answers.push(await service.call("POST", `/api/sessions/${id}/messages`, { content: `${at}` }))
   // Each was taken, or refused with what happened; none hangs, none is a fault of ours.
   for (const { status, body } of answers) {
     if (status !== 202) expect(body.error.code).toStartWith("db.")
@@ -68,37 +69,43 @@ test.skipIf(!given)("connections that the server ends are opened again", async (
   await expectWholeAgain()
 })
 
-test.skipIf(!given)("while the server is away everything says so, and when it is back all goes on by itself", async () => {
-  const id = await service.newSession()
-  model.script({ text: "slow words while the database goes away and comes back", chunkDelayMs: 100 })
-  const sent = await service.call("POST", `/api/sessions/${id}/messages`, { content: "go" })
-  expect(sent.status).toBe(202)
-  await until("the model is asked", () => JSON.stringify(model.requests.at(-1)?.body).includes('"go"'))
-  relay.cut()
-  const refused = await service.call("POST", "/api/sessions", {})
-  expect(refused.status).toBe(503)
-  expect(refused.body.error.code).toStartWith("db.")
-  expect(refused.body.error.hint).not.toBe("")
-  expect(JSON.stringify(refused.body)).not.toContain("password")
-  expect((await service.call("GET", "/health")).status).toBe(200)
-  expect((await service.call("GET", "/ready")).status).toBe(503)
-  // A new start finds no server and says so as well.
-  using other = makeHome()
-  const started = await runBinary(["run", "--json", "-m", "x"], { home: other.path, env: { DATABASE_URL: databaseUrl } })
-  expect(started.status).toBe(1)
-  expect(JSON.parse(started.stdout).error.code).toStartWith("db.")
+test.skipIf(!given)(
+  "while the server is away everything says so, and when it is back all goes on by itself",
+  async () => {
+    const id = await service.newSession()
+    model.script({ text: "slow words while the database goes away and comes back", chunkDelayMs: 100 })
+    const sent = await service.call("POST", `/api/sessions/${id}/messages`, { content: "go" })
+    expect(sent.status).toBe(202)
+    await until("the model is asked", () => JSON.stringify(model.requests.at(-1)?.body).includes('"go"'))
+    relay.cut()
+    const refused = await service.call("POST", "/api/sessions", {})
+    expect(refused.status).toBe(503)
+    expect(refused.body.error.code).toStartWith("db.")
+    expect(refused.body.error.hint).not.toBe("")
+    expect(JSON.stringify(refused.body)).not.toContain("password")
+    expect((await service.call("GET", "/health")).status).toBe(200)
+    expect((await service.call("GET", "/ready")).status).toBe(503)
+    // A new start finds no server and says so as well.
+    using other = makeHome()
+    const started = await runBinary(["run", "--json", "-m", "x"], {
+      home: other.path,
+      env: { DATABASE_URL: databaseUrl },
+    })
+    expect(started.status).toBe(1)
+    expect(JSON.parse(started.stdout).error.code).toStartWith("db.")
 
-  await relay.mend()
-  await expectWholeAgain()
-  expect((await service.call("GET", "/ready")).status).toBe(200)
-  // The turn that lost its database comes to an end too, when its lease has run out.
-  const turn = await until(
-    "the turn that was cut off ends",
-    async () => {
-      const { body } = await service.call("GET", `/api/turns/${sent.body.turnId}`)
-      return ["finished", "failed"].includes(body.state) ? body : null
-    },
-    90_000,
-  )
-  expect(turn.state).toBe("finished")
-})
+    await relay.mend()
+    await expectWholeAgain()
+    expect((await service.call("GET", "/ready")).status).toBe(200)
+    // The turn that lost its database comes to an end too, when its lease has run out.
+    const turn = await until(
+      "the turn that was cut off ends",
+      async () => {
+        const { body } = await service.call("GET", `/api/turns/${sent.body.turnId}`)
+        return ["finished", "failed"].includes(body.state) ? body : null
+      },
+      90_000,
+    )
+    expect(turn.state).toBe("finished")
+  },
+)

@@ -50,13 +50,17 @@ describe("the first run on an empty home", () => {
     using home = makeHome()
     await using model = disposable(startModelServer())
     model.server.script({ text: "first words, then much later the rest", chunkDelayMs: 300, chunkCharacters: 12 })
-    const child = spawnBinary(["run", "--stream", "-m", "go"], { home: home.path, env: modelEnvironment(model.server.url) })
+    const child = spawnBinary(["run", "--stream", "-m", "go"], {
+      home: home.path,
+      env: modelEnvironment(model.server.url),
+    })
     const reader = child.stdout.getReader()
     const first = new TextDecoder().decode((await reader.read()).value)
     expect(first.length).toBeLessThan("first words, then much later the rest".length)
     expect(child.exitCode).toBeNull()
     let text = first
-    for (let next = await reader.read(); !next.done; next = await reader.read()) text += new TextDecoder().decode(next.value)
+    for (let next = await reader.read(); !next.done; next = await reader.read())
+      text += new TextDecoder().decode(next.value)
     expect(text).toBe("first words, then much later the rest\n")
     expect(await child.exited).toBe(0)
   })
@@ -67,7 +71,10 @@ describe("exit statuses", () => {
     using home = makeHome()
     await using model = disposable(startModelServer())
     model.server.script({ status: 401, times: 9 })
-    const { status, stdout, stderr } = await runBinary(["run", "-m", "x"], { home: home.path, env: modelEnvironment(model.server.url) })
+    const { status, stdout, stderr } = await runBinary(["run", "-m", "x"], {
+      home: home.path,
+      env: modelEnvironment(model.server.url),
+    })
     expect(status).toBe(1)
     expect(stdout).toBe("")
     expect(stderr).toContain("Error: ")
@@ -78,7 +85,10 @@ describe("exit statuses", () => {
     using home = makeHome()
     await using model = disposable(startModelServer())
     model.server.script({ status: 401, times: 9 })
-    const ran = await runBinary(["run", "--json", "-m", "x"], { home: home.path, env: modelEnvironment(model.server.url) })
+    const ran = await runBinary(["run", "--json", "-m", "x"], {
+      home: home.path,
+      env: modelEnvironment(model.server.url),
+    })
     expect(ran.status).toBe(1)
     const { ok, error } = JSON.parse(ran.stdout)
     expect(ok).toBe(false)
@@ -115,7 +125,10 @@ describe("exit statuses", () => {
     using home = makeHome()
     await using model = disposable(startModelServer())
     model.server.script({ fault: "hang" })
-    const child = spawnBinary(["run", "--json", "-m", "go"], { home: home.path, env: modelEnvironment(model.server.url) })
+    const child = spawnBinary(["run", "--json", "-m", "go"], {
+      home: home.path,
+      env: modelEnvironment(model.server.url),
+    })
     await until("the model is asked", () => model.server.requests.length > 0)
     process.kill(child.pid, "SIGINT")
     expect(JSON.parse(await child.stdout.text())).toMatchObject({ ok: false, error: { code: "usage.interrupted" } })
@@ -147,12 +160,27 @@ describe("a hostile working directory", () => {
     const at = (name: string) => join(folder.path, name)
     const marker = at("was-run")
     const evil = `require("node:fs").writeFileSync(${JSON.stringify(marker)}, "run")\n`
-    writeFileSync(at(".env"), "OPENAI_API_KEY=sk-planted\nLLM_BACKEND=openai\nLLM_BASE_URL=http://127.0.0.1:9/v1\nIRONCLAW_HOME=/nowhere\nBUN_OPTIONS=--preload ./evil.js\nGATEWAY_PORT=1\n")
-    for (const name of [".env.local", ".env.production", ".env.development"]) writeFileSync(at(name), "LLM_BACKEND=openai\nOPENAI_API_KEY=sk-planted\n")
+    writeFileSync(
+      at(".env"),
+      "OPENAI_API_KEY=sk-planted\nLLM_BACKEND=openai\nLLM_BASE_URL=http://127.0.0.1:9/v1\nIRONCLAW_HOME=/nowhere\nBUN_OPTIONS=--preload ./evil.js\nGATEWAY_PORT=1\n",
+    )
+    for (const name of [".env.local", ".env.production", ".env.development"])
+      writeFileSync(at(name), "LLM_BACKEND=openai\nOPENAI_API_KEY=sk-planted\n")
     writeFileSync(at("evil.js"), evil)
     writeFileSync(at("evil.ts"), evil)
-    writeFileSync(at("bunfig.toml"), `preload = ["./evil.js"]\n[run]\npreload = ["./evil.js"]\n[test]\npreload = ["./evil.js"]\n`)
-    writeFileSync(at("package.json"), JSON.stringify({ type: "commonjs", imports: { "#core/*": "./evil.js" }, main: "evil.js", scripts: { preinstall: "touch was-run" } }))
+    writeFileSync(
+      at("bunfig.toml"),
+      `preload = ["./evil.js"]\n[run]\npreload = ["./evil.js"]\n[test]\npreload = ["./evil.js"]\n`,
+    )
+    writeFileSync(
+      at("package.json"),
+      JSON.stringify({
+        type: "commonjs",
+        imports: { "#core/*": "./evil.js" },
+        main: "evil.js",
+        scripts: { preinstall: "touch was-run" },
+      }),
+    )
     writeFileSync(at("tsconfig.json"), JSON.stringify({ compilerOptions: { paths: { "*": ["./evil.ts"] } } }))
     writeFileSync(at("config.toml"), `[model]\nbackend = "openai"\n`)
     mkdirSync(at("core/db"), { recursive: true })
@@ -219,7 +247,10 @@ describe("a home that cannot be used", () => {
     // Root writes anywhere, so that a mode proves nothing to it; /proc takes no folder from anybody.
     const asked = isRoot ? "/proc/ironclaw" : join(home.path, ".ironclaw")
     if (!isRoot) mkdirSync(asked, { mode: 0o500 })
-    const { status, stdout } = await runBinary(["run", "--json", "-m", "x"], { home: home.path, env: { IRONCLAW_HOME: asked } })
+    const { status, stdout } = await runBinary(["run", "--json", "-m", "x"], {
+      home: home.path,
+      env: { IRONCLAW_HOME: asked },
+    })
     expect(status).toBe(1)
     expect(JSON.parse(stdout).error.code).toBe("home.not_writable")
   })

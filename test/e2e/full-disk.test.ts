@@ -22,7 +22,15 @@ afterAll(() => {
 /** A small file system of its own; null with the reason where none can be mounted. */
 function smallDisk(): string | null {
   const path = mkdtempSync(join(tmpdir(), "ironclaw-disk-"))
-  const { exitCode, stderr } = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", `size=${SIZE_MB}m,mode=0700`, "tmpfs", path])
+  const { exitCode, stderr } = Bun.spawnSync([
+    "mount",
+    "-t",
+    "tmpfs",
+    "-o",
+    `size=${SIZE_MB}m,mode=0700`,
+    "tmpfs",
+    path,
+  ])
   if (exitCode === 0) {
     mounted.push(path)
     return path
@@ -46,60 +54,68 @@ function fill(disk: string): () => void {
 
 const disk = smallDisk()
 
-test.skipIf(disk === null)("a full disk refuses what cannot be kept, loses nothing that was promised, and is forgotten when there is room", async () => {
-  const home = disk ?? ""
-  const model = startModelServer()
-  const env = modelEnvironment(model.url)
-  let service = await startService({ home, env })
-  try {
-    const id = await service.newSession()
-    const promised: string[] = []
-    const send = async (content: string) => {
-      const answer = await service.call("POST", `/api/sessions/${id}/messages`, { content })
-      if (answer.status === 202) promised.push(String(answer.body.messageId))
-      return answer
-    }
-    expect((await send("before")).status).toBe(202)
-    const free = fill(home)
-    const big = "words that need room on the disk ".repeat(10_000)
-    let refused: Json = null
-    for (let at = 0; at < 300 && refused === null; at++) {
-      const answer = await send(`${at} ${big}`)
-      if (answer.status !== 202) refused = answer
-    }
-    expect(refused?.status).toBe(507)
-    expect(refused?.body.error.code).toBe("db.full_disk")
-    expect(refused?.body.error.hint).not.toBe("")
-    // Reading goes on, and the log did not end the process.
-    expect((await service.call("GET", `/api/sessions/${id}`)).status).toBe(200)
-    expect((await service.call("GET", "/health")).status).toBe(200)
-
-    free()
-    await until("messages are taken again", async () => (await send("after")).status === 202, 30_000)
-    const ids = async () => {
-      const all: string[] = []
-      for (let cursor = ""; ; ) {
-        const { body } = await service.call("GET", `/api/sessions/${id}/messages?limit=200${cursor && `&cursor=${encodeURIComponent(cursor)}`}`)
-        all.push(...body.items.map((item: Json) => item.id))
-        if (!body.next) return new Set(all)
-        cursor = body.next
+test.skipIf(disk === null)(
+  "a full disk refuses what cannot be kept, loses nothing that was promised, and is forgotten when there is room",
+  async () => {
+    const home = disk ?? ""
+    const model = startModelServer()
+    const env = modelEnvironment(model.url)
+    let service = await startService({ home, env })
+    try {
+      const id = await service.newSession()
+      const promised: string[] = []
+      const send = async (content: string) => {
+        const answer = await service.call("POST", `/api/sessions/${id}/messages`, { content })
+        if (answer.status === 202) promised.push(String(answer.body.messageId))
+        return answer
       }
-    }
-    const before = await ids()
-    expect(promised.filter((one) => !before.has(one))).toEqual([])
-    // A turn that had no room to end comes back when its lease has run out, half a minute later, and so do those behind it.
-    const { body: turn } = await service.call("POST", `/api/sessions/${id}/messages?wait=true`, { content: "and now?" })
-    expect(turn.text).toBe("echo: and now?")
+      expect((await send("before")).status).toBe(202)
+      const free = fill(home)
+      const big = "words that need room on the disk ".repeat(10_000)
+      let refused: Json = null
+      for (let at = 0; at < 300 && refused === null; at++) {
+        const answer = await send(`${at} ${big}`)
+        if (answer.status !== 202) refused = answer
+      }
+      expect(refused?.status).toBe(507)
+      expect(refused?.body.error.code).toBe("db.full_disk")
+      expect(refused?.body.error.hint).not.toBe("")
+      // Reading goes on, and the log did not end the process.
+      expect((await service.call("GET", `/api/sessions/${id}`)).status).toBe(200)
+      expect((await service.call("GET", "/health")).status).toBe(200)
 
-    await service.stop()
-    service = await startService({ home, env })
-    const after = await ids()
-    expect(promised.filter((one) => !after.has(one))).toEqual([])
-  } finally {
-    await service.kill()
-    await model.stop()
-  }
-})
+      free()
+      await until("messages are taken again", async () => (await send("after")).status === 202, 30_000)
+      const ids = async () => {
+        const all: string[] = []
+        for (let cursor = ""; ;) {
+          const { body } = await service.call(
+            "GET",
+            `/api/sessions/${id}/messages?limit=200${cursor && `&cursor=${encodeURIComponent(cursor)}`}`,
+          )
+          all.push(...body.items.map((item: Json) => item.id))
+          if (!body.next) return new Set(all)
+          cursor = body.next
+        }
+      }
+      const before = await ids()
+      expect(promised.filter((one) => !before.has(one))).toEqual([])
+      // A turn that had no room to end comes back when its lease has run out, half a minute later, and so do those behind it.
+      const { body: turn } = await service.call("POST", `/api/sessions/${id}/messages?wait=true`, {
+        content: "and now?",
+      })
+      expect(turn.text).toBe("echo: and now?")
+
+      await service.stop()
+      service = await startService({ home, env })
+      const after = await ids()
+      expect(promised.filter((one) => !after.has(one))).toEqual([])
+    } finally {
+      await service.kill()
+      await model.stop()
+    }
+  },
+)
 
 test.skipIf(disk === null)("a first start without room says so, and the next one with room works", async () => {
   const home = smallDisk() ?? ""

@@ -28,14 +28,17 @@ test("kill -9 at any moment loses no acknowledged message, repeats no effect, an
   try {
     for (let kill = 0; kill < KILLS; kill++) {
       // Three conversations at once, each with two messages, so that some turns run while others wait behind them.
-      const sending = sessions.flatMap((sessionId, at) => [0, 1].map((nth) => send(service, sessionId, `line-${kill}-${at}-${nth}`)))
+      const sending = sessions.flatMap((sessionId, at) =>
+        [0, 1].map((nth) => send(service, sessionId, `line-${kill}-${at}-${nth}`)),
+      )
       // Now and then before anything was promised; mostly somewhere in the turns.
       if (random() < 0.8) await Promise.race(sending)
       await Bun.sleep(Math.floor(random() * 900))
       await service.kill()
       for (const sent of await Promise.all(sending)) if (sent) acknowledged.push(sent)
       service = await startService({ home: home.path, env })
-      if (kill % 10 === 9) sessions = [await service.newSession(), await service.newSession(), await service.newSession()]
+      if (kill % 10 === 9)
+        sessions = [await service.newSession(), await service.newSession(), await service.newSession()]
     }
     expect(acknowledged.length).toBeGreaterThan(KILLS) // or nothing was proved
 
@@ -107,7 +110,9 @@ test("kill -9 at any moment loses no acknowledged message, repeats no effect, an
 /** Sends and gives what was promised; null where the service died before it promised anything. */
 async function send(service: Service, sessionId: string, line: string) {
   try {
-    const { status, body } = await service.call("POST", `/api/sessions/${sessionId}/messages`, { content: `note ${line}` })
+    const { status, body } = await service.call("POST", `/api/sessions/${sessionId}/messages`, {
+      content: `note ${line}`,
+    })
     return status === 202 ? { sessionId, line, turnId: String(body.turnId), messageId: String(body.messageId) } : null
   } catch {
     return null // the connection died with the process
@@ -123,15 +128,23 @@ function playTurn({ body }: RecordedRequest) {
   const step = said.slice(from).filter(({ role }) => role === "tool").length
   const slow = { chunkDelayMs: 15, chunkCharacters: 4 }
   if (step === 0) return { ...slow, text: "I look first.", toolCalls: [{ name: "memory_list", arguments: {} }] }
-  if (step === 1) return { ...slow, text: "Now I write.", toolCalls: [{ name: "memory_append", arguments: { path: DOCUMENT, content: line } }] }
+  if (step === 1)
+    return {
+      ...slow,
+      text: "Now I write.",
+      toolCalls: [{ name: "memory_append", arguments: { path: DOCUMENT, content: line } }],
+    }
   return { ...slow, text: `The line ${line} was noted, and that is all there is to say.` }
 }
 
 async function allMessages(service: Service, sessions: readonly string[]): Promise<Json[]> {
   const all: Json[] = []
   for (const id of sessions) {
-    for (let cursor = ""; ; ) {
-      const { body } = await service.call("GET", `/api/sessions/${id}/messages?limit=100${cursor && `&cursor=${encodeURIComponent(cursor)}`}`)
+    for (let cursor = ""; ;) {
+      const { body } = await service.call(
+        "GET",
+        `/api/sessions/${id}/messages?limit=100${cursor && `&cursor=${encodeURIComponent(cursor)}`}`,
+      )
       all.push(...body.items)
       if (!body.next) break
       cursor = body.next

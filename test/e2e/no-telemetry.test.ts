@@ -39,29 +39,34 @@ function destinations(folder: string): string[] {
   return [...new Set(found)]
 }
 
-test.skipIf(!mayTrace())("an idle service connects to nothing and asks no name, and a turn reaches the model's address alone", async () => {
-  using home = makeHome()
-  using traces = makeHome()
-  const model = startModelServer()
-  const trace = join(traces.path, "trace")
-  mkdirSync(trace)
-  try {
-    await using service = await startService({
-      home: home.path,
-      env: modelEnvironment(model.url),
-      prefix: ["strace", "-ff", "-s", "200", "-e", "trace=network", "-o", join(trace, "of")],
-    })
-    await Bun.sleep(IDLE_SECONDS * 1_000)
-    expect(destinations(trace)).toEqual([])
-    const turn = await service.ask(await service.newSession(), "hello")
-    expect(turn.text).toBe("echo: hello")
-    expect(destinations(trace)).toEqual([`127.0.0.1:${model.port}`])
-    // A trace that shows nothing would prove nothing: the listeners must be in it.
-    const all = readdirSync(trace).map((name) => readFileSync(join(trace, name), "utf8")).join("\n")
-    expect(all).toContain(`htons(${service.port})`)
-    expect(all).toContain("ironclaw.sock")
-    expect(await service.stop()).toBe(0)
-  } finally {
-    await model.stop()
-  }
-})
+test.skipIf(!mayTrace())(
+  "an idle service connects to nothing and asks no name, and a turn reaches the model's address alone",
+  async () => {
+    using home = makeHome()
+    using traces = makeHome()
+    const model = startModelServer()
+    const trace = join(traces.path, "trace")
+    mkdirSync(trace)
+    try {
+      await using service = await startService({
+        home: home.path,
+        env: modelEnvironment(model.url),
+        prefix: ["strace", "-ff", "-s", "200", "-e", "trace=network", "-o", join(trace, "of")],
+      })
+      await Bun.sleep(IDLE_SECONDS * 1_000)
+      expect(destinations(trace)).toEqual([])
+      const turn = await service.ask(await service.newSession(), "hello")
+      expect(turn.text).toBe("echo: hello")
+      expect(destinations(trace)).toEqual([`127.0.0.1:${model.port}`])
+      // A trace that shows nothing would prove nothing: the listeners must be in it.
+      const all = readdirSync(trace)
+        .map((name) => readFileSync(join(trace, name), "utf8"))
+        .join("\n")
+      expect(all).toContain(`htons(${service.port})`)
+      expect(all).toContain("ironclaw.sock")
+      expect(await service.stop()).toBe(0)
+    } finally {
+      await model.stop()
+    }
+  },
+)

@@ -63,6 +63,8 @@ export async function agentHouse({
   const bus = createEventBus({ onListenerError: (error) => faults.push(error) })
   const events: Event[] = []
   bus.subscribe((event) => events.push(event))
+  const [row] = await db.query({ sql: "select id from people where role = 'owner'", params: [] })
+  const ownerId = row?.["id"] as PersonId // the migration made one
   const writer = createWriter({ db, publish: bus.publish })
   const sessions = createSessionStore({ db, writer, clock })
   const { registry, take } = createRegistry(tools)
@@ -115,6 +117,7 @@ export async function agentHouse({
     settings: () => ({ agentName: "Test", timeZone: "UTC", maxIterations, turnTimeoutMs: 60_000 }),
     acting: (_actor, work) => work(),
     takeEgress: () => [],
+    keepEgress: () => {},
     closeApprovals: approvals.closeOf,
     wake: () => jobs.wake(),
     compactNow: async () => false,
@@ -136,6 +139,7 @@ export async function agentHouse({
     clock,
     jobs,
     live,
+    ownerId,
     agent: async (id) => (id === "main" ? { model: null } : null),
     defaultModel: () => models.defaultId,
     redact: redactLeaks,
@@ -150,8 +154,6 @@ export async function agentHouse({
     command: async () => null,
   })
   await jobs.start()
-  const [row] = await db.query({ sql: "select id from people where role = 'owner'", params: [] })
-  const ownerId = row?.["id"] as PersonId // the migration made one
 
   return {
     db,

@@ -44,7 +44,14 @@ export type Environment = Readonly<Record<string, string>>
 
 /** Nothing of this machine's user, and a time zone that is the same everywhere. */
 export function environmentOf(home: string, more: Environment = {}): Record<string, string> {
-  return { HOME: home, IRONCLAW_HOME: join(home, ".ironclaw"), PATH: "/usr/bin:/bin", LANG: "C.UTF-8", TZ: "UTC", ...more }
+  return {
+    HOME: home,
+    IRONCLAW_HOME: join(home, ".ironclaw"),
+    PATH: "/usr/bin:/bin",
+    LANG: "C.UTF-8",
+    TZ: "UTC",
+    ...more,
+  }
 }
 
 /** The environment that makes a scripted model server the configured model. */

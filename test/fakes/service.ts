@@ -16,7 +16,12 @@ export type Service = {
   readonly token: string
   readonly home: string
   /** `body` as JSON; a string or bytes go as they are. */
-  call(method: string, path: string, body?: unknown, init?: { headers?: Record<string, string>; signal?: AbortSignal }): Promise<Answer>
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    init?: { headers?: Record<string, string>; signal?: AbortSignal },
+  ): Promise<Answer>
   newSession(): Promise<string>
   /** Sends a message and waits for its turn. */
   ask(sessionId: string, content: string): Promise<Json>
@@ -40,11 +45,10 @@ export async function startService(options: RunOptions & { args?: readonly strin
   const child = spawnBinary(["serve", "--port", "0", ...(options.args ?? [])], options)
   let stdout = ""
   let stderr = ""
-  const reading = [
-    gather(child.stdout, (text) => (stdout += text)),
-    gather(child.stderr, (text) => (stderr += text)),
-  ]
-  const root = (options.environment ?? environmentOf(options.home, options.env))["IRONCLAW_HOME"] ?? join(options.home, ".ironclaw")
+  const reading = [gather(child.stdout, (text) => (stdout += text)), gather(child.stderr, (text) => (stderr += text))]
+  const root =
+    (options.environment ?? environmentOf(options.home, options.env))["IRONCLAW_HOME"] ??
+    join(options.home, ".ironclaw")
   const address = await until(
     "the service is ready",
     () => {
@@ -69,7 +73,11 @@ export async function startService(options: RunOptions & { args?: readonly strin
       const raw = typeof body === "string" || body instanceof Uint8Array
       const response = await fetch(address + path, {
         method,
-        headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...headers,
+        },
         ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
         ...(signal ? { signal } : {}),
       })

@@ -286,6 +286,7 @@ ALTER TABLE "identities" ADD CONSTRAINT "identities_person_id_people_id_fk" FORE
 ALTER TABLE "messages" ADD CONSTRAINT "messages_session_id_sessions_id_fk" FOREIGN KEY ("session_id") REFERENCES "public"."sessions"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "turns" ADD CONSTRAINT "turns_session_id_sessions_id_fk" FOREIGN KEY ("session_id") REFERENCES "public"."sessions"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "approvals_open" ON "approvals" USING btree ("session_id") WHERE state = 'open';--> statement-breakpoint
+CREATE INDEX "approvals_turn" ON "approvals" USING btree ("turn_id");--> statement-breakpoint
 CREATE INDEX "calls_turn" ON "calls" USING btree ("turn_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "chunks_place" ON "chunks" USING btree ("document_id","ordinal");--> statement-breakpoint
 CREATE INDEX "chunks_words" ON "chunks" USING gin ("words");--> statement-breakpoint
@@ -295,9 +296,10 @@ CREATE INDEX "file_changes_session" ON "file_changes" USING btree ("session_id",
 CREATE INDEX "grants_principal" ON "grants" USING btree ("principal");--> statement-breakpoint
 CREATE INDEX "jobs_claimable" ON "jobs" USING btree ("run_at") WHERE state = 'queued';--> statement-breakpoint
 CREATE INDEX "jobs_leased" ON "jobs" USING btree ("lease_until") WHERE state = 'running';--> statement-breakpoint
-CREATE INDEX "jobs_session" ON "jobs" USING btree ("session_id");--> statement-breakpoint
+CREATE INDEX "jobs_active" ON "jobs" USING btree ("session_id") WHERE state in ('queued', 'running', 'suspended');--> statement-breakpoint
 CREATE UNIQUE INDEX "jobs_one_per_session" ON "jobs" USING btree ("session_id") WHERE state in ('running', 'suspended');--> statement-breakpoint
 CREATE INDEX "messages_session" ON "messages" USING btree ("session_id","position");--> statement-breakpoint
+CREATE INDEX "messages_turn" ON "messages" USING btree ("turn_id");--> statement-breakpoint
 CREATE INDEX "messages_words" ON "messages" USING gin (to_tsvector('simple', left("text", 100000)));--> statement-breakpoint
 CREATE UNIQUE INDEX "people_one_owner" ON "people" USING btree ("role") WHERE role = 'owner';--> statement-breakpoint
 CREATE INDEX "sessions_recent" ON "sessions" USING btree ("updated_at" DESC NULLS LAST,"id");--> statement-breakpoint

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test"
 import { commandList, createCommands, parseCommand, type CommandDeps } from "#core/agent/commands.ts"
 import { AppError } from "#core/errors.ts"
-import type { SessionId } from "#core/id.ts"
+import type { PersonId, SessionId } from "#core/id.ts"
 import type { Model } from "#core/llm/model.ts"
 import { openMemoryDb } from "../db/memory.ts"
 import { openRig, PLACE, type Rig } from "../session/rig.ts"
@@ -155,7 +155,8 @@ function commands(overrides: Partial<CommandDeps> = {}) {
   })
 }
 
-const at = (sessionId: SessionId | null) => ({ sessionId, place: PLACE, agentId: "main" })
+const personId: PersonId = "per_owner"
+const at = (sessionId: SessionId | null) => ({ sessionId, place: PLACE, agentId: "main", personId })
 const reply = async (text: string, sessionId: SessionId | null, overrides?: Partial<CommandDeps>) =>
   (await commands(overrides)(text, at(sessionId)))?.text ?? null
 
@@ -186,7 +187,7 @@ test("without a session named, a command means the one at the place", async () =
 })
 
 test("where there is no conversation, a command says so", async () => {
-  const nowhere = { sessionId: null, place: { ...PLACE, peer: "nobody" }, agentId: "main" }
+  const nowhere = { sessionId: null, place: { ...PLACE, peer: "nobody" }, agentId: "main", personId }
   for (const text of ["/undo", "/clear", "/stop", "/status", "/title x", "/model", "/export"])
     expect((await commands()(text, nowhere))?.text).toContain("no conversation here yet")
   expect((await commands()("/usage", nowhere))?.text).toContain("Today")

@@ -18,7 +18,7 @@ beforeEach(async () => {
   writer = createWriter({ db, publish: () => {} })
   clock = createFakeClock()
   runners = []
-})
+}, 30_000) // the first database of a process is made from nothing, on a machine that may be busy
 afterEach(async () => {
   await Promise.all(runners.map((runner) => runner.close()))
   await writer.drain()

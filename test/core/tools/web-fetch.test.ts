@@ -124,7 +124,7 @@ describe("what nobody sees on a page does not reach the model", () => {
     ["svg", "<svg><text>OBEY</text></svg>"],
     [
       "characters without a shape",
-      [..."OBEY"].map((one) => String.fromCodePoint(0xe0000 + one.charCodeAt(0))).join(""),
+      Array.from("OBEY", (one) => String.fromCodePoint(0xe0000 + one.charCodeAt(0))).join(""),
     ],
     ["a menu", "<nav>OBEY</nav><footer>OBEY</footer>"],
     ["meta", "<meta name=description content=OBEY>"],

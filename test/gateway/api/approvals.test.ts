@@ -1,14 +1,19 @@
-import { afterEach, describe, expect, test } from "bun:test"
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { AppError } from "#core/errors.ts"
+import { systemClock } from "#core/clock.ts"
 import { newId } from "#core/id.ts"
+import { createApprovals } from "#core/safety/approvals.ts"
+import { createAuthoritySeal } from "#core/safety/authority.ts"
 import type { Challenge } from "#core/safety/presence.ts"
 import type { Effect } from "#core/safety/capability.ts"
 import { t } from "#core/schema.ts"
 import { defineTool } from "#core/tools/tool.ts"
 import { type ApiToken, createApiToken } from "#gateway/auth.ts"
-import { OWNER_TOKEN } from "../../fakes/gateway.ts"
+import { OWNER_TOKEN, refusal } from "../../fakes/gateway.ts"
 import { oneModel, scriptedModel } from "../../fakes/model.ts"
 import { AT_TERMINAL, otherThan, type OwnerHouse, ownerHouse } from "../../fakes/owner-house.ts"
+
+setDefaultTimeout(30_000) // each test makes a database, on a machine that may be busy
 
 let house: OwnerHouse | undefined
 afterEach(async () => {
@@ -83,7 +88,9 @@ describe("a yes to a question", () => {
     const challenge = challengeIn(await allow.post({ body: { presence: { ask: {} } } }))
     expect(challenge.shownOn).toBe("here")
     const presence = { challenge: challenge.id, code: challenge.code ?? "" }
-    expect(await codeOf(house.atSocket.api.approvals({ id }).allow.post({ body: { presence } }))).toBe("presence.expired")
+    expect(await codeOf(house.atSocket.api.approvals({ id }).allow.post({ body: { presence } }))).toBe(
+      "presence.expired",
+    )
     expect(await allow.post({ body: { presence } })).toMatchObject({ approval: { state: "allowed" } })
     house.leaveTerminal()
     expect(await codeOf(house.inProcess.api.lockdown.post({ body: {} }))).toBe("accepted")
@@ -117,7 +124,12 @@ describe("a yes to a question", () => {
     await allow.post({ body: { ...body, presence: { challenge: challenge.id, code: house.lastCode() } } })
     await end(at)
     expect((await house.overTcp.api.grants.get()).items).toMatchObject([
-      { tool: "mail_send", destination: "send mail:mia", sessionId: at.sessionId, expiresAt: "2099-01-01T00:00:00.000Z" },
+      {
+        tool: "mail_send",
+        destination: "send mail:mia",
+        sessionId: at.sessionId,
+        expiresAt: "2099-01-01T00:00:00.000Z",
+      },
     ])
   })
 })
@@ -129,7 +141,8 @@ describe("a forged yes", () => {
     const challenge = challengeIn(await allow.post({ body: { presence: ask } }))
     const code = otherThan(house.lastCode())
     const codes: string[] = []
-    for (let n = 0; n < 5; n++) codes.push(await codeOf(allow.post({ body: { presence: { challenge: challenge.id, code } } })))
+    for (let n = 0; n < 5; n++)
+      codes.push(await codeOf(allow.post({ body: { presence: { challenge: challenge.id, code } } })))
     expect(codes).toEqual([...Array<string>(4).fill("presence.wrong_code"), "presence.expired"])
     const right = { challenge: challenge.id, code: house.lastCode() }
     expect(await codeOf(allow.post({ body: { presence: right } }))).toBe("presence.expired")
@@ -141,14 +154,18 @@ describe("a forged yes", () => {
     const allow = house.atSocket.api.approvals({ id }).allow
     const challenge = challengeIn(await allow.post({ body: { presence: ask } }))
     const presence = { challenge: challenge.id, code: house.lastCode() }
-    expect(await codeOf(allow.post({ body: { how: "always", evenUntrusted: true, presence } }))).toBe("presence.expired")
+    expect(await codeOf(allow.post({ body: { how: "always", evenUntrusted: true, presence } }))).toBe(
+      "presence.expired",
+    )
     expect((await house.overTcp.api.grants.get()).items).toEqual([])
   })
 
   test("by a process without a terminal, or with a pid over the network, is refused", async () => {
     const { house, id } = await waiting()
     const presence = { ask: { pid: 1 } }
-    expect(await codeOf(house.atSocket.api.approvals({ id }).allow.post({ body: { presence } }))).toBe("presence.no_terminal")
+    expect(await codeOf(house.atSocket.api.approvals({ id }).allow.post({ body: { presence } }))).toBe(
+      "presence.no_terminal",
+    )
     expect(house.screen).toEqual([])
   })
 
@@ -163,7 +180,9 @@ describe("a forged yes", () => {
       })
       expect(answer.status).toBe(403)
     }
-    expect((await fetch(`${house.address}/api/approvals`, { headers: { Authorization: `Bearer ${token}` } })).status).toBe(403)
+    expect(
+      (await fetch(`${house.address}/api/approvals`, { headers: { Authorization: `Bearer ${token}` } })).status,
+    ).toBe(403)
     expect((await house.approvals.get(id as "apr_")).state).toBe("open")
   })
 
@@ -222,11 +241,21 @@ describe("an answer", () => {
 
   test("after its time is refused", async () => {
     const { house, id } = await waiting()
-    const row = { sql: "select expires_at from approvals", params: [] }
-    expect(await house.db.query(row)).toHaveLength(1)
-    // Moving the time moves it out of its seal, so a late answer is tested on the rule itself.
-    await house.db.query({ sql: "update approvals set expires_at = now() - interval '1 day'", params: [] })
-    expect(await codeOf(house.approvals.answer(id as "apr_", { answer: "allow", how: "once" }))).toBe("conflict")
+    const dayLater = systemClock.nowMs() + 25 * 3_600_000
+    const late = createApprovals({
+      db: house.db,
+      writer: house.writer,
+      clock: { ...systemClock, nowMs: () => dayLater, iso: () => new Date(dayLater).toISOString() },
+      seal: createAuthoritySeal({ key: () => new Uint8Array(32).fill(7) }), // the house's own
+      grants: house.grants,
+      resume: () => ({ statements: [], ...settled }),
+      redact: (text) => text,
+      onBadSeal: (what) => expect(what).toBe("whole"),
+    })
+    expect(await refusal(late.answer(id as "apr_", { answer: "allow", how: "once" }))).toMatchObject({
+      code: "conflict",
+      message: expect.stringContaining("was open until"),
+    })
   })
 
   test("is not given to a question whose words someone changed in the database", async () => {

@@ -1,0 +1,125 @@
+/**
+ * One pass over a text for many patterns: each has a literal, and the pattern itself is tried only where the rarest three characters of
+ * the literal stand. Cost grows with the text and with what looks like a match, hardly with the number of patterns.
+ */
+
+/** What a pattern is looked for by. */
+export type Anchored = {
+  /**
+   * Begins every match of `pattern`; at least three ASCII characters; capital letters and small ones count as one. A list: any of them.
+   */
+  literal: string | readonly string[]
+  /** Tried where a literal begins: sticky. Bounded repetition only, so that no text makes it slow. */
+  pattern: RegExp
+  /** What must stand right before the literal and belongs to the match; ends in `$`. Sees {@link BEFORE} characters. */
+  before?: RegExp
+  /** What must not stand right before it: a letter or digit, or anything that words, paths and base64 are made of. */
+  edge?: "word" | "token"
+}
+
+export type Found<Row> = { row: Row; start: number; end: number; /** The text of the match. */ match: string }
+
+/** Enough for what comes before a literal: the scheme of a URL, a number, the dashes of a header. */
+const BEFORE = 80
+
+// Small letters, digits and the marks that literals hold get six bits each; anything else is 0 and ends a literal.
+const KNOWN = "abcdefghijklmnopqrstuvwxyz0123456789_-:/.=@$ <>[]|#*'\"+!?~,("
+const CODES = new Uint8Array(128)
+for (const [at, character] of [...KNOWN].entries()) {
+  if (character < "\u0080") CODES[character.charCodeAt(0)] = at + 1
+  CODES[character.toUpperCase().charCodeAt(0) & 127] = at + 1
+}
+/** 1: a letter or digit. 2: a mark inside of paths and base64. */
+const EDGES = new Uint8Array(128)
+for (let code = 0; code < 128; code++) {
+  const character = String.fromCharCode(code)
+  if (/[A-Za-z0-9]/.test(character)) EDGES[code] = 1
+  else if ("_/+-".includes(character)) EDGES[code] = 2
+}
+const BITS = 6
+const MASK = (1 << (3 * BITS)) - 1
+
+type Candidate<Row> = { row: Row; /** How far the three characters' end is behind the literal's beginning. */ back: number }
+
+/** Prepares the search. `onFound` says false to have the same row tried again inside the match. */
+export function createAnchorSearch<Row extends Anchored>(
+  rows: readonly Row[],
+): (text: string, onFound: (found: Found<Row>) => boolean | void) => void {
+  const buckets = new Map<number, Candidate<Row>[]>()
+  const isAnchor = new Uint8Array(MASK + 1)
+  for (const row of rows) {
+    for (const literal of [row.literal].flat()) {
+      const at = rarest(literal)
+      const key = keyOf(literal.slice(at, at + 3))
+      const bucket = buckets.get(key) ?? []
+      bucket.push({ row, back: at + 2 })
+      buckets.set(key, bucket)
+      isAnchor[key] = 1
+    }
+  }
+  return (text, onFound) => {
+    const length = text.length
+    // Where the last match of each row ended: a row is not tried again inside its own match.
+    const ends = new Map<Row, number>()
+    let key = 0
+    for (let at = 0; at < length; at++) {
+      const code = text.charCodeAt(at)
+      key = ((key << BITS) | (code < 128 ? (CODES[code] ?? 0) : 0)) & MASK
+      if (isAnchor[key] === 0) continue
+      for (const { row, back } of buckets.get(key) ?? []) {
+        const start = at - back
+        if (start < 0 || start < (ends.get(row) ?? 0)) continue
+        const found = matchAt(row, text, start)
+        if (found && onFound(found) !== false) ends.set(row, found.end)
+      }
+    }
+  }
+}
+
+function matchAt<Row extends Anchored>(row: Row, text: string, start: number): Found<Row> | null {
+  if (row.edge && start > 0) {
+    const code = text.charCodeAt(start - 1)
+    const edge = code < 128 ? (EDGES[code] ?? 0) : 0
+    if (edge === 1 || (edge === 2 && row.edge === "token")) return null
+  }
+  row.pattern.lastIndex = start
+  if (!row.pattern.test(text)) return null
+  const end = row.pattern.lastIndex
+  if (!row.before) return { row, start, end, match: text.slice(start, end) }
+  const before = row.before.exec(text.slice(Math.max(0, start - BEFORE), start))
+  if (!before) return null
+  const from = start - before[0].length
+  return { row, start: from, end, match: text.slice(from, end) }
+}
+
+function keyOf(three: string): number {
+  let key = 0
+  for (const character of three) {
+    const code = CODES[character.charCodeAt(0)]
+    if (!code) throw new Error(`A literal cannot hold ${JSON.stringify(character)}`)
+    key = (key << BITS) | code
+  }
+  return key
+}
+
+/** Where the three characters begin that ordinary text has least: marks and digits before letters, rare letters before others. */
+function rarest(literal: string): number {
+  if (literal.length < 3) throw new Error(`"${literal}" is too short to look for`)
+  let best = 0
+  let bestWeight = Number.POSITIVE_INFINITY
+  for (let at = 0; at + 3 <= literal.length; at++) {
+    const weight = [...literal.slice(at, at + 3).toLowerCase()].reduce((sum, character) => sum + weightOf(character), 0)
+    if (weight < bestWeight) {
+      best = at
+      bestWeight = weight
+    }
+  }
+  return best
+}
+
+/** Roughly how often English prose and source code have it. */
+function weightOf(character: string): number {
+  if ("etaoinsrhl ".includes(character)) return 10
+  if ("dcumfpgwyb-/=\".".includes(character)) return 5
+  return 1
+}

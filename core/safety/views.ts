@@ -1,0 +1,305 @@
+/**
+ * Question: what does this text say once it is decoded? (Not a gate: it decodes once for the leak and the injection gate.)
+ * Fails closed by: what cannot be decoded stays as it is, and the gates see the text itself in any case.
+ * Known limits: base64, hex, percent, HTML entities, \u and \x escapes, invisible characters, look-alike letters; two layers, and no
+ * more decoded text than four times the text. Ciphers, reversed or split text, compression and images are not decoded.
+ * Source: RFC 4648, RFC 3986, the HTML standard's character references, Unicode TR 36 and TR 39, the Unicode tag block.
+ */
+
+export type View = {
+  text: string
+  /** Where a part of the view comes from in the text that was given. */
+  origin(start: number, end: number): { start: number; end: number }
+}
+
+/** What is hidden deeper than this was hidden from a person too, and is found by exact value or not at all. */
+const MAX_DEPTH = 2
+/** Times the length of the text: decoding shrinks, so only a text that is made to grow comes near. */
+const MAX_GROWTH = 4
+const MIN_BASE64 = 20
+const MIN_HEX = 24
+
+// Classes of ASCII characters, so that one loop over the text finds what could be decoded.
+const BASE64 = 1
+const ESCAPE = 2
+const CLASSES = new Uint8Array(128)
+for (const character of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
+  CLASSES[character.charCodeAt(0)] = BASE64
+for (const character of "%&\\") CLASSES[character.charCodeAt(0)] = ESCAPE
+
+/** Every view that differs from the text. The text itself is none of them. */
+export function viewsOf(text: string): View[] {
+  const views: View[] = []
+  let left = text.length * MAX_GROWTH
+  const expand = (source: string, depth: number, originOf: View["origin"]): void => {
+    for (const build of decode(source)) {
+      left -= build.text.length
+      if (left < 0) return
+      const view: View = {
+        text: build.text,
+        origin(start, end) {
+          const inner = build.origin(start, end)
+          return originOf(inner.start, inner.end)
+        },
+      }
+      views.push(view)
+      if (depth < MAX_DEPTH) expand(view.text, depth + 1, view.origin)
+    }
+  }
+  expand(text, 1, (start, end) => ({ start, end }))
+  return views
+}
+
+/** At most two: the characters as they are meant, where some are not, and what the encoded stretches hold. */
+function decode(text: string): View[] {
+  const runs: Stretch[] = []
+  const windows: Stretch[] = []
+  let runStart = -1
+  let window: [start: number, end: number] | null = null
+  for (let at = 0; at <= text.length; at++) {
+    const code = at < text.length ? text.charCodeAt(at) : 0
+    const kind = code < 128 ? CLASSES[code] : 0
+    if (kind === BASE64) {
+      if (runStart === -1) runStart = at
+      continue
+    }
+    if (runStart !== -1) {
+      if (at - runStart >= MIN_BASE64) runs.push([runStart, at])
+      runStart = -1
+    }
+    if (code < 128 ? kind !== ESCAPE || !isEscape(text, at, code) : !isDressed(text, at, code)) continue
+    const start = Math.max(0, at - CONTEXT)
+    if (window && start <= window[1]) window[1] = at + CONTEXT
+    else windows.push((window = [start, at + CONTEXT]))
+  }
+  const plain = windows.length > 0 ? rewrite(text, windows) : null
+  const decoded = runs.length > 0 ? decodeRuns(text, runs) : null
+  return [plain, decoded].filter((view) => view !== null)
+}
+
+type Stretch = readonly [start: number, end: number]
+
+/** What is looked at on either side of a character that is not what it seems: a key, or a sentence. */
+const CONTEXT = 160
+
+function isEscape(text: string, at: number, code: number): boolean {
+  const next = text.charCodeAt(at + 1) | 32 // capital letters as small ones; digits stay
+  if (code === 92) return next === 117 || next === 120 // \u \x
+  if (code === 38) return next === 35 || (next >= 97 && next <= 122) // &# &a
+  return (next >= 48 && next <= 57) || (next >= 97 && next <= 102) // %0 %a
+}
+
+/** A letter that looks like another counts only beside a Latin one: a word of one alphabet is what it is. */
+function isDressed(text: string, at: number, code: number): boolean {
+  const kind = DRESSED[code]
+  return kind === 1 || (kind === 2 && (isLetter(text.charCodeAt(at - 1)) || isLetter(text.charCodeAt(at + 1))))
+}
+
+function isLetter(code: number): boolean {
+  return (code | 32) >= 97 && (code | 32) <= 122
+}
+
+/** A text put together from pieces of another, with where each came from. */
+function createPieces() {
+  const texts: string[] = []
+  const starts: number[] = []
+  const origins: { from: number; to: number; exact: boolean }[] = []
+  let length = 0
+  return {
+    add(text: string, from: number, to: number): void {
+      if (text === "") return
+      texts.push(text)
+      starts.push(length)
+      origins.push({ from, to, exact: text.length === to - from })
+      length += text.length
+    },
+    view(): View {
+      /** The piece that holds this place. */
+      const pieceAt = (place: number): number => {
+        let low = 0
+        let high = starts.length - 1
+        while (low < high) {
+          const middle = (low + high + 1) >> 1
+          if ((starts[middle] ?? 0) <= place) low = middle
+          else high = middle - 1
+        }
+        return low
+      }
+      return {
+        text: texts.join(""),
+        origin(start, end) {
+          const first = pieceAt(start)
+          const last = pieceAt(Math.max(start, end - 1))
+          const head = origins[first]
+          const tail = origins[last]
+          if (!head || !tail) return { start: 0, end: 0 }
+          return {
+            start: head.exact ? head.from + (start - (starts[first] ?? 0)) : head.from,
+            end: tail.exact ? tail.from + (end - (starts[last] ?? 0)) : tail.to,
+          }
+        },
+      }
+    },
+  }
+}
+
+// Escapes that stand for a character, then what is not seen, then letters that look like others. Every repetition is of one class.
+const ESCAPE_FORMS = String.raw`(?:%[0-9a-fA-F]{2})+|&(?:#[xX][0-9a-fA-F]{1,6}|#\d{1,7}|[a-z]{2,6});|\\u[0-9a-fA-F]{4}|\\u\{[0-9a-fA-F]{1,6}\}|\\x[0-9a-fA-F]{2}`
+const INVISIBLE_FORMS = String.raw`[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\u{e0000}-\u{e01ef}]+`
+const DRESSED_FORMS = String.raw`[\u0300-\u036f\u20d0-\u20ff]+|[\uff01-\uff5e\u{1d400}-\u{1d7ff}\u2460-\u24ff]+`
+/** Letters of other alphabets that look like Latin ones: the most used of Unicode's confusables. */
+const LOOKALIKES: Readonly<Record<string, string>> = {
+  а: "a", в: "b", с: "c", ԁ: "d", е: "e", ѕ: "s", һ: "h", і: "i", ј: "j", к: "k", ӏ: "l", м: "m", н: "h", о: "o", р: "p", ԛ: "q",
+  т: "t", у: "y", ѵ: "v", ԝ: "w", х: "x", г: "r", А: "A", В: "B", С: "C", Е: "E", Н: "H", І: "I", Ј: "J", К: "K", М: "M", О: "O",
+  Р: "P", Ѕ: "S", Т: "T", У: "Y", Х: "X", α: "a", ο: "o", ρ: "p", ν: "v", ι: "i", κ: "k", υ: "u", τ: "t", ε: "e", γ: "y",
+  Α: "A", Β: "B", Ε: "E", Ζ: "Z", Η: "H", Ι: "I", Κ: "K", Μ: "M", Ν: "N", Ο: "O", Ρ: "P", Τ: "T", Υ: "Y", Χ: "X",
+  ɑ: "a", ɡ: "g", ı: "i", ո: "n", ս: "u", օ: "o", հ: "h", ց: "g", ᴏ: "o",
+}
+const ALL = new RegExp(`${ESCAPE_FORMS}|${INVISIBLE_FORMS}|${DRESSED_FORMS}|[${Object.keys(LOOKALIKES).join("")}]+`, "gu")
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: " ", shy: "", colon: ":", equals: "=", lowbar: "_", dash: "-", period: ".",
+  sol: "/", num: "#", commat: "@", excl: "!", quest: "?", plus: "+", tab: " ",
+}
+
+/** 1: always worth a look. 2: looks like a Latin letter. */
+const DRESSED = new Uint8Array(0x10000)
+for (const [from, to] of [
+  [0xad, 0xad],
+  [0x300, 0x36f],
+  [0x61c, 0x61c],
+  [0x115f, 0x1160],
+  [0x17b4, 0x17b5],
+  [0x180b, 0x180f],
+  [0x200b, 0x200f],
+  [0x202a, 0x202e],
+  [0x2060, 0x206f],
+  [0x20d0, 0x20ff],
+  [0x2460, 0x24ff],
+  [0xd835, 0xd835], // the first half of mathematical letters
+  [0xdb40, 0xdb40], // and of tags and variation selectors
+  [0xfe00, 0xfe0f],
+  [0xfeff, 0xfeff],
+  [0xff01, 0xff5e],
+] as const)
+  DRESSED.fill(1, from, to + 1)
+for (const letter of Object.keys(LOOKALIKES)) DRESSED[letter.charCodeAt(0)] = 2
+
+/** Null where nothing changes. */
+function rewrite(text: string, windows: readonly Stretch[]): View | null {
+  const pieces = createPieces()
+  let changed = false
+  for (const [start, end] of windows) {
+    const source = text.slice(start, end)
+    if (changed) pieces.add("\n", start, start + 1)
+    let from = 0
+    let own = false
+    for (const match of source.matchAll(ALL)) {
+      const [form] = match
+      const meant = meaningOf(form)
+      if (meant === form) continue
+      own = true
+      pieces.add(source.slice(from, match.index), start + from, start + match.index)
+      pieces.add(meant, start + match.index, start + match.index + form.length)
+      from = match.index + form.length
+    }
+    if (!own) continue
+    changed = true
+    pieces.add(source.slice(from), start + from, start + source.length)
+  }
+  return changed ? pieces.view() : null
+}
+
+function meaningOf(form: string): string {
+  if (form.startsWith("%")) return Buffer.from(form.replaceAll("%", ""), "hex").toString("utf8")
+  if (form.startsWith("&#")) return characterOf(/^&#[xX]/.test(form) ? Number.parseInt(form.slice(3), 16) : Number.parseInt(form.slice(2), 10))
+  if (form.startsWith("&")) return ENTITIES[form.slice(1, -1)] ?? form
+  if (form.startsWith("\\")) return characterOf(Number.parseInt(form.replaceAll(/[\\ux{}]/g, ""), 16))
+  if (/^[\u0300-\u036f\u20d0-\u20ff]/.test(form)) return ""
+  if (LOOKALIKES[form.charAt(0)] !== undefined) return [...form].map((letter) => LOOKALIKES[letter] ?? letter).join("")
+  if (/^[\uff01-\uff5e\u{1d400}-\u{1d7ff}\u2460-\u24ff]/u.test(form)) return form.normalize("NFKC")
+  return smuggled(form)
+}
+
+function characterOf(code: number): string {
+  return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : ""
+}
+
+const TAGS = 0xe0000
+const SELECTORS = 0xe0100
+
+/** What a row of invisible characters spells: tag letters, variation selectors as bytes, or two of them as bits. Else nothing. */
+function smuggled(form: string): string {
+  const codes = [...form].map((character) => character.codePointAt(0) ?? 0)
+  const tags = codes.filter((code) => code >= TAGS + 0x20 && code <= TAGS + 0x7e)
+  if (tags.length > 0) return String.fromCharCode(...tags.slice(0, 4096).map((code) => code - TAGS))
+  const bytes = codes.flatMap((code) => {
+    if (code >= 0xfe00 && code <= 0xfe0f) return [code - 0xfe00]
+    return code >= SELECTORS && code <= SELECTORS + 0xef ? [code - SELECTORS + 16] : []
+  })
+  if (bytes.length > 3) return printable(Buffer.from(bytes)) ?? ""
+  const kinds = [...new Set(codes)]
+  const [zero, one] = kinds
+  if (kinds.length !== 2 || zero === undefined || one === undefined || codes.length < 32) return ""
+  for (const bits of [codes.map((code) => (code === one ? 1 : 0)), codes.map((code) => (code === one ? 0 : 1))]) {
+    const spelled = Buffer.from(Array.from({ length: bits.length >> 3 }, (_, at) => bits.slice(at * 8, at * 8 + 8).reduce<number>((byte, bit) => byte * 2 + bit, 0)))
+    const text = printable(spelled)
+    if (text !== null) return text
+  }
+  return ""
+}
+
+function decodeRuns(text: string, runs: readonly Stretch[]): View | null {
+  const pieces = createPieces()
+  let found = false
+  let before = -1
+  for (const [start, end] of runs) {
+    if (!mayBeText(text, start, end)) continue
+    const decoded = decodeRun(text.slice(start, end))
+    if (decoded === null) continue
+    // Lines of one encoded text go on where the one before ended.
+    const goesOn = before !== -1 && start - before <= 2 && /^\r?\n$/.test(text.slice(before, start))
+    if (!goesOn && found) pieces.add("\n", start, start + 1)
+    pieces.add(decoded, start, end)
+    before = end
+    found = true
+  }
+  return found ? pieces.view() : null
+}
+
+/**
+ * A look at the beginning that spares most words, paths and hashes. A byte of ASCII has its highest bit clear, so the first letter of
+ * each group of four stands for less than 32: A to Z and a to f. One in five may be a letter beyond ASCII.
+ */
+function mayBeText(text: string, start: number, end: number): boolean {
+  let fitting = 0
+  for (let at = start; at < start + 20; at += 4) {
+    const code = text.charCodeAt(at)
+    if ((code >= 65 && code <= 90) || (code >= 97 && code <= 102)) fitting += 1
+  }
+  if (fitting >= 4) return true
+  if (end - start < MIN_HEX) return false
+  for (let at = start; at < start + MIN_HEX; at++) {
+    const code = text.charCodeAt(at) | 32
+    if (!((code >= 48 && code <= 57) || (code >= 97 && code <= 102))) return false
+  }
+  return true
+}
+
+/** Null where it is no encoded text: an identifier, a path, a hash, a key. */
+function decodeRun(run: string): string | null {
+  if (run.length >= MIN_HEX && run.length % 2 === 0 && /^[0-9a-fA-F]+$/.test(run)) return printable(Buffer.from(run, "hex"))
+  // A look at the beginning spares long runs that are something else.
+  if (printable(Buffer.from(run.slice(0, 24), "base64")) === null) return null
+  return printable(Buffer.from(run, "base64"))
+}
+
+/** The bytes as text where nearly all of them are; an end that is cut off in the middle of a character is no fault. */
+function printable(bytes: Buffer): string | null {
+  let odd = 0
+  for (const byte of bytes) if ((byte < 32 && byte !== 9 && byte !== 10 && byte !== 13) || byte === 127) odd += 1
+  if (bytes.length === 0 || odd * 20 > bytes.length) return null
+  const text = bytes.toString("utf8")
+  const broken = text.split("\ufffd").length - 1
+  return broken * 20 > text.length ? null : text
+}

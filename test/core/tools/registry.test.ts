@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test"
+import { int, t } from "#core/schema.ts"
+import { createRegistry } from "#core/tools/registry.ts"
+import { defineTool } from "#core/tools/tool.ts"
+
+const tool = defineTool({
+  name: "a_tool",
+  description: "Does it",
+  input: t.Object(
+    {
+      maxLength: t.Optional(int({ minimum: 1, maximum: 9 })),
+      how: t.Union([t.Literal("fast"), t.Literal("well")], { description: "How" }),
+      either: t.Union([t.Literal("x"), t.Null()]),
+      names: t.Array(t.String({ minLength: 1, maxLength: 50 }), { maxItems: 3 }),
+      headers: t.Record(t.String(), t.String()),
+    },
+    { additionalProperties: false },
+  ),
+  effect: () => "read",
+  needs: () => [],
+  timeoutMs: 1_000,
+  run: async () => ({ data: null }),
+})
+
+test("a tool is offered without the bounds that only the shape gate needs, and its card keeps them", () => {
+  const { registry } = createRegistry([tool])
+  expect(registry.offers(null)).toEqual([
+    {
+      name: "a_tool",
+      description: "Does it",
+      parameters: {
+        type: "object",
+        required: ["how", "either", "names", "headers"],
+        properties: {
+          maxLength: { type: "integer", minimum: 1, maximum: 9 },
+          how: { type: "string", enum: ["fast", "well"], description: "How" },
+          either: { anyOf: [{ const: "x", type: "string" }, { type: "null" }] },
+          names: { type: "array", items: { type: "string" } },
+          headers: { type: "object", additionalProperties: { type: "string" } },
+        },
+      },
+    },
+  ])
+  expect(registry.find("a_tool")?.input).toBe(tool.input)
+})
+
+test("a card has no body, and the body is taken by name", () => {
+  const { registry, take } = createRegistry([tool])
+  expect(registry.find("a_tool")).not.toHaveProperty("run")
+  expect(take("a_tool")).toBe(tool.run)
+  expect(take("another")).toBeUndefined()
+})
