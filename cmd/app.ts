@@ -222,7 +222,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       clock,
       seal,
       grants,
-      resume: ({ turnId, sessionId }) => ({ statements: resumeStatements(turnId), then: () => jobs.expect(sessionId) }),
+      resume: ({ turnId, sessionId }) => ({ statements: resumeStatements(turnId), afterwards: () => jobs.expect(sessionId) }),
       redact,
       onBadSeal,
     })

@@ -172,14 +172,15 @@ export function endTurnStatement(run: TurnRun, outcome: TurnOutcome): Statement 
   return updateRow(turns, run.turn.id, set, { finishedAt: "now()" })
 }
 
-/** Suspends turn and job, unless the owner has answered everything already: then both are queued again. Fails where the claim is lost. */
+/** Suspends turn and job, unless the owner has answered everything already: then both are queued again. A wait is
+ * no failed attempt. Fails where the claim is lost. */
 export function suspendStatement(claim: Claim, { turnId, partial }: { turnId: TurnId; partial: string }): Statement {
   return {
     sql: `with next as (
         select case when exists (select 1 from approvals where turn_id = $4 and state = 'open')
           and not exists (select 1 from jobs where id = $1 and cancel_requested) then 'suspended' else 'queued' end as state
       ), job as (
-        update jobs set state = next.state, lease_owner = null, lease_until = null from next
+        update jobs set state = next.state, lease_owner = null, lease_until = null, attempts = greatest(attempts - 1, 0) from next
         where id = $1 and fence = $2 and lease_owner = $3 and jobs.state = 'running' returning 1
       ), turn as (
         update turns set state = next.state, partial = $5 from next where id = $4 returning 1

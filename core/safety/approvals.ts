@@ -93,7 +93,7 @@ export type ApprovalsDeps = {
   seal: AuthoritySeal
   grants: Grants
   /** What else an answer changes: the suspended turn is queued again. */
-  resume: (at: { turnId: TurnId; sessionId: SessionId }) => { statements: Statement[]; then: () => Promise<void> }
+  resume: (at: { turnId: TurnId; sessionId: SessionId }) => { statements: Statement[]; afterwards: () => Promise<void> }
   redact: (text: string) => string
   onBadSeal: (what: string) => void
 }
@@ -201,7 +201,7 @@ export function createApprovals({
       ],
     }
     await writer.commit(change)
-    await goOn.then()
+    await goOn.afterwards()
     return approvalOf({ ...row, state: unit.state, reason: unit.reason, answeredAt: clock.iso() })
   }
 

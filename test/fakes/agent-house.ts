@@ -77,7 +77,7 @@ export async function agentHouse({
     clock,
     seal,
     grants,
-    resume: ({ turnId, sessionId }) => ({ statements: resumeStatements(turnId), then: () => jobs.expect(sessionId) }),
+    resume: ({ turnId, sessionId }) => ({ statements: resumeStatements(turnId), afterwards: () => jobs.expect(sessionId) }),
     redact: redactLeaks,
     onBadSeal: (what) => badSeals.push(what),
   })

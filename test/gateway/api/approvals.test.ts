@@ -248,7 +248,7 @@ describe("an answer", () => {
       clock: { ...systemClock, nowMs: () => dayLater, iso: () => new Date(dayLater).toISOString() },
       seal: createAuthoritySeal({ key: () => new Uint8Array(32).fill(7) }), // the house's own
       grants: house.grants,
-      resume: () => ({ statements: [], ...settled }),
+      resume: () => ({ statements: [], afterwards: async () => {} }),
       redact: (text) => text,
       onBadSeal: (what) => expect(what).toBe("whole"),
     })
