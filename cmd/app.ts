@@ -1,4 +1,7 @@
-/** The composition root: from a home and its configuration to an assistant. The only file that calls every create…(). */
+/**
+ * The composition root: from a home and its configuration to an assistant. The only file that calls every create…(), and one file for
+ * that reason: it is read top to bottom to see what is made of what.
+ */
 import { AsyncLocalStorage } from "node:async_hooks"
 import { createAgent, type Agent } from "#core/agent/agent.ts"
 import { createCommands, type CommandDeps } from "#core/agent/commands.ts"
@@ -18,6 +21,7 @@ import { describeConfig, configSchema, type Config, type LoadConfigOptions, type
 import { setConfigValue, unsetConfigValue } from "#core/config-edit.ts"
 import { watchConfig } from "#core/config-watch.ts"
 import { finishReplacement } from "#core/db/backup-swap.ts"
+import type { Db } from "#core/db/db.ts"
 import { lastSeq, readEvents } from "#core/db/events.ts"
 import { openDb } from "#core/db/open.ts"
 import type { NewAudit } from "#core/db/schema.ts"
@@ -99,6 +103,8 @@ export type App = {
   handle: Gateway["handle"]
   /** The chat that holds this terminal shows codes by which the owner proves to be there. */
   showCodes: Presence["showIn"]
+  /** What the database was used for since the start. */
+  counters: Db["counters"]
   /** Serves the same app there too; returns the address as people write it. */
   listen(where: Parameters<Gateway["listen"]>[0]): Promise<string>
   close(): Promise<void>
@@ -222,7 +228,10 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       clock,
       seal,
       grants,
-      resume: ({ turnId, sessionId }) => ({ statements: resumeStatements(turnId), afterwards: () => jobs.expect(sessionId) }),
+      resume: ({ turnId, sessionId }) => ({
+        statements: resumeStatements(turnId),
+        afterwards: () => jobs.expect(sessionId),
+      }),
       redact,
       onBadSeal,
     })
@@ -430,6 +439,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
     return {
       config: () => config,
       handle: gateway.handle,
+      counters: db.counters,
       showCodes: presence.showIn,
       async listen(where) {
         const { address } = await gateway.listen(where)

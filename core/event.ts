@@ -98,7 +98,6 @@ export const QUOTING_FIELDS = [
 
 export type TurnEnd = "finished" | "failed" | "stopped"
 export type ToolEnd = "done" | "refused" | "failed" | "unknown"
-export type EventType = EventBody["type"]
 
 /** An event before it has a place in the order. */
 export type NewEvent = EventBody & { agentId: string; labels: LabelName[]; source: string }

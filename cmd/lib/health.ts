@@ -1,9 +1,8 @@
 /** How the service is: for `/ready`, `/api/status`, and the totals that `/usage` shows. */
-import { sql } from "drizzle-orm"
+import { countActive } from "#core/agent/turn-rows.ts"
 import type { UsageTotal } from "#core/agent/commands.ts"
 import type { Clock } from "#core/clock.ts"
 import type { Db } from "#core/db/db.ts"
-import { turns } from "#core/db/schema.ts"
 import { AppError } from "#core/errors.ts"
 import type { Home } from "#core/home.ts"
 import type { SessionId } from "#core/id.ts"
@@ -63,12 +62,7 @@ export function createHealth({ db, clock, home, models, usage, timeZone, address
     async status() {
       const [base, counts] = await Promise.all([
         database(),
-        db.orm
-          .select({ state: turns.state, count: sql<number>`count(*)::int` })
-          .from(turns)
-          .where(sql`${turns.state} in ('queued', 'running', 'suspended')`)
-          .groupBy(turns.state)
-          .catch(() => []), // the database's own line says what is wrong
+        countActive(db).catch(() => []), // the database's own line says what is wrong
       ])
       const count = (state: string) => counts.find((row) => row.state === state)?.count ?? 0
       return {

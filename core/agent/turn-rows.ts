@@ -330,3 +330,12 @@ export async function readOutcome(db: Db, turnId: TurnId): Promise<TurnOutcome> 
     error: row.error ? { ...row.error, hint: hintOf(row.error.code) } : null,
   }
 }
+
+/** How many turns run, wait in a queue, or wait for the owner. */
+export async function countActive(db: Db): Promise<{ state: TurnState; count: number }[]> {
+  return db.orm
+    .select({ state: turns.state, count: sql<number>`count(*)::int` })
+    .from(turns)
+    .where(inArray(turns.state, ["queued", "running", "suspended"]))
+    .groupBy(turns.state)
+}

@@ -3,30 +3,27 @@
  * reply is a row. Whatever is needed to go on after a crash is in the rows before it is acted upon.
  */
 import type { Clock } from "../clock.ts"
-import type { Db, Statement, Unit, Writer } from "../db/db.ts"
-import type { MessageRow, NewAudit, SessionRow } from "../db/schema.ts"
+import type { Statement } from "../db/db.ts"
+import type { MessageRow, SessionRow } from "../db/schema.ts"
 import { AppError } from "../errors.ts"
-import { preview, type LabelName } from "../event.ts"
+import type { LabelName } from "../event.ts"
 import { newId, type TurnId } from "../id.ts"
-import { endStatement, holdStatement } from "../jobs/job.ts"
 import type { JobKind, JobRun } from "../jobs/runner.ts"
 import type { Model, ModelId, ModelRequest, Models, ModelUsage } from "../llm/model.ts"
 import type { Usage } from "../llm/usage.ts"
-import type { Log } from "../log.ts"
 import { fingerprint } from "../safety/fingerprint.ts"
 import { isUntrusted, joinLabels, joinSources } from "../safety/labels.ts"
-import { placeTurnStatement } from "../session/statements.ts"
 import type { Pipeline } from "../tools/run.ts"
 import type { Registry } from "../tools/registry.ts"
 import type { TurnOutcome } from "./agent.ts"
 import { buildContext } from "./context.ts"
-import { listen, type Heard } from "./listen.ts"
+import { listen } from "./listen.ts"
 import type { Live, LiveTurn } from "./live.ts"
 import { buildSystemPrompt, type PromptDocument, type PromptSkills } from "./prompt.ts"
 import { createRepetitionWatch } from "./repetition.ts"
-import { clientToolNames, createTurnCalls, type AskedCall, type Taint } from "./turn-calls.ts"
+import { clientToolNames, createTurnCalls } from "./turn-calls.ts"
+import { createTurnCommits, type TurnCommitsDeps } from "./turn-commits.ts"
 import {
-  addUsage,
   failed,
   historyBudget,
   hostNote,
@@ -46,11 +43,8 @@ import * as rows from "./turn-rows.ts"
 /** From this share of the budget on, a summary is made in the background, before anything has to be left out. */
 const COMPACT_SHARE = 0.8
 
-export type TurnDeps = {
-  db: Db
-  writer: Writer
+export type TurnDeps = TurnCommitsDeps & {
   clock: Clock
-  log: Log
   live: Live
   inSight: (id: SessionRow["id"]) => Promise<{ session: SessionRow; messages: MessageRow[] }>
   documents: (agentId: string) => Promise<readonly PromptDocument[]>
@@ -65,19 +59,12 @@ export type TurnDeps = {
     actor: { agentId: string; sessionId: SessionRow["id"]; turnId: TurnId },
     work: () => Promise<T>,
   ) => Promise<T>
-  /** Audit rows of what this turn sent out, handed over once. */
-  takeEgress: (turnId: TurnId) => NewAudit[]
-  /** Takes them back, where they could not be stored. */
-  keepEgress: (rows: readonly NewAudit[]) => void
   /** Questions of this turn that are still open are closed with it. */
   closeApprovals: (turnId: TurnId) => Promise<Statement[]>
-  /** There may be a job to claim. */
-  wake: () => void
   /** Makes room now; false where nothing could be summarised. */
   compactNow: (session: SessionRow, model: Model, signal: AbortSignal) => Promise<boolean>
   /** Makes room soon, in a job of its own. */
   compactSoon: (session: SessionRow) => void
-  redact: (text: string) => string
 }
 
 /** What a turn knows of itself while it runs. */
@@ -98,8 +85,9 @@ export type TurnRun = JobRun & {
 }
 
 export function createTurnKind(deps: TurnDeps): JobKind {
-  const { db, writer, clock, log, live, pipeline, registry } = deps
+  const { db, clock, live, pipeline, registry } = deps
   const { runCalls, finishOpenCalls } = createTurnCalls({ db, pipeline })
+  const { announce, storeStep, suspend, finish, noteUsage, tellFallback } = createTurnCommits(deps)
 
   async function run(jobRun: JobRun) {
     const { turnId, sessionId } = rows.turnPayload(jobRun.job)
@@ -163,27 +151,6 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       ending = failed(ending.text, timeoutError(deps.settings().turnTimeoutMs))
     if (isGone(jobRun.signal)) return null
     return ending.state === "suspended" ? suspend(run, ending) : finish(run, ending)
-  }
-
-  async function announce({ job, claim }: JobRun, { turnId, sessionId, agentId }: LiveTurn): Promise<void> {
-    const at = { sessionId, turnId, agentId, labels: [], source: "host" }
-    const before = job.fence === 1 ? null : await rows.loadTurn(db, turnId)
-    // A process may have died between claiming it and this commit: then it begins only now, and still has to move.
-    const isNew = before === null || (before.state === "queued" && before.iterations === 0)
-    // Answered approvals are what queued it again; a turn that a crash cut off is still `running` in its row.
-    const why = before?.state === "queued" ? "approval" : "restart"
-    await writer.commit({
-      statements: [
-        holdStatement(claim),
-        ...(isNew ? [placeTurnStatement(sessionId, turnId)] : []),
-        rows.runningStatement(db.orm, turnId),
-      ],
-      events: [
-        isNew
-          ? { type: "turn.started", model: String(job.payload["model"]), ...at }
-          : { type: "turn.resumed", why, ...at },
-      ],
-    })
   }
 
   async function loop(run: TurnRun, model: Model): Promise<Ending> {
@@ -334,41 +301,6 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     return true
   }
 
-  /** A commit of this turn, with the record of what it sent out; that record is kept where the commit fails. */
-  async function commit(run: TurnRun, unit: Unit): Promise<void> {
-    const egress = deps.takeEgress(run.turn.id)
-    try {
-      await writer.commit({ ...unit, audit: [...egress, ...(unit.audit ?? [])] })
-    } catch (error) {
-      deps.keepEgress(egress)
-      throw error
-    }
-  }
-
-  /** The model's words and calls become a row before any of the calls runs. */
-  async function storeStep(run: TurnRun, text: string, calls: readonly AskedCall[], taint: Taint): Promise<void> {
-    const row = rows.modelRow(run, {
-      text,
-      // What could not be read stays unreadable: after a crash it must not pass for an empty object.
-      toolCalls: calls.map(({ callId, name, arguments: args, problem }) => ({
-        callId,
-        name,
-        arguments: problem === undefined ? (args ?? {}) : null,
-      })),
-      ...taint,
-    })
-    await commit(run, {
-      statements: [
-        holdStatement(run.claim),
-        rows.insertMessage(row),
-        rows.progressStatement(db.orm, run),
-        ...run.unstored.splice(0),
-      ],
-    })
-    run.rows.push(row)
-    run.live.stepFrom = run.live.text.length
-  }
-
   async function takeSteered(run: TurnRun): Promise<void> {
     // One that could not be stored was refused to its sender; the others join.
     const joined = await Promise.allSettled(run.live.steered.splice(0))
@@ -378,100 +310,10 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     )
   }
 
-  /** Lets go of the turn until the owner has answered. Where they were quicker than this commit, it goes on at once. */
-  async function suspend(run: TurnRun, ending: Ending): Promise<TurnOutcome> {
-    run.live.closing = true
-    const outcome: TurnOutcome = { ...outcomeOf(run, ending), messageId: null }
-    const { approval } = outcome
-    if (!approval) throw new Error("A turn waits without a question")
-    await commit(run, {
-      statements: [
-        rows.suspendStatement(run.claim, { turnId: run.turn.id, partial: run.live.text }),
-        rows.progressStatement(db.orm, run),
-        ...run.unstored.splice(0),
-      ],
-      events: [
-        {
-          type: "turn.suspended",
-          sessionId: run.session.id,
-          turnId: run.turn.id,
-          approvalId: approval.id,
-          question: preview(approval.question),
-          agentId: run.turn.agentId,
-          ...rows.contextTaint(run),
-        },
-      ],
-    })
-    deps.wake()
-    return outcome
-  }
-
-  function outcomeOf(run: TurnRun, ending: Ending): Omit<TurnOutcome, "messageId"> {
-    return { turnId: run.turn.id, sessionId: run.session.id, model: run.answered, usage: run.usage, ...ending }
-  }
-
-  async function finish(run: TurnRun, ending: Ending): Promise<TurnOutcome> {
-    run.live.closing = true
-    const taint = rows.contextTaint(run)
-    // A turn that ends with the client's calls has its words in the row of that step already.
-    const row =
-      ending.text !== "" && ending.finishReason !== "tool_calls"
-        ? rows.modelRow(run, { text: ending.text, toolCalls: [], ...taint })
-        : null
-    const outcome: TurnOutcome = { ...outcomeOf(run, ending), messageId: row?.id ?? null }
-    await commit(run, {
-      statements: [
-        endStatement(run.claim, "done"),
-        ...(row ? [rows.insertMessage(row)] : []),
-        rows.endTurnStatement(run, outcome),
-        ...run.unstored.splice(0),
-      ],
-      events: [rows.finishedEvent(run, outcome, deps.redact)],
-      audit: [rows.replyAudit(run, outcome, taint, deps.redact)],
-    })
-    return outcome
-  }
-
-  function noteUsage(run: TurnRun, heard: Heard): void {
-    run.answered = heard.model
-    run.usage = addUsage(run.usage, heard.usage)
-    if (heard.usage.inputTokens + heard.usage.outputTokens === 0) return
-    const { id: turnId, agentId } = run.turn
-    run.unstored.push(
-      deps.usage.row({
-        agentId,
-        sessionId: run.session.id,
-        turnId,
-        jobId: run.job.id,
-        purpose: "turn",
-        model: heard.model,
-        usage: heard.usage,
-      }),
-    )
-  }
-
   async function systemPrompt(agentId: string) {
     const { agentName, timeZone } = deps.settings()
     const [documents, skills] = await Promise.all([deps.documents(agentId), deps.skills(agentId)])
     return buildSystemPrompt({ agentName, documents, skills, today: todayText(clock.nowMs(), timeZone) })
-  }
-
-  async function tellFallback(run: TurnRun, from: ModelId, to: ModelId, error: string): Promise<void> {
-    const at = {
-      sessionId: run.session.id,
-      turnId: run.turn.id,
-      agentId: run.turn.agentId,
-      labels: ["untrusted" as const],
-      source: "model",
-    }
-    try {
-      await writer.commit({
-        statements: [],
-        events: [{ type: "model.failed", model: from, next: to, error: preview(deps.redact(error)), ...at }],
-      })
-    } catch (problem) {
-      log.debug("A fallback was not recorded", { problem }) // the answer matters more than the note about it
-    }
   }
 
   return {

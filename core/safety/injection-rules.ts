@@ -3,9 +3,9 @@ import type { Anchored } from "./anchors.ts"
 
 export type InjectionRule = Anchored & { rule: string; weight: number; source: string }
 
-/** Up to so many words in between; bounded, so that no text makes a pattern slow. */
-const words = (most: number) => String.raw`(?:[\w'’*"-]{1,30}[\s,*"'’:.>_-]{1,4}){0,${most}}?`
-const GAP = String.raw`[\s,*"'’:>_-]{1,4}`
+/** Up to so many words in between. Words and what parts them share no character, so there is one way to read a text as words. */
+const words = (most: number) => String.raw`(?:[^\s,.:;>]{1,30}[\s,.:;>]{1,4}){0,${most}}?["'“‘*_]{0,2}`
+const GAP = String.raw`["'”’*_]{0,2}[\s,.:;>]{1,4}["'“‘*_]{0,2}`
 const ORDERS = String.raw`(?:instructions?|instruct|prompts?|rules?|guidelines?|directives?|commands?|orders|messages?|conversation|context|programming|constraints?|restrictions?|policy|policies|training|tasks?|requests?|everything|text|polic(?:y|ies))`
 const BEFORE = String.raw`(?:previous(?:ly)?|prior|above|earlier|preceding|foregoing|all|any|your|my|the|these|those|original|initial|system|other|current|existing|every|everything|what(?:ever)?)`
 

@@ -1,11 +1,6 @@
 /** Labels: what a text is (`untrusted`, `private`, `vetted`) and how they join when texts are read together. */
 import type { LabelName } from "../event.ts"
 
-export type Labelled = { labels: readonly LabelName[]; source: string }
-
-/** Text of the owner, or written by our own code. */
-export const CLEAN: readonly LabelName[] = []
-
 /**
  * The labels of a text that was made from all of these: untrusted if any is, private if any is, vetted only if all are.
  * A missing label reads `untrusted`.

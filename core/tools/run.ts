@@ -9,16 +9,17 @@ import type { LabelName, NewEvent, ToolEnd } from "../event.ts"
 import type { Hooks } from "../hooks.ts"
 import type { ApprovalId, CallId, MessageId, PersonId, SessionId, TurnId } from "../id.ts"
 import type { Log } from "../log.ts"
-import type { Approval, Approvals, AskedCall } from "../safety/approvals.ts"
+import type { Approval, AskedCall } from "../safety/approvals.ts"
 import type { ApprovalLevel, Authorized, AuthorizeInput } from "../safety/authorize.ts"
 import { hasEffect, type Effect } from "../safety/capability.ts"
 import { fingerprint } from "../safety/fingerprint.ts"
-import { destinationOf, type Grants } from "../safety/grants.ts"
-import { isUntrusted, joinLabels, joinSources } from "../safety/labels.ts"
+import { destinationOf } from "../safety/grants.ts"
+import { joinLabels, joinSources } from "../safety/labels.ts"
 import { describeProblems, judgeShape } from "../schema.ts"
 import { createGetLimit } from "./get-limit.ts"
 import { ownerUrlsOf } from "./owner-urls.ts"
 import type { Registry, ToolBody, ToolCard } from "./registry.ts"
+import { type ConsentDeps, createConsent } from "./consent.ts"
 import { createRecorder, type Judged } from "./run-record.ts"
 import type { CallFacts, ToolContext, ToolResult } from "./tool.ts"
 
@@ -69,7 +70,7 @@ export type AskedOutcome = {
 
 export type Cleansed = { text: string; labels: LabelName[]; verdicts: Record<string, string> }
 
-export type PipelineDeps = {
+export type PipelineDeps = ConsentDeps & {
   db: Db
   writer: Writer
   clock: Clock
@@ -78,8 +79,6 @@ export type PipelineDeps = {
   registry: Registry
   authorize: (input: AuthorizeInput) => Authorized<ToolBody>
   level: () => ApprovalLevel
-  grants: Pick<Grants, "covers">
-  approvals: Pick<Approvals, "standingOf" | "ask">
   /** The egress gate's fetch, bound to this call: its principal, what it needs, and GET and HEAD alone where it only reads. */
   fetchFor: (call: {
     request: CallRequest
@@ -105,6 +104,7 @@ export type Pipeline = {
 export function createPipeline(deps: PipelineDeps): Pipeline {
   const { db, writer, clock, log, hooks, registry, authorize, cleanse, redact } = deps
 
+  const consentTo = createConsent(deps)
   const getLimit = createGetLimit()
   const recorder = createRecorder({ db, writer, clock, redact })
 
@@ -248,44 +248,6 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     ask: { statement: Statement; event: NewEvent } | null
     verdicts: Record<string, string>
   }
-  type Consent =
-    | { state: "granted" | "approved"; use: Statement[] }
-    | { state: "refused"; text: string }
-    | { state: "asked"; approval: Approval; ask: Asked["ask"] }
-
-  /** What the owner has said, or is to be asked, of a call that may not run by itself. */
-  async function consentTo(call: AskedCall): Promise<Consent> {
-    if (await deps.grants.covers({ ...call, untrusted: isUntrusted(call.labels) })) return { state: "granted", use: [] }
-    const standing = await deps.approvals.standingOf(call)
-    switch (standing.state) {
-      case "allowed":
-        return { state: "approved", use: [standing.use] }
-      case "open":
-        return { state: "asked", approval: standing.approval, ask: null }
-      case "denied": {
-        const reason = standing.approval.reason ? ` Their reason: ${standing.approval.reason}` : ""
-        return {
-          state: "refused",
-          text: `The owner said no to this call.${reason} Do not ask again; find another way, or say that it cannot be done.`,
-        }
-      }
-      case "expired":
-        return {
-          state: "refused",
-          text: "The owner did not answer in time. Say what you wanted to do; they can ask you again.",
-        }
-      case "too many":
-        return {
-          state: "refused",
-          text: "The owner was asked too often in this turn. Put all that is left to do into one approval_plan call, with the exact calls, or stop here and say what is left.",
-        }
-      case "new": {
-        const { approval, ...ask } = deps.approvals.ask(call)
-        return { state: "asked", approval, ask }
-      }
-    }
-  }
-
   async function execute(call: {
     request: CallRequest
     card: ToolCard

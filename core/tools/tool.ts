@@ -1,6 +1,6 @@
 /** A Tool: a named function that the model may ask for. Authors write what it does; `run.ts` does everything that must not be forgotten. */
-import type { Static, TObject } from "@sinclair/typebox"
 import type { LabelName } from "../event.ts"
+import type { Static, TObject } from "../schema.ts"
 import type { Capability, Effect } from "../safety/capability.ts"
 import type { CallId, PersonId, SessionId, TurnId } from "../id.ts"
 

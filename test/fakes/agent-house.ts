@@ -111,7 +111,7 @@ export async function agentHouse({
       judge: async () => null,
       row: () => ({ sql: "select 1", params: [] }),
       summary: async () => [],
-    } as never, // the limits have tests of their own
+    }, // the limits have tests of their own
     registry,
     pipeline,
     settings: () => ({ agentName: "Test", timeZone: "UTC", maxIterations, turnTimeoutMs: 60_000 }),

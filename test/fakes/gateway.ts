@@ -28,7 +28,6 @@ export async function refusal(work: Promise<unknown>): Promise<unknown> {
   throw new Error("It was accepted")
 }
 
-export type GatewayHouse = ReturnType<typeof gatewayHouse>
 
 /** Everything `createGateway` needs; `given` takes the place of single parts. */
 export function gatewayHouse({

@@ -38,9 +38,9 @@ describe("a turn", () => {
     expect(model.requests[0]?.messages).toEqual([{ role: "user", content: [{ type: "text", text: "Good morning" }] }])
     expect(types(house.events)).toEqual(["session.created", "message.received", "turn.started", "turn.finished"])
     const { items } = await house.sessions.messages(received.sessionId, {})
-    expect(items.map(({ role, text }) => [role, text]).sort()).toEqual([
-      ["model", "Good morning to you"],
-      ["person", "Good morning"],
+    expect(items.map(({ role, text }) => `${role}: ${text}`).sort()).toEqual([
+      "model: Good morning to you",
+      "person: Good morning",
     ])
     const audit = await house.db.query({ sql: "select act, outcome from audit order by seq", params: [] })
     expect(audit).toEqual([

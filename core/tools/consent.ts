@@ -1,0 +1,47 @@
+/** What the owner has said, or is to be asked, of a call that may not run by itself. */
+import type { Statement } from "../db/db.ts"
+import type { NewEvent } from "../event.ts"
+import type { Approval, Approvals, AskedCall } from "../safety/approvals.ts"
+import type { Grants } from "../safety/grants.ts"
+import { isUntrusted } from "../safety/labels.ts"
+
+export type Consent =
+  | { state: "granted" | "approved"; use: Statement[] }
+  | { state: "refused"; text: string }
+  | { state: "asked"; approval: Approval; ask: { statement: Statement; event: NewEvent } | null }
+
+export type ConsentDeps = { grants: Pick<Grants, "covers">; approvals: Pick<Approvals, "standingOf" | "ask"> }
+
+export function createConsent({ grants, approvals }: ConsentDeps) {
+  return async function consentTo(call: AskedCall): Promise<Consent> {
+    if (await grants.covers({ ...call, untrusted: isUntrusted(call.labels) })) return { state: "granted", use: [] }
+    const standing = await approvals.standingOf(call)
+    switch (standing.state) {
+      case "allowed":
+        return { state: "approved", use: [standing.use] }
+      case "open":
+        return { state: "asked", approval: standing.approval, ask: null }
+      case "denied": {
+        const reason = standing.approval.reason ? ` Their reason: ${standing.approval.reason}` : ""
+        return {
+          state: "refused",
+          text: `The owner said no to this call.${reason} Do not ask again; find another way, or say that it cannot be done.`,
+        }
+      }
+      case "expired":
+        return {
+          state: "refused",
+          text: "The owner did not answer in time. Say what you wanted to do; they can ask you again.",
+        }
+      case "too many":
+        return {
+          state: "refused",
+          text: "The owner was asked too often in this turn. Put all that is left to do into one approval_plan call, with the exact calls, or stop here and say what is left.",
+        }
+      case "new": {
+        const { approval, ...ask } = approvals.ask(call)
+        return { state: "asked", approval, ask }
+      }
+    }
+  }
+}
