@@ -37,8 +37,8 @@ export function updateRow<T extends PgTable>(
 type Asked = { kind: "insert" | "update"; row: object; expressions: Readonly<Record<string, string | undefined>> }
 
 function shapeOf(table: PgTable, { kind, row, expressions }: Asked): Shape {
-  let known = shapes.get(table)
-  if (!known) shapes.set(table, (known = new Map()))
+  const known = shapes.get(table) ?? new Map<string, Shape>()
+  shapes.set(table, known)
   const given = Object.entries(row).flatMap(([key, value]) => (value === undefined ? [] : [key]))
   const name = `${kind} ${given.join()} ${JSON.stringify(expressions)}`
   let shape = known.get(name)

@@ -39,7 +39,10 @@ for (let code = 0; code < 128; code++) {
 const BITS = 6
 const MASK = (1 << (3 * BITS)) - 1
 
-type Candidate<Row> = { row: Row; /** How far the three characters' end is behind the literal's beginning. */ back: number }
+type Candidate<Row> = {
+  row: Row
+  /** How far the three characters' end is behind the literal's beginning. */ back: number
+}
 
 /** Prepares the search. `onFound` says false to have the same row tried again inside the match. */
 export function createAnchorSearch<Row extends Anchored>(
@@ -120,6 +123,6 @@ function rarest(literal: string): number {
 /** Roughly how often English prose and source code have it. */
 function weightOf(character: string): number {
   if ("etaoinsrhl ".includes(character)) return 10
-  if ("dcumfpgwyb-/=\".".includes(character)) return 5
+  if ('dcumfpgwyb-/=".'.includes(character)) return 5
   return 1
 }

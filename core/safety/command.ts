@@ -6,7 +6,21 @@
  * Source: POSIX.1-2024, 2.2 to 2.10 (shell language); GTFOBins for readers that can be made to run or write.
  */
 import { readCommandLine, type SimpleCommand } from "./command-line.ts"
-import { carriers, deadlyCommands, deadlyLines, disks, gitReaders, guarded, interpreters, readers, reserved, secretFiles, vital } from "./command-rules.ts"
+import {
+  carriers,
+  changers,
+  deadlyCommands,
+  deadlyLines,
+  disks,
+  gitReaders,
+  guarded,
+  interpreters,
+  readers,
+  reserved,
+  secretFiles,
+  senders,
+  vital,
+} from "./command-rules.ts"
 
 export type CommandVerdict = { verdict: "allow" | "ask" | "deny"; why: string }
 
@@ -31,6 +45,12 @@ function judgeLine(line: string, depth: number): CommandVerdict {
     ...nested.map((inner) => judgeLine(inner, depth + 1)),
     ...pipelines(commands),
   ]
+  if (/^\s*[;&|]/.test(line)) verdicts.push(ask("It begins in the middle of a line"))
+  if (
+    commands.some(({ words }) => words.some((word) => secretFiles.test(word))) &&
+    commands.some(({ words }) => senders.test(nameOf(words[0] ?? "")))
+  )
+    verdicts.push(deny("Refused: it sends a file that holds secrets"))
   if (!clear) verdicts.push(ask("It cannot be read for sure"))
   if (/[\u0000-\u0008\u000e-\u001f\u007f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/.test(line))
     verdicts.push(ask("It holds characters that are not seen"))
@@ -38,7 +58,9 @@ function judgeLine(line: string, depth: number): CommandVerdict {
 }
 
 function worst(verdicts: readonly CommandVerdict[]): CommandVerdict {
-  return verdicts.find(({ verdict }) => verdict === "deny") ?? verdicts.find(({ verdict }) => verdict === "ask") ?? ALLOW
+  return (
+    verdicts.find(({ verdict }) => verdict === "deny") ?? verdicts.find(({ verdict }) => verdict === "ask") ?? ALLOW
+  )
 }
 
 /** What a pipe feeds into an interpreter is a program that nobody has read. */
@@ -48,7 +70,9 @@ function pipelines(commands: readonly SimpleCommand[]): CommandVerdict[] {
     const name = nameOf(words[0] ?? "")
     if (!command.fed || !interpreters.test(name)) return []
     const script = words.slice(1).find((word) => !word.startsWith("-"))
-    return script === undefined || script === "-" || script.startsWith("/dev/") ? [deny("Refused: it runs a program that comes out of a pipe")] : []
+    return script === undefined || script === "-" || script.startsWith("/dev/")
+      ? [deny("Refused: it runs a program that comes out of a pipe")]
+      : []
   })
 }
 
@@ -56,18 +80,33 @@ function judgeSimple(command: SimpleCommand, depth: number): CommandVerdict {
   const redirects = worst(command.redirects.map(judgeRedirect))
   const { words, dynamic, carrier } = carried(command)
   const [first] = words
-  if (first === undefined) return worst([redirects, command.words.length > 0 ? ask("It sets variables or runs nothing") : ALLOW])
+  if (first === undefined)
+    return worst([redirects, command.words.length > 0 ? ask("It sets variables or runs nothing") : ALLOW])
   const name = nameOf(first)
   const own = words.slice(1)
   for (const { names, arguments: wanted, why } of deadlyCommands) {
-    if (names.test(name) && (wanted === undefined || own.some((word) => wanted.test(word)))) return deny(`Refused: ${why}`)
+    if (names.test(name) && (wanted === undefined || own.some((word) => wanted.test(word))))
+      return deny(`Refused: ${why}`)
   }
   const verdicts = [redirects]
+  const assigned = command.words.filter((word) => /^[A-Za-z_]\w*\+?=/.test(word))
+  if (
+    assigned.some((word) =>
+      /^(?:LD_|DYLD_|BASH_ENV|ENV=|PROMPT_COMMAND|GIT_SSH|PYTHONSTARTUP|NODE_OPTIONS|PERL5OPT)/.test(word),
+    )
+  )
+    return deny("Refused: it makes a program load another one")
+  if (assigned.length > 0) verdicts.push(ask("It changes the environment that the command runs in"))
+  if (dynamic.has(0) && own.some((word) => vital.test(word)))
+    return deny("Refused: a program that is not named, on what cannot be lost")
+  if (changers.test(name) && own.some((word) => guarded.test(word)))
+    return deny("Refused: it writes a file that says who may enter or what runs at every start")
   if (dynamic.has(0)) verdicts.push(ask("Which program it runs is not written in it"))
   if (interpreters.test(name)) verdicts.push(judgeInterpreter(name, own, { dynamic, depth }))
   if (name === "find") verdicts.push(judgeFind(own, depth))
   if (carrier === "sudo" || carrier === "doas") verdicts.push(ask("It runs with the rights of another user"))
-  if (carrier === "chroot" || carrier === "exec" || carrier === "watch") verdicts.push(ask(`${carrier} changes how it runs`))
+  if (carrier === "chroot" || carrier === "exec" || carrier === "watch")
+    verdicts.push(ask(`${carrier} changes how it runs`))
   if (own.some((word) => secretFiles.test(word))) verdicts.push(ask("It reads a file that holds secrets"))
   verdicts.push(judgeReader(name, own))
   // What a pipe brings as arguments is not seen here, so nothing of it may be an option that writes.
@@ -77,7 +116,8 @@ function judgeSimple(command: SimpleCommand, depth: number): CommandVerdict {
 
 function judgeRedirect({ operator, target }: SimpleCommand["redirects"][number]): CommandVerdict {
   if (/^(?:\/dev\/(?:null|stdout|stderr|tty)|&?[0-9-])$/.test(target)) return ALLOW
-  if (!operator.includes(">")) return operator === "<" && secretFiles.test(target) ? ask("It reads a file that holds secrets") : ALLOW
+  if (!operator.includes(">"))
+    return operator === "<" && secretFiles.test(target) ? ask("It reads a file that holds secrets") : ALLOW
   if (disks.test(target)) return deny("Refused: it writes over a disk")
   if (guarded.test(target)) return deny("Refused: it writes a file that says who may enter or what runs at every start")
   return ask("It writes a file")
@@ -89,25 +129,39 @@ function judgeReader(name: string, own: readonly string[]): CommandVerdict {
   const writing = readers[name]
   if (writing && own.some((word) => writing.test(word))) return ask(`${name} does more than read with these arguments`)
   // The second operand of uniq is where it writes.
-  if (name === "uniq" && own.filter((word) => !word.startsWith("-") && !/^\d+$/.test(word)).length > 1) return ask("uniq writes its second file")
+  if (name === "uniq" && own.filter((word) => !word.startsWith("-") && !/^\d+$/.test(word)).length > 1)
+    return ask("uniq writes its second file")
   return ALLOW
 }
 
 function judgeGit(own: readonly string[]): CommandVerdict {
   const [verb = ""] = own
-  const runs = own.some((word) => /^(?:-c|-C|--exec|--ext-diff|--textconv|--output|-O|--open-files-in-pager|--paginate|-p$)/.test(word))
+  const runs = own.some((word) =>
+    /^(?:-c|-C|--exec|--ext-diff|--textconv|--output|-O|--open-files-in-pager|--paginate|-p$)/.test(word),
+  )
   return gitReaders.has(verb) && !runs ? ALLOW : ask("git does more than read with these arguments")
 }
 
 /** `-c` and eval carry a line of their own; a script is a program that was not read. */
-function judgeInterpreter(name: string, own: readonly string[], { dynamic, depth }: { dynamic: ReadonlySet<number>; depth: number }): CommandVerdict {
+function judgeInterpreter(
+  name: string,
+  own: readonly string[],
+  { dynamic, depth }: { dynamic: ReadonlySet<number>; depth: number },
+): CommandVerdict {
   const isShell = /sh$|^(?:eval|busybox)$/.test(name)
   const at = name === "eval" ? 0 : own.findIndex((word) => /^-[a-z]*[ce]$/.test(word)) + 1
   const inner = name === "eval" ? own.join(" ") : at > 0 ? own[at] : undefined
+  if (inner === undefined && own.some((word) => /^<\((?:curl|wget)/.test(word)))
+    return deny("Refused: it runs what it fetches")
   if (inner === undefined) return ask(`${name} runs a program that was not read`)
-  if (dynamic.has(at + 1) && /\$\((?:curl|wget)|`(?:curl|wget)/.test(inner)) return deny("Refused: it runs what it fetches")
-  if (/base64\s+(?:-d|-D|--decode)|xxd\s+-r/.test(inner) && (name === "eval" || isShell)) return deny("Refused: it runs a program that is hidden in it")
-  if (!isShell) return /(?:socket|pty)[\s\S]{0,300}(?:\/bin\/|exec|spawn|system|dup2)/.test(inner) ? deny("Refused: it hands a shell to the other side") : ask(`${name} runs a program`)
+  if (dynamic.has(at + 1) && /\$\((?:curl|wget)|`(?:curl|wget)/.test(inner))
+    return deny("Refused: it runs what it fetches")
+  if (/base64\s+(?:-d|-D|--decode)|xxd\s+-r/.test(inner) && (name === "eval" || isShell))
+    return deny("Refused: it runs a program that is hidden in it")
+  if (!isShell)
+    return /(?:socket|pty)[\s\S]{0,300}(?:\/bin\/|exec|spawn|system|dup2)/.test(inner)
+      ? deny("Refused: it hands a shell to the other side")
+      : ask(`${name} runs a program`)
   return worst([judgeLine(inner, depth + 1), ask(`${name} runs a line of its own`)])
 }
 
@@ -115,15 +169,21 @@ function judgeInterpreter(name: string, own: readonly string[], { dynamic, depth
 function judgeFind(own: readonly string[], depth: number): CommandVerdict {
   const start = own.findIndex((word) => /^-(?:exec|execdir|ok|okdir)$/.test(word))
   const roots = own.slice(0, own.findIndex((word) => word.startsWith("-")) + 1 || undefined)
-  const deletes = own.includes("-delete") || (start !== -1 && /^(?:rm|shred|unlink)$/.test(nameOf(own[start + 1] ?? "")))
-  if (deletes && roots.some((root) => vital.test(root) && root !== "." && root !== "./")) return deny("Refused: it deletes what the machine or its owner cannot lose")
+  const deletes =
+    own.includes("-delete") || (start !== -1 && /^(?:rm|shred|unlink)$/.test(nameOf(own[start + 1] ?? "")))
+  if (deletes && roots.some((root) => vital.test(root) && root !== "." && root !== "./"))
+    return deny("Refused: it deletes what the machine or its owner cannot lose")
   if (start === -1) return ALLOW
   const inner = own.slice(start + 1).filter((word) => word !== ";" && word !== "+" && word !== "{}")
   return judgeSimple({ words: inner, dynamic: new Set(), redirects: [], fed: false }, depth + 1)
 }
 
 /** Without reserved words, assignments, and commands that only carry another one. */
-function carried({ words, dynamic }: SimpleCommand): { words: string[]; dynamic: ReadonlySet<number>; carrier: string | null } {
+function carried({ words, dynamic }: SimpleCommand): {
+  words: string[]
+  dynamic: ReadonlySet<number>
+  carrier: string | null
+} {
   let at = 0
   let carrier: string | null = null
   for (;;) {
@@ -135,7 +195,10 @@ function carried({ words, dynamic }: SimpleCommand): { words: string[]; dynamic:
       carrier = carrier === "sudo" ? carrier : name
       const valued = carriers[name]
       at += 1
-      while (at < words.length && (words[at]?.startsWith("-") || (name === "timeout" && /^[\d.]+[smhd]?$/.test(words[at] ?? "")))) {
+      while (
+        at < words.length &&
+        (words[at]?.startsWith("-") || (name === "timeout" && /^[\d.]+[smhd]?$/.test(words[at] ?? "")))
+      ) {
         at += valued?.test(words[at] ?? "") ? 2 : 1
       }
     } else break

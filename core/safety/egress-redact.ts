@@ -3,11 +3,16 @@
 const mark = Buffer.from("[REDACTED]")
 
 /**
- * Holds back no more than what could still become one of the values, so that text which holds none passes at once. Empty values are
- * ignored.
+ * A shorter value stands in ordinary text by chance: a key "x" would take every x out of an answer. As in redactor.ts.
+ */
+const LEAST_EXACT_CHARACTERS = 8
+
+/**
+ * Holds back no more than what could still become one of the values, so that text which holds none passes at once. Values that are too
+ * short to mean anything are ignored.
  */
 export function redactExact(values: readonly string[]): TransformStream<Uint8Array, Uint8Array> {
-  const secrets = values.filter((value) => value !== "").map((value) => Buffer.from(value))
+  const secrets = values.filter(isLongEnough).map((value) => Buffer.from(value))
   let held: Buffer = Buffer.alloc(0)
   return new TransformStream({
     transform(chunk, controller) {
@@ -23,7 +28,11 @@ export function redactExact(values: readonly string[]): TransformStream<Uint8Arr
 }
 
 export function redactExactText(text: string, values: readonly string[]): string {
-  return values.reduce((left, value) => (value === "" ? left : left.replaceAll(value, mark.toString())), text)
+  return values.reduce((left, value) => (isLongEnough(value) ? left.replaceAll(value, mark.toString()) : left), text)
+}
+
+function isLongEnough(value: string): boolean {
+  return value.length >= LEAST_EXACT_CHARACTERS
 }
 
 function replaceAll(bytes: Buffer, secrets: readonly Buffer[]): Buffer {

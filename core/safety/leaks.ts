@@ -112,10 +112,12 @@ const STAND_IN =
 
 function isSecretValue(value: string, kind: "password" | "named"): boolean {
   if (!/[^A-Za-z]/.test(value)) return false
-  if (value.length < (kind === "password" ? 8 : LEAST_NAMED) || STAND_IN.test(value) || isPlain(value.slice(0, HEAD))) return false
+  if (value.length < (kind === "password" ? 8 : LEAST_NAMED) || STAND_IN.test(value) || isPlain(value.slice(0, HEAD)))
+    return false
   const kinds = [/[a-z]/, /[A-Z]/, /\d/, /[^A-Za-z0-9]/].filter((kind) => kind.test(value)).length
   // A password of a person's, where the name says so; anything else must look random.
-  if (kind === "password") return kinds >= 3 || (kinds === 2 && /\d/.test(value) && /[A-Za-z]/.test(value) && !/^[a-z_]+\d{0,2}$/i.test(value))
+  if (kind === "password")
+    return kinds >= 3 || (kinds === 2 && /\d/.test(value) && /[A-Za-z]/.test(value) && !/^[a-z_]+\d{0,2}$/i.test(value))
   return /\d/.test(value) && /[A-Za-z]/.test(value) && !isWords(value) && entropyOf(value) >= LEAST_ENTROPY
 }
 

@@ -149,17 +149,102 @@ const INVISIBLE_FORMS = String.raw`[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u
 const DRESSED_FORMS = String.raw`[\u0300-\u036f\u20d0-\u20ff]+|[\uff01-\uff5e\u{1d400}-\u{1d7ff}\u2460-\u24ff]+`
 /** Letters of other alphabets that look like Latin ones: the most used of Unicode's confusables. */
 const LOOKALIKES: Readonly<Record<string, string>> = {
-  а: "a", в: "b", с: "c", ԁ: "d", е: "e", ѕ: "s", һ: "h", і: "i", ј: "j", к: "k", ӏ: "l", м: "m", н: "h", о: "o", р: "p", ԛ: "q",
-  т: "t", у: "y", ѵ: "v", ԝ: "w", х: "x", г: "r", А: "A", В: "B", С: "C", Е: "E", Н: "H", І: "I", Ј: "J", К: "K", М: "M", О: "O",
-  Р: "P", Ѕ: "S", Т: "T", У: "Y", Х: "X", α: "a", ο: "o", ρ: "p", ν: "v", ι: "i", κ: "k", υ: "u", τ: "t", ε: "e", γ: "y",
-  Α: "A", Β: "B", Ε: "E", Ζ: "Z", Η: "H", Ι: "I", Κ: "K", Μ: "M", Ν: "N", Ο: "O", Ρ: "P", Τ: "T", Υ: "Y", Χ: "X",
-  ɑ: "a", ɡ: "g", ı: "i", ո: "n", ս: "u", օ: "o", հ: "h", ց: "g", ᴏ: "o",
+  а: "a",
+  в: "b",
+  с: "c",
+  ԁ: "d",
+  е: "e",
+  ѕ: "s",
+  һ: "h",
+  і: "i",
+  ј: "j",
+  к: "k",
+  ӏ: "l",
+  м: "m",
+  н: "h",
+  о: "o",
+  р: "p",
+  ԛ: "q",
+  т: "t",
+  у: "y",
+  ѵ: "v",
+  ԝ: "w",
+  х: "x",
+  г: "r",
+  А: "A",
+  В: "B",
+  С: "C",
+  Е: "E",
+  Н: "H",
+  І: "I",
+  Ј: "J",
+  К: "K",
+  М: "M",
+  О: "O",
+  Р: "P",
+  Ѕ: "S",
+  Т: "T",
+  У: "Y",
+  Х: "X",
+  α: "a",
+  ο: "o",
+  ρ: "p",
+  ν: "v",
+  ι: "i",
+  κ: "k",
+  υ: "u",
+  τ: "t",
+  ε: "e",
+  γ: "y",
+  Α: "A",
+  Β: "B",
+  Ε: "E",
+  Ζ: "Z",
+  Η: "H",
+  Ι: "I",
+  Κ: "K",
+  Μ: "M",
+  Ν: "N",
+  Ο: "O",
+  Ρ: "P",
+  Τ: "T",
+  Υ: "Y",
+  Χ: "X",
+  ɑ: "a",
+  ɡ: "g",
+  ı: "i",
+  ո: "n",
+  ս: "u",
+  օ: "o",
+  հ: "h",
+  ց: "g",
+  ᴏ: "o",
 }
-const ALL = new RegExp(`${ESCAPE_FORMS}|${INVISIBLE_FORMS}|${DRESSED_FORMS}|[${Object.keys(LOOKALIKES).join("")}]+`, "gu")
+const ALL = new RegExp(
+  `${ESCAPE_FORMS}|${INVISIBLE_FORMS}|${DRESSED_FORMS}|[${Object.keys(LOOKALIKES).join("")}]+`,
+  "gu",
+)
 
 const ENTITIES: Readonly<Record<string, string>> = {
-  amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: " ", shy: "", colon: ":", equals: "=", lowbar: "_", dash: "-", period: ".",
-  sol: "/", num: "#", commat: "@", excl: "!", quest: "?", plus: "+", tab: " ",
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  nbsp: " ",
+  shy: "",
+  colon: ":",
+  equals: "=",
+  lowbar: "_",
+  dash: "-",
+  period: ".",
+  sol: "/",
+  num: "#",
+  commat: "@",
+  excl: "!",
+  quest: "?",
+  plus: "+",
+  tab: " ",
 }
 
 /** 1: always worth a look. 2: looks like a Latin letter. */
@@ -212,7 +297,8 @@ function rewrite(text: string, windows: readonly Stretch[]): View | null {
 
 function meaningOf(form: string): string {
   if (form.startsWith("%")) return Buffer.from(form.replaceAll("%", ""), "hex").toString("utf8")
-  if (form.startsWith("&#")) return characterOf(/^&#[xX]/.test(form) ? Number.parseInt(form.slice(3), 16) : Number.parseInt(form.slice(2), 10))
+  if (form.startsWith("&#"))
+    return characterOf(/^&#[xX]/.test(form) ? Number.parseInt(form.slice(3), 16) : Number.parseInt(form.slice(2), 10))
   if (form.startsWith("&")) return ENTITIES[form.slice(1, -1)] ?? form
   if (form.startsWith("\\")) return characterOf(Number.parseInt(form.replaceAll(/[\\ux{}]/g, ""), 16))
   if (/^[\u0300-\u036f\u20d0-\u20ff]/.test(form)) return ""
@@ -242,7 +328,11 @@ function smuggled(form: string): string {
   const [zero, one] = kinds
   if (kinds.length !== 2 || zero === undefined || one === undefined || codes.length < 32) return ""
   for (const bits of [codes.map((code) => (code === one ? 1 : 0)), codes.map((code) => (code === one ? 0 : 1))]) {
-    const spelled = Buffer.from(Array.from({ length: bits.length >> 3 }, (_, at) => bits.slice(at * 8, at * 8 + 8).reduce<number>((byte, bit) => byte * 2 + bit, 0)))
+    const spelled = Buffer.from(
+      Array.from({ length: bits.length >> 3 }, (_, at) =>
+        bits.slice(at * 8, at * 8 + 8).reduce<number>((byte, bit) => byte * 2 + bit, 0),
+      ),
+    )
     const text = printable(spelled)
     if (text !== null) return text
   }
@@ -288,7 +378,8 @@ function mayBeText(text: string, start: number, end: number): boolean {
 
 /** Null where it is no encoded text: an identifier, a path, a hash, a key. */
 function decodeRun(run: string): string | null {
-  if (run.length >= MIN_HEX && run.length % 2 === 0 && /^[0-9a-fA-F]+$/.test(run)) return printable(Buffer.from(run, "hex"))
+  if (run.length >= MIN_HEX && run.length % 2 === 0 && /^[0-9a-fA-F]+$/.test(run))
+    return printable(Buffer.from(run, "hex"))
   // A look at the beginning spares long runs that are something else.
   if (printable(Buffer.from(run.slice(0, 24), "base64")) === null) return null
   return printable(Buffer.from(run, "base64"))

@@ -64,7 +64,7 @@ async function startModelServer(): Promise<{ url: string; stop(): Promise<void> 
     line += new TextDecoder().decode(bytes)
     if (line.includes("\n")) break
   }
-  const { url }: { url: string } = JSON.parse(line) // the one line that it prints
+  const { url } = JSON.parse(line) as { url: string } // the one line that it prints
   return {
     url,
     async stop() {

@@ -27,7 +27,7 @@ export async function runLoad(request: LoadRequest): Promise<LoadResult> {
   })
   const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()])
   if ((await child.exited) !== 0) throw new Error(`A turn failed: ${stderr.trim().slice(-500)}`)
-  return JSON.parse(stdout) // what `send` below prints
+  return JSON.parse(stdout) as LoadResult // what `send` below prints
 }
 
 async function send({ address, token, turns, lanes, session, text }: LoadRequest): Promise<LoadResult> {
@@ -57,4 +57,7 @@ async function send({ address, token, turns, lanes, session, text }: LoadRequest
   return { turnsPerSecond: timesMs.length / ((performance.now() - startMs) / 1000), timesMs }
 }
 
-if (import.meta.main) console.log(JSON.stringify(await send(JSON.parse(process.argv[2] ?? "{}"))))
+if (import.meta.main) {
+  const request = JSON.parse(process.argv[2] ?? "{}") as LoadRequest // what `runLoad` above gives
+  console.log(JSON.stringify(await send(request)))
+}

@@ -64,7 +64,7 @@ describe.each(kinds)("on %s, a turn without tools", (kind) => {
     expect(await answer.text()).toContain("Hello.")
   }
 
-  // The cheapest of a few: what the service does in the background, every few seconds, is no cost of a turn.
+  /** The middle one of five: what the service does in the background now and then is no cost of a turn. */
   async function costOf(asked: { session: string | null; stream: boolean }) {
     const costs: { commits: number; roundTrips: number }[] = []
     for (let done = 0; done < 5; done += 1) {
@@ -73,9 +73,10 @@ describe.each(kinds)("on %s, a turn without tools", (kind) => {
       const after = app.counters()
       costs.push({ commits: after.commits - before.commits, roundTrips: after.roundTrips - before.roundTrips })
     }
+    const middle = (counts: number[]) => counts.toSorted((a, b) => a - b)[2] ?? Infinity
     return {
-      commits: Math.min(...costs.map(({ commits }) => commits)),
-      roundTrips: Math.min(...costs.map(({ roundTrips }) => roundTrips)),
+      commits: middle(costs.map(({ commits }) => commits)),
+      roundTrips: middle(costs.map(({ roundTrips }) => roundTrips)),
     }
   }
 
@@ -83,10 +84,9 @@ describe.each(kinds)("on %s, a turn without tools", (kind) => {
     ["in a session of its own", { session: null, stream: false }],
     ["in a session that goes on", { session: "budget", stream: false }],
     ["whose answer is streamed", { session: "stream", stream: true }],
-  ])("%s costs two commits and at most ten round trips", async (_name, asked) => {
+  ])("%s costs two commits and at most ten round trips", async (_which, asked) => {
     for (let done = 0; done < WARM_UP_TURNS; done += 1) await turn(asked)
     const { commits, roundTrips } = await costOf(asked)
-    console.log(`${kind}, ${_name}: ${commits} commits, ${roundTrips} round trips`)
     // No fewer: the message is stored before the work begins, and the reply before it is told.
     expect(commits).toBe(MAX_COMMITS)
     expect(roundTrips).toBeLessThanOrEqual(MAX_ROUND_TRIPS)
