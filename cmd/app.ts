@@ -170,9 +170,20 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
     })
 
     const settings = () => llmSettingsOf(config)
+    const shortKeys = new Set<string>()
     const models = createModels({
       settings,
-      keyFor: createKeyFor({ settings, lookup: (name) => loaded.environment.get(name) || vault.value(name) }),
+      keyFor: createKeyFor({
+        settings,
+        lookup(name) {
+          const value = loaded.environment.get(name) || vault.value(name)
+          if (value && value.trim().length < LEAST_KEY_CHARACTERS && !shortKeys.has(name)) {
+            shortKeys.add(name)
+            log.warn(`The key ${name} has fewer than ${LEAST_KEY_CHARACTERS} characters: it cannot be kept out of answers and logs`)
+          }
+          return value
+        },
+      }),
       fetchFor: modelFetch({ egress, acting, config: () => config }),
       clock,
       jitter: randomShare,
@@ -465,6 +476,9 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
     throw error
   }
 }
+
+/** A shorter one stands in ordinary text by chance, so redacting it would take words out of every answer. */
+const LEAST_KEY_CHARACTERS = 8
 
 function configAudit(keys: readonly string[]): NewAudit {
   return {

@@ -89,7 +89,7 @@ const catalogue = {
   },
   "backup.damaged": { status: 400, hint: "The file is not as it was written. Use another copy of it, or another backup. Nothing was changed." },
   "backup.not_one": { status: 400, hint: "Name a file that `ironclaw backup` made." },
-  "backup.newer": { status: 400, hint: "Restore it with that version or a later one: `ironclaw update`. Nothing was changed." },
+  "backup.newer": { status: 400, hint: "Restore it with that version of ironclaw or a later one. Nothing was changed." },
   "backup.exists": { status: 409, hint: "Name another file with --output; a backup is never overwritten." },
   "backup.not_empty": {
     status: 409,
@@ -134,7 +134,7 @@ const catalogue = {
     status: 500,
     hint: "This database was made by a build with other migrations. Use that build, or `ironclaw backup` there and `ironclaw restore` here.",
   },
-  "db.newer": { status: 500, hint: "Use the newer version of ironclaw that made this database: `ironclaw update`." },
+  "db.newer": { status: 500, hint: "Use the version of ironclaw that made this database, or a newer one." },
   "db.full_disk": { status: 507, hint: "Free some space where the database is, then try again; nothing that was acknowledged is lost." },
   "db.locked": { status: 409, hint: "Stop the other process first, or use the running service: every command connects to it." },
   "db.timeout": { status: 503, hint: "The change was rolled back as a whole. Try again; if it happens often, the log names the statement." },

@@ -38,7 +38,7 @@ export type ConfigFace = {
   unset(key: string): Promise<ConfigChange>
 }
 
-export type { UsageBy, UsageGroup } from "#core/llm/usage.ts"
+export type { UsageGroup } from "#core/llm/usage.ts"
 export type UsageFace = {
   /** Groups within [since, until), ISO times; the days are the owner's. */
   summary(query: UsageQuery): Promise<UsageGroup[]>

@@ -53,13 +53,17 @@ const TRY_AGAIN_LATER = 1013 // IANA's registry of close codes
 export function createWsConnection({ routes, handle, upgraded, send, end }: WsDeps): WsConnection {
   const closed = new AbortController()
   let running = 0
-  let hasRoom = Promise.withResolvers<void>()
-  hasRoom.resolve()
+  /** Null while the socket takes frames. Never replaced while somebody may wait for it. */
+  let noRoom: PromiseWithResolvers<void> | null = null
   let subscription = new AbortController()
 
   function tell(frame: string) {
     if (closed.signal.aborted) return
-    if (!send(frame)) hasRoom = Promise.withResolvers<void>()
+    if (!send(frame)) noRoom ??= Promise.withResolvers<void>()
+  }
+  function goOn() {
+    noRoom?.resolve()
+    noRoom = null
   }
   const answer = (id: string | number | null, result: { payload: unknown } | { error: unknown }) =>
     tell(JSON.stringify({ type: "res", id, ok: "payload" in result, ...result }))
@@ -168,7 +172,7 @@ export function createWsConnection({ routes, handle, upgraded, send, end }: WsDe
       for (const block of blocks) {
         const frame = frameOf(block)
         if (frame === null) continue
-        await hasRoom.promise
+        await noRoom?.promise
         tell(frame)
       }
     }
@@ -180,10 +184,10 @@ export function createWsConnection({ routes, handle, upgraded, send, end }: WsDe
   subscribe().catch(() => end(TRY_AGAIN_LATER, "the event stream broke off"))
   return {
     receive: (text) => void serve(text),
-    drain: () => hasRoom.resolve(),
+    drain: goOn,
     close() {
       closed.abort()
-      hasRoom.resolve()
+      goOn()
     },
   }
 }

@@ -5,11 +5,19 @@ import { SetupError, become, bunEnvironment, ensureBun, ensurePackages, fail, ro
 
 /** What to run: a verb as given; without one `run` on a terminal, `serve` otherwise. @param {string[]} args @param {boolean} onTerminal */
 export function verbFor(args, onTerminal) {
-  const [first] = args
-  if (first === undefined) return [onTerminal ? "run" : "serve"]
-  if (!first.startsWith("-") || ["--version", "-V", "--help", "-h"].includes(first)) return args
-  const hasMessage = args.some((arg) => arg === "-m" || arg.startsWith("--message"))
+  const first = firstOwnWord(args)
+  if (first !== undefined && (!first.startsWith("-") || ["--version", "-V", "--help", "-h"].includes(first)))
+    return args
+  const hasMessage = args.some((arg) => /^(-m|--message(=|$))/.test(arg))
   return [hasMessage || onTerminal ? "run" : "serve", ...args]
+}
+
+/** The first word that is none of the flags that every verb takes, which may stand before the verb. @param {string[]} args */
+function firstOwnWord(args) {
+  let at = 0
+  while (/^(--json|-v|--verbose|--(home|set)(=.*)?)$/s.test(args[at] ?? ""))
+    at += /^--(home|set)$/.test(args[at] ?? "") ? 2 : 1
+  return args[at]
 }
 
 /** npm's own variables are none of the program's business, and Bun's two would make it another program. */

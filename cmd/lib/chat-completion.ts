@@ -3,13 +3,21 @@ import { commandList } from "#core/agent/commands.ts"
 import type { Complete } from "./chat-editor.ts"
 
 /** What only the terminal knows. */
-export const localCommands = [{ usage: "/quit", help: "Leave; the conversation is kept" }] as const
+export const localCommands = [
+  { usage: "/allow [once|session|always] [CODE]", help: "Say yes to what waits for your approval" },
+  { usage: "/deny [REASON]", help: "Say no to it" },
+  { usage: "/quit", help: "Leave; the conversation is kept" },
+] as const
 
-/** "/model [id|default]" takes "default"; names in capitals and single words stand for something else. */
+/** "/model [id|default]" takes "default"; names in capitals and a word for something else are none to complete. */
 const known = [...commandList, ...localCommands].map(({ usage }) => {
   const [name = "", ...rest] = usage.split(" ")
-  const choices = /^\[(.*)\]$/.exec(rest.join(" "))?.[1]?.split("|") ?? []
-  return { name, takesWords: rest.length > 0, choices: choices.filter((word) => word !== "id") }
+  const choices = /^\[([^\]]*)\]$/.exec(rest[0] ?? "")?.[1]?.split("|") ?? []
+  return {
+    name,
+    takesWords: rest.length > 0,
+    choices: choices.filter((word) => /^[a-z]+$/.test(word) && word !== "id"),
+  }
 })
 
 export const completeCommand: Complete = (text) => {

@@ -11,13 +11,16 @@ import type { SessionId, TurnId } from "#core/id.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
 import type { SessionSummary } from "#core/session/session.ts"
 import type { Client } from "#gateway/client.ts"
+import { createApprovalDesk, type OwnerAt } from "./chat-approval.ts"
 import { type ChatView, turnLine } from "./chat-view.ts"
 
 export type Conversation = {
   readonly session: SessionSummary
   /** A turn runs or waits its turn. */
   readonly isBusy: boolean
-  /** Sends a message or a command. Never throws: what went wrong is shown, and the text handed back. */
+  /** Whether `text` answers a question of ours rather than being said to the assistant. */
+  isAnswer(text: string): boolean
+  /** Sends a message, a command, or an answer. Never throws: what went wrong is shown, and the text handed back. */
   send(text: string): Promise<void>
   /** Stops what runs, and what is queued behind it. */
   stop(): Promise<void>
@@ -33,6 +36,8 @@ export type ConversationDeps = {
   model: string | undefined
   /** A text that was not sent, or was taken back: the person may want to send it again. */
   handBack: (text: string) => void
+  ownerAt: OwnerAt
+  standAside: <T>(work: () => Promise<T>) => Promise<T>
   /** A command opened another conversation (`/new`). */
   onMove: (sessionId: SessionId) => void
   /** The events ended for good. */
@@ -45,9 +50,11 @@ type Run = { turnId: TurnId; startedMs: number | null; stepText: string }
 
 /** Resolves once the events flow, so that nothing of what is sent next is missed. */
 export async function openConversation(deps: ConversationDeps): Promise<Conversation> {
-  const { client, view, clock, session, model, handBack, onMove, onFault } = deps
+  const { client, view, clock, session, model, ownerAt, standAside, handBack, onMove, onFault } = deps
   const at = client.api.sessions({ id: session.id })
   const over = new AbortController()
+  const sessionId = session.id
+  const desk = createApprovalDesk({ client, view, clock, sessionId, ownerAt, pid: process.pid, standAside, bodyOf })
   let sent: Sent[] = []
   /** What was told by `/steer` and is shown already, as events call it. */
   let steered: string[] = []
@@ -81,6 +88,7 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
   }
 
   async function onFinished(turnId: TurnId, state: "finished" | "failed" | "stopped"): Promise<void> {
+    if (isRunning(turnId)) desk.close()
     const outcome = await client.api.turns({ id: turnId }).get()
     if (!isRunning(turnId)) {
       const dropped = sent.filter((message) => message.turnId === turnId)
@@ -122,16 +130,18 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
         return view.toolFinished(event)
       case "turn.suspended":
         view.running(null)
-        return view.warn(`Waiting for your approval: ${event.question}`)
+        return desk.ask(event.approvalId)
       case "turn.resumed":
+        desk.close()
         view.discard()
         begin(event.turnId, { startedMs: null })
         return view.note(
-          event.why === "restart" ? "The service was restarted; the turn goes on." : "Approved; the turn goes on.",
+          event.why === "restart" ? "The service was restarted; the turn goes on." : "Answered; the turn goes on.",
         )
       case "turn.finished":
         return onFinished(event.turnId, event.state)
       case "approval.answered":
+        desk.close(event.approvalId)
         return event.answer === "allowed" ? undefined : view.note(`The approval was ${event.answer}.`)
       case "model.failed":
         return view.note(`${event.model}: ${event.error}${event.next === null ? "" : ` Trying ${event.next}.`}`)
@@ -165,6 +175,11 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
   }
 
   async function send(text: string): Promise<void> {
+    const answer = desk.read(text)
+    if (answer) {
+      view.person(text)
+      return desk.answer(answer)
+    }
     const command = parseCommand(text)
     const message: Sent = { text, turnId: null, shown: isIdle() || command !== null, own: true }
     if (message.shown) view.person(text)
@@ -195,7 +210,7 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
 
   if (session.activeTurn) {
     run = { turnId: session.activeTurn.id, startedMs: null, stepText: "" }
-    view.running(session.activeTurn.state === "suspended" ? "Waiting for an approval" : "Working")
+    view.running(session.activeTurn.state === "suspended" ? null : "Working")
   }
   await new Promise<void>((resolve, reject) => {
     follow(resolve).catch((error: unknown) => {
@@ -203,12 +218,14 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
       if (!over.signal.aborted) onFault(error)
     })
   })
+  if (session.activeTurn?.state === "suspended") await desk.ask(null)
 
   return {
     session,
     get isBusy() {
       return !isIdle()
     },
+    isAnswer: (text) => desk.read(text) !== null,
     send,
     async stop() {
       try {
@@ -217,7 +234,10 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
         view.problem(bodyOf(error))
       }
     },
-    close: () => over.abort(),
+    close() {
+      over.abort()
+      desk.close()
+    },
   }
 }
 

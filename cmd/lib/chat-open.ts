@@ -2,6 +2,7 @@
 import { systemClock } from "#core/clock.ts"
 import type { LoadedConfig } from "#core/config.ts"
 import { AppError } from "#core/errors.ts"
+import type { Presence } from "#core/safety/presence.ts"
 import type { SessionMessage, SessionSummary } from "#core/session/session.ts"
 import { type Client, createClient } from "#gateway/client.ts"
 import { PROMPT } from "./chat-view.ts"
@@ -16,6 +17,8 @@ export type Held = {
   client: Client
   /** `own`: the service is this process and ends with it. */
   mode: "own" | "attached"
+  /** Codes that others ask for are shown here from now on, where the service is this process; else the service has its own way. */
+  showCodes: Presence["showIn"]
   close(): Promise<void>
 }
 
@@ -39,11 +42,11 @@ export async function holdService({
   const { signal } = new AbortController() // Ctrl-C ends the process here: nothing is begun yet
   for (;;) {
     const running = await findService({ home: setting.home, signal })
-    if (running) return { client: running.client, mode: "attached", close: running.close }
+    if (running) return { client: running.client, mode: "attached", showCodes: () => () => {}, close: running.close }
     try {
       const service = await startService({ setting, loaded, what: "run", verbose, ui })
       const client = createClient({ via: { handle: service.app.handle }, clock: systemClock })
-      return { client, mode: "own", close: service.close }
+      return { client, mode: "own", showCodes: service.app.showCodes, close: service.close }
     } catch (error) {
       const isTaken = error instanceof AppError && error.code === "home.locked"
       if (!isTaken || systemClock.monotonicMs() - startedMs > STARTING_MS) throw error

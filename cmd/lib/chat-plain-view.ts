@@ -22,6 +22,12 @@ export function createPlainView({ write, style }: { write: (text: string) => voi
     say: own,
     note: own,
     warn: (text) => own(`Warning: ${text}`),
+    question: own,
+    asking(how) {
+      if (how === null) return
+      own(how)
+      write(PROMPT)
+    },
     problem: ({ message, hint }) => own([`Error: ${message}`, ...(hint ? [hint] : [])].join("\n")),
     text(part) {
       const shown = cleanText(part)

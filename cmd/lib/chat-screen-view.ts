@@ -62,6 +62,7 @@ export function createScreenView({ screen, editor, style, colours, clock }: Deps
   let thought = ""
   let run: { what: string; startedMs: number } | null = null
   let queue: readonly string[] = []
+  let answers: string | null = null
   let isLost = false
   let hint: { text: string; cancel: Cancel } | null = null
   let tick: Cancel | null = null
@@ -148,6 +149,7 @@ export function createScreenView({ screen, editor, style, colours, clock }: Deps
     const lines = queue.slice(0, MAX_QUEUED_SHOWN).map((text) => oneLine(`queued: ${text}`))
     if (queue.length > MAX_QUEUED_SHOWN) lines.push(oneLine(`and ${queue.length - MAX_QUEUED_SHOWN} more queued`))
     if (isLost) lines.push(style.yellow(truncate("The service does not answer; trying again …", room)))
+    if (answers !== null) lines.push(...plainLines(answers, room).map(style.yellow))
     if (hint) lines.push(...plainLines(hint.text, room).map(style.dim))
     else if (run) {
       const time = durationText(Math.floor((clock.monotonicMs() - run.startedMs) / SECOND_MS) * SECOND_MS)
@@ -213,6 +215,15 @@ export function createScreenView({ screen, editor, style, colours, clock }: Deps
     say: (text) => aside(spokenLines(text, width())),
     note: (text) => aside(spokenLines(text, width()).map(style.dim)),
     warn: (text) => aside(plainLines(text, width()).map(style.yellow)),
+    question(text) {
+      writeOpen() // in the part that is redrawn, a long question would be cut to the rows there are
+      write(plainLines(text, width()).map(style.yellow))
+      screen().refresh()
+    },
+    asking(how) {
+      answers = how
+      screen().refresh()
+    },
     problem({ message, hint: advice }) {
       aside([
         ...plainLines(`Error: ${message}`, width()).map(style.red),

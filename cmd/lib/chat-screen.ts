@@ -17,6 +17,8 @@ export type Screen = {
   refresh(): void
   /** Draws from nothing on an empty screen. */
   clear(): void
+  /** Draws what waits, takes the lower part away and draws nothing while another process writes; what comes meanwhile is drawn after. */
+  standAside<T>(work: () => Promise<T>): Promise<T>
   /** Draws what waits, takes the lower part away, and stops drawing. */
   close(): void
 }
@@ -41,6 +43,8 @@ export function createScreen({ terminal, clock, frame }: ScreenDeps): Screen {
   let waiting: string[] = []
   let timer: Cancel | null = null
   let isOpen = true
+  /** How many others write at the moment. */
+  let aside = 0
   let drawnAtMs = -FRAME_MS
   const size = (): Size => ({ columns: terminal.columns, rows: terminal.rows })
 
@@ -71,7 +75,7 @@ export function createScreen({ terminal, clock, frame }: ScreenDeps): Screen {
   }
 
   function refresh() {
-    if (!isOpen || timer) return
+    if (!isOpen || aside > 0 || timer) return
     const sinceMs = clock.monotonicMs() - drawnAtMs
     timer = clock.after(Math.max(0, FRAME_MS - sinceMs), () => {
       if (isOpen) draw(frame(size()))
@@ -84,7 +88,7 @@ export function createScreen({ terminal, clock, frame }: ScreenDeps): Screen {
     const rowsOf = (line: string) => Math.max(1, Math.ceil(Bun.stringWidth(line) / columns))
     const row =
       shown.lines.slice(0, shown.row).reduce((sum, line) => sum + rowsOf(line), 0) + Math.floor(shown.column / columns)
-    if (isOpen) terminal.write(`${up(row)}\r\u001b[J`)
+    if (isOpen && aside === 0) terminal.write(`${up(row)}\r\u001b[J`)
     shown = { lines: [], row: 0, column: 0 }
     refresh()
   })
@@ -99,9 +103,21 @@ export function createScreen({ terminal, clock, frame }: ScreenDeps): Screen {
     },
     refresh,
     clear() {
+      if (aside > 0) return
       terminal.write("\u001b[H\u001b[2J")
       shown = { lines: [], row: 0, column: 0 }
       refresh()
+    },
+    async standAside(work) {
+      timer?.()
+      if (isOpen && aside === 0) draw({ lines: [], row: 0, column: 0 })
+      aside += 1
+      try {
+        return await work()
+      } finally {
+        aside -= 1
+        refresh()
+      }
     },
     close() {
       if (!isOpen) return

@@ -16,6 +16,10 @@ export type ChatView = {
   /** A remark, dimmed. */
   note(text: string): void
   warn(text: string): void
+  /** What the owner is asked: whole, for good, below all that was said before it. */
+  question(text: string): void
+  /** How to answer, as long as an answer is waited for. */
+  asking(how: string | null): void
   problem(error: Pick<ErrorBody, "message" | "hint">): void
   /** Text and thoughts of the running turn, as they arrive. */
   text(part: string): void

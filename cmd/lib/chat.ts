@@ -3,6 +3,7 @@ import { createInterface } from "node:readline"
 import { type Cancel, systemClock } from "#core/clock.ts"
 import type { LoadedConfig } from "#core/config.ts"
 import type { SessionId } from "#core/id.ts"
+import type { ShownCode } from "#core/safety/presence.ts"
 import type { SessionSummary } from "#core/session/session.ts"
 import { completeCommand, localCommands } from "./chat-completion.ts"
 import { bodyOf, type Conversation, openConversation } from "./chat-conversation.ts"
@@ -37,6 +38,8 @@ type Front = {
   /** A short remark that goes away by itself. */
   hint(text: string): void
   handBack(text: string): void
+  /** Draws nothing while `work` runs. */
+  standAside<T>(work: () => Promise<T>): Promise<T>
   /** Whether a line that was begun was cleared. */
   clearLine(): boolean
   onLine(listener: (text: string) => void): void
@@ -93,6 +96,8 @@ async function converse(front: Front, { held, request, history, session: first }
       clock: systemClock,
       session,
       model: request.model,
+      ownerAt: !request.ui.interactive ? "pipe" : held.mode === "own" ? "own terminal" : "attached terminal",
+      standAside: front.standAside,
       handBack: front.handBack,
       onMove: (id) => void move(id),
       onFault: over.resolve,
@@ -114,7 +119,7 @@ async function converse(front: Front, { held, request, history, session: first }
   const twice = createTwice(leave)
 
   front.onLine((text) => {
-    history.add(text)
+    if (!conversation.isAnswer(text)) history.add(text)
     if (text.trim() === "/quit" || text.trim() === "/exit") return leave()
     void moving
       .then(() => conversation.send(text))
@@ -131,16 +136,29 @@ async function converse(front: Front, { held, request, history, session: first }
     else if (!twice.press()) front.hint("Ctrl-C again leaves")
   })
   front.onLeave(leave)
+  // A pipe may end at whoever asked for the code.
+  const showNoCodes = request.ui.interactive ? held.showCodes((code) => front.view.question(codeText(code))) : () => {}
   for (const name of ["SIGTERM", "SIGHUP"] as const) process.once(name, leave)
 
   const fault = await over.promise
   const left = { session: conversation.session, isBusy: conversation.isBusy, fault }
   conversation.close()
+  showNoCodes()
   return left
 }
 
+/** A code that another command or page asked for; its words are those of the change. */
+function codeText({ code, words }: ShownCode): string {
+  return [
+    "ironclaw asks the owner:",
+    words,
+    `Code: ${code.slice(0, 3)} ${code.slice(3)}   (two minutes; type it where you asked for it, and only if you did)`,
+  ].join("\n")
+}
+
+const usageWidth = Math.max(...localCommands.map(({ usage }) => usage.length))
 const keyHelp = [
-  ...localCommands.map(({ usage, help }) => `${usage}  ${help}`),
+  ...localCommands.map(({ usage, help }) => `${usage.padEnd(usageWidth)}  ${help}`),
   "Enter sends; Alt-Enter, or a backslash at the end, begins another line; Tab completes; the arrow keys bring back what was typed.",
   "Ctrl-C stops what runs, or clears the line; twice leaves, as does Ctrl-D on an empty line.",
 ].join("\n")
@@ -222,6 +240,7 @@ function openScreen(ui: Ui, history: History): Front {
       editor.restore(text)
       drawnOn().refresh()
     },
+    standAside: (work) => drawnOn().standAside(work),
     clearLine() {
       const hadText = editor.text !== ""
       editor.clear()
@@ -259,6 +278,7 @@ function openPlain(ui: Ui): Front {
     },
     hint: (text) => write(`\n${text}\n${PROMPT}`), // behind the ^C that the terminal shows
     handBack: (text) => view.note(`Not sent: ${text}`),
+    standAside: (work) => work(),
     clearLine: () => false, // the terminal itself holds what is being typed
     onLine(listener) {
       lines.on("line", (line) => {

@@ -86,10 +86,19 @@ export function buildContext(
   return {
     messages: kept.flatMap((group) => group.messages),
     labels: joinLabels([[], ...kept.flatMap((group) => group.labels)]),
-    source: joinSources(kept.flatMap((group) => group.sources)),
+    source: joinSources(handsOf(kept)),
     tokens,
     leftOut: out.size,
   }
+}
+
+/** Where the untrusted texts came from; where there is none, where everything came from. */
+function handsOf(groups: readonly Group[]): string[] {
+  const all = groups.flatMap(({ sources, labels }) =>
+    sources.map((source, at) => ({ source, labels: labels[at] ?? [] })),
+  )
+  const untrusted = all.filter(({ labels }) => isUntrusted(labels))
+  return (untrusted.length > 0 ? untrusted : all).map(({ source }) => source)
 }
 
 /** A turn's messages belong together; what a client said went before stands alone, message by message. */

@@ -25,7 +25,7 @@ const BEFORE = 80
 // Small letters, digits and the marks that literals hold get six bits each; anything else is 0 and ends a literal.
 const KNOWN = "abcdefghijklmnopqrstuvwxyz0123456789_-:/.=@$ <>[]|#*'\"+!?~,("
 const CODES = new Uint8Array(128)
-for (const [at, character] of [...KNOWN].entries()) {
+for (const [at, character] of Array.from(KNOWN).entries()) {
   if (character < "\u0080") CODES[character.charCodeAt(0)] = at + 1
   CODES[character.toUpperCase().charCodeAt(0) & 127] = at + 1
 }
@@ -111,7 +111,10 @@ function rarest(literal: string): number {
   let best = 0
   let bestWeight = Number.POSITIVE_INFINITY
   for (let at = 0; at + 3 <= literal.length; at++) {
-    const weight = [...literal.slice(at, at + 3).toLowerCase()].reduce((sum, character) => sum + weightOf(character), 0)
+    const weight = Array.from(literal.slice(at, at + 3).toLowerCase()).reduce(
+      (sum, character) => sum + weightOf(character),
+      0,
+    )
     if (weight < bestWeight) {
       best = at
       bestWeight = weight

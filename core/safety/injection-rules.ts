@@ -323,4 +323,4 @@ export const injectionRules: readonly InjectionRule[] = [
 export const HIDDEN = { rule: "hidden-text", weight: 0.5, source: "Unicode tag and bidi smuggling" } as const
 /** Four tag letters spell a word; two direction overrides in a row turn text round and back. */
 export const HIDDEN_FORM =
-  /(?:\udb40[\udc20-\udc7e]){4}|[\u202a-\u202e\u2066-\u2069]{2}|[\u200b\u200c\u200d\u2060\ufeff]{8}|(?:\udb40[\udd00-\uddef]){4}/
+  /(?:\udb40[\udc20-\udc7e]){4}|[\u202a-\u202e\u2066-\u2069]{2}|[\u200b-\u200d\u2060\ufeff]{8}|(?:\udb40[\udd00-\uddef]){4}/

@@ -30,7 +30,8 @@ export function joinLabels(all: Iterable<readonly LabelName[] | null | undefined
 
 /** Sources of several texts as one, bounded: `a, b, … and 3 more`. */
 export function joinSources(sources: Iterable<string>): string {
-  const distinct = [...new Set(sources)].filter((source) => source !== "")
+  // A joined one may be joined again: what it names is named once.
+  const distinct = [...new Set([...sources].flatMap((source) => source.split(", ")))].filter((source) => source !== "")
   const shown = distinct.slice(0, 5).join(", ") // enough to find the hand; the rows hold the rest
   return distinct.length > 5 ? `${shown} and ${distinct.length - 5} more` : shown
 }

@@ -1,4 +1,7 @@
-/** Shapes of secrets, one row each: where the vendor documents the format, and what its values begin with. */
+/**
+ * Shapes of secrets, one row each: where the vendor documents the format, and what its values begin with. It is one file, long as it is,
+ * because it is one table: a new format is one row here and one in the test.
+ */
 import type { Anchored } from "./anchors.ts"
 
 export type LeakPattern = Anchored & {

@@ -1,10 +1,13 @@
 /**
- * Question: what does this text say once it is decoded? (Not a gate: it decodes once for the leak and the injection gate.)
- * Fails closed by: what cannot be decoded stays as it is, and the gates see the text itself in any case.
+ * What a text says once it is decoded: not a gate, but what the leak and the injection gate look through. What cannot be decoded stays
+ * as it is, and the gates see the text itself in any case.
+ *
  * Known limits: base64, hex, percent, HTML entities, \u and \x escapes, invisible characters, look-alike letters; two layers, and no
  * more decoded text than four times the text. Ciphers, reversed or split text, compression and images are not decoded.
- * Source: RFC 4648, RFC 3986, the HTML standard's character references, Unicode TR 36 and TR 39, the Unicode tag block.
+ * After RFC 4648, RFC 3986, the HTML standard's character references, Unicode TR 36 and TR 39, the Unicode tag block.
  */
+
+import { ENTITIES, LOOKALIKES } from "./view-letters.ts"
 
 export type View = {
   text: string
@@ -64,7 +67,7 @@ function decode(text: string): View[] {
       continue
     }
     if (runStart !== -1) {
-      if (at - runStart >= MIN_BASE64) runs.push([runStart, at])
+      if (at - runStart >= MIN_BASE64) runs.push([runStart, at + paddingAt(text, at)])
       runStart = -1
     }
     if (code < 128 ? kind !== ESCAPE || !isEscape(text, at, code) : !isDressed(text, at, code)) continue
@@ -75,6 +78,12 @@ function decode(text: string): View[] {
   const plain = windows.length > 0 ? rewrite(text, windows) : null
   const decoded = runs.length > 0 ? decodeRuns(text, runs) : null
   return [plain, decoded].filter((view) => view !== null)
+}
+
+/** The signs of equality that fill up the last group of four. */
+function paddingAt(text: string, at: number): number {
+  if (text.charCodeAt(at) !== 61) return 0
+  return text.charCodeAt(at + 1) === 61 ? 2 : 1
 }
 
 type Stretch = readonly [start: number, end: number]
@@ -147,105 +156,10 @@ function createPieces() {
 const ESCAPE_FORMS = String.raw`(?:%[0-9a-fA-F]{2})+|&(?:#[xX][0-9a-fA-F]{1,6}|#\d{1,7}|[a-z]{2,6});|\\u[0-9a-fA-F]{4}|\\u\{[0-9a-fA-F]{1,6}\}|\\x[0-9a-fA-F]{2}`
 const INVISIBLE_FORMS = String.raw`[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\u{e0000}-\u{e01ef}]+`
 const DRESSED_FORMS = String.raw`[\u0300-\u036f\u20d0-\u20ff]+|[\uff01-\uff5e\u{1d400}-\u{1d7ff}\u2460-\u24ff]+`
-/** Letters of other alphabets that look like Latin ones: the most used of Unicode's confusables. */
-const LOOKALIKES: Readonly<Record<string, string>> = {
-  а: "a",
-  в: "b",
-  с: "c",
-  ԁ: "d",
-  е: "e",
-  ѕ: "s",
-  һ: "h",
-  і: "i",
-  ј: "j",
-  к: "k",
-  ӏ: "l",
-  м: "m",
-  н: "h",
-  о: "o",
-  р: "p",
-  ԛ: "q",
-  т: "t",
-  у: "y",
-  ѵ: "v",
-  ԝ: "w",
-  х: "x",
-  г: "r",
-  А: "A",
-  В: "B",
-  С: "C",
-  Е: "E",
-  Н: "H",
-  І: "I",
-  Ј: "J",
-  К: "K",
-  М: "M",
-  О: "O",
-  Р: "P",
-  Ѕ: "S",
-  Т: "T",
-  У: "Y",
-  Х: "X",
-  α: "a",
-  ο: "o",
-  ρ: "p",
-  ν: "v",
-  ι: "i",
-  κ: "k",
-  υ: "u",
-  τ: "t",
-  ε: "e",
-  γ: "y",
-  Α: "A",
-  Β: "B",
-  Ε: "E",
-  Ζ: "Z",
-  Η: "H",
-  Ι: "I",
-  Κ: "K",
-  Μ: "M",
-  Ν: "N",
-  Ο: "O",
-  Ρ: "P",
-  Τ: "T",
-  Υ: "Y",
-  Χ: "X",
-  ɑ: "a",
-  ɡ: "g",
-  ı: "i",
-  ո: "n",
-  ս: "u",
-  օ: "o",
-  հ: "h",
-  ց: "g",
-  ᴏ: "o",
-}
 const ALL = new RegExp(
   `${ESCAPE_FORMS}|${INVISIBLE_FORMS}|${DRESSED_FORMS}|[${Object.keys(LOOKALIKES).join("")}]+`,
   "gu",
 )
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  amp: "&",
-  lt: "<",
-  gt: ">",
-  quot: '"',
-  apos: "'",
-  nbsp: " ",
-  shy: "",
-  colon: ":",
-  equals: "=",
-  lowbar: "_",
-  dash: "-",
-  period: ".",
-  sol: "/",
-  num: "#",
-  commat: "@",
-  excl: "!",
-  quest: "?",
-  plus: "+",
-  tab: " ",
-}
 
 /** 1: always worth a look. 2: looks like a Latin letter. */
 const DRESSED = new Uint8Array(0x10000)
@@ -302,7 +216,10 @@ function meaningOf(form: string): string {
   if (form.startsWith("&")) return ENTITIES[form.slice(1, -1)] ?? form
   if (form.startsWith("\\")) return characterOf(Number.parseInt(form.replaceAll(/[\\ux{}]/g, ""), 16))
   if (/^[\u0300-\u036f\u20d0-\u20ff]/.test(form)) return ""
-  if (LOOKALIKES[form.charAt(0)] !== undefined) return [...form].map((letter) => LOOKALIKES[letter] ?? letter).join("")
+  if (LOOKALIKES[form.charAt(0)] !== undefined)
+    return Array.from(form)
+      .map((letter) => LOOKALIKES[letter] ?? letter)
+      .join("")
   if (/^[\uff01-\uff5e\u{1d400}-\u{1d7ff}\u2460-\u24ff]/u.test(form)) return form.normalize("NFKC")
   return smuggled(form)
 }
@@ -316,7 +233,7 @@ const SELECTORS = 0xe0100
 
 /** What a row of invisible characters spells: tag letters, variation selectors as bytes, or two of them as bits. Else nothing. */
 function smuggled(form: string): string {
-  const codes = [...form].map((character) => character.codePointAt(0) ?? 0)
+  const codes = Array.from(form).map((character) => character.codePointAt(0) ?? 0)
   const tags = codes.filter((code) => code >= TAGS + 0x20 && code <= TAGS + 0x7e)
   if (tags.length > 0) return String.fromCharCode(...tags.slice(0, 4096).map((code) => code - TAGS))
   const bytes = codes.flatMap((code) => {

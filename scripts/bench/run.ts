@@ -3,6 +3,7 @@
  * not kept. Times and rates depend on the machine and on what else it does: the load is printed, and figures of a busy one say little.
  */
 import { loadavg } from "node:os"
+import { createServerDatabase } from "#test/core/db/memory.ts"
 import { startPostgres } from "../postgres.ts"
 import { audit } from "./audit.ts"
 import { type Bench, type Figure, isKept, table } from "./figure.ts"
@@ -14,7 +15,16 @@ import { start } from "./start.ts"
 import { turns } from "./turns.ts"
 import { version } from "./version.ts"
 
-const benches: Record<string, Bench> = { version, start, idle, turns, memory, "long-session": longSession, audit, safety }
+const benches: Record<string, Bench> = {
+  version,
+  start,
+  idle,
+  turns,
+  memory,
+  "long-session": longSession,
+  audit,
+  safety,
+}
 
 async function main(): Promise<void> {
   const asked = process.argv.slice(2)
@@ -28,20 +38,22 @@ async function main(): Promise<void> {
   let started: ReturnType<typeof startPostgres> | undefined
   // Durable, as in earnest: the rows are at the disk before an answer is.
   const server = () => (started ??= startPostgres({ durable: true }))
+  // A database for each asking: one belongs to one home, whose key seals it.
+  const postgres = async () => {
+    const outcome = await server()
+    return "reason" in outcome ? outcome : { url: (await createServerDatabase(outcome.postgres.url)).url }
+  }
   const figures: Figure[] = []
   console.log(`Load of the machine before: ${shownLoad()}`)
   try {
     for (const [name, bench] of Object.entries(benches)) {
       if (asked.length > 0 && !asked.includes(name)) continue
-      figures.push(
-        ...(await bench({
-          tell,
-          async postgres() {
-            const outcome = await server()
-            return "reason" in outcome ? outcome : { url: outcome.postgres.url }
-          },
-        })),
-      )
+      try {
+        figures.push(...(await bench({ tell, postgres })))
+      } catch (error) {
+        console.error(`${name} could not be measured:`, error)
+        process.exitCode = 1
+      }
     }
   } finally {
     const outcome = await started

@@ -11,6 +11,7 @@ import type { Client } from "#gateway/client.ts"
 import { createFakeClock } from "../fakes/clock.ts"
 
 const sessionId = newId("ses")
+const approvalId = newId("apr")
 const turnId = newId("trn")
 const second = newId("trn")
 const messageId = newId("msg")
@@ -50,8 +51,23 @@ async function talk({
     },
     stop: { post: async () => ({ stopped: ++stops > 0 }) },
   }
+  const posted: unknown[] = []
+  const approval = { id: approvalId, state: "open", question: "May it?" }
   const fake = {
     api: {
+      approvals: Object.assign(
+        () => ({
+          get: async () => approval,
+          allow: {
+            post: async ({ body }: { body: { presence: object } }) => {
+              posted.push(body)
+              if ("ask" in body.presence) return { challenge: { id: "chl", code: "123456" } }
+              return { approval }
+            },
+          },
+        }),
+        { get: async () => ({ items: [approval] }) },
+      ),
       sessions: () => at,
       turns: ({ id }: { id: string }) => ({
         get: async () => ({
@@ -80,6 +96,8 @@ async function talk({
     say: (text) => void shown.push(text),
     note: (text) => void shown.push(`(${text})`),
     warn: (text) => void shown.push(`! ${text}`),
+    question: (text) => void shown.push(`? ${text}`),
+    asking: (how) => void (how !== null && shown.push(`[${how.split(" ")[0]}]`)),
     problem: ({ message }) => void shown.push(`Error: ${message}`),
     text: (part) => void (part !== "" && shown.push(part)),
     thinking: () => {},
@@ -98,6 +116,8 @@ async function talk({
     clock,
     session: from,
     model: undefined,
+    ownerAt: "own terminal",
+    standAside: (work) => work(),
     handBack: (text) => back.push(text),
     onMove: (id) => moved.push(id),
     onFault: (error) => shown.push(String(error)),
@@ -108,6 +128,8 @@ async function talk({
     shown,
     back,
     moved,
+    posted,
+    clock,
     stops: () => stops,
     connection: (state: "connected" | "lost") => told?.(state),
     async happens(...bodies: (EventBody | (Event & { type: "turn.delta" }))[]) {
@@ -275,13 +297,60 @@ test("an error, a refused tool, a question for approval and a fallback are all s
     received("go"),
     started(),
     { type: "tool.finished", ...at, callId, tool: "exec", outcome: "refused", preview: "no", durationMs: 1 },
-    { type: "turn.suspended", ...at, approvalId: newId("apr"), question: "May it?" },
+    { type: "turn.suspended", ...at, approvalId, question: "May it?" },
     { type: "turn.resumed", ...at, why: "approval" },
     { type: "model.failed", ...at, model: "a/b", error: "overloaded", next: "c/d" },
     finished("failed"),
   )
   expect(shown).toContain("· exec refused")
-  expect(shown).toContain("! Waiting for your approval: May it?")
+  expect(shown).toContain("? Waiting for your approval:\nMay it?")
   expect(shown).toContain("(a/b: overloaded Trying c/d.)")
   expect(shown).toContain("Error: It broke")
+})
+
+test("a question is shown, y answers it with the proof, and the turn goes on", async () => {
+  const { conversation, happens, shown, posted, clock } = await talk()
+  await conversation.send("go")
+  const at = { sessionId, turnId }
+  expect(conversation.isAnswer("y")).toBe(false)
+  await happens(received("go"), started(), { type: "turn.suspended", ...at, approvalId, question: "May it?" })
+  expect(shown.slice(1)).toEqual(["? Waiting for your approval:\nMay it?", "[[y]]"])
+  await clock.advance(1_000)
+  expect(conversation.isAnswer("yes")).toBe(false)
+  expect(conversation.isAnswer("y")).toBe(true)
+  await conversation.send("y")
+  expect(posted).toEqual([
+    { how: "once", presence: { ask: {} } },
+    { how: "once", presence: { challenge: "chl", code: "123456" } },
+  ])
+  await happens({ type: "turn.resumed", ...at, why: "approval" }, finished())
+  expect(shown).toContain("(Answered; the turn goes on.)")
+  expect(conversation.isAnswer("y")).toBe(false)
+  expect(conversation.isBusy).toBe(false)
+})
+
+test('"yes" to a question is a message, queued, and answers nothing', async () => {
+  const { conversation, happens, shown, posted, clock } = await talk({
+    answers: [
+      { sessionId, messageId, turnId, state: "running" },
+      { sessionId, messageId, turnId: second, state: "queued" },
+    ],
+  })
+  await conversation.send("go")
+  await happens(received("go"), started(), {
+    type: "turn.suspended",
+    sessionId,
+    turnId,
+    approvalId,
+    question: "May it?",
+  })
+  await clock.advance(1_000)
+  await conversation.send("yes")
+  expect(posted).toEqual([])
+  expect(shown).toContain("queued: yes")
+})
+
+test("a conversation whose turn waits for an answer asks again when it is opened", async () => {
+  const { shown } = await talk({ from: { ...session, activeTurn: { id: turnId, state: "suspended" as const } } })
+  expect(shown).toEqual(["? Waiting for your approval:\nMay it?", "[[y]]"])
 })

@@ -87,6 +87,21 @@ describe("frames", () => {
     screen.close()
     expect(terminal.seen()).toEqual(["first", "second", "third"])
   })
+  test("while another process writes nothing is drawn, and what it wrote stays", async () => {
+    const clock = createFakeClock()
+    const terminal = makeTerminal(40, 10)
+    const screen = createScreen({ terminal, clock, frame: () => ({ lines: ["tail", "> "], row: 1, column: 2 }) })
+    screen.commit(["said"])
+    await clock.advance(FRAME_MS)
+    await screen.standAside(async () => {
+      terminal.write("Code: 123 456\r\n")
+      screen.commit(["meanwhile"])
+      await clock.advance(FRAME_MS)
+      expect(terminal.seen()).toEqual(["said", "Code: 123 456"])
+    })
+    await clock.advance(FRAME_MS)
+    expect(terminal.seen()).toEqual(["said", "Code: 123 456", "meanwhile", "tail", ">"])
+  })
   test("a frame that did not change writes no line again", async () => {
     const clock = createFakeClock()
     const written: string[] = []
@@ -157,6 +172,18 @@ describe("a turn", () => {
       "",
       ">",
     ])
+  })
+  test("a question is written whole, however long, and how to answer it stands above the line to type", async () => {
+    const { view, seen } = makeChat(60, 12)
+    view.text("I will ask.")
+    view.question(Array.from({ length: 30 }, (_, at) => `line ${at}\u001b[2J`).join("\n"))
+    view.asking("[y] once")
+    const shown = await seen()
+    expect(shown[0]).toBe("I will ask.")
+    expect(shown.slice(2, 32)).toEqual(Array.from({ length: 30 }, (_, at) => `line ${at}\\u001b[2J`))
+    expect(shown.slice(-3)).toEqual(["", "[y] once", ">"])
+    view.asking(null)
+    expect(await seen()).not.toContain("[y] once")
   })
   test("a thought is one line, and gone when the answer comes", async () => {
     const { view, seen } = makeChat()

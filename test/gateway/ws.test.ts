@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { inProcess } from "#gateway/caller.ts"
 import { createGateway, type Gateway } from "#gateway/server.ts"
+import { createWsConnection } from "#gateway/ws.ts"
 import { gatewayHouse, OWNER_TOKEN } from "../fakes/gateway.ts"
 import type { Reply } from "../fakes/gateway-services.ts"
 
@@ -153,4 +155,47 @@ test.each([
   })
   expect(outcome).toBe("refused")
   expect(gateway.streams).toBe(0)
+})
+
+test("events go on after an answer was sent while the socket was full", async () => {
+  const sent: string[] = []
+  let isFull = false
+  const first = Promise.withResolvers<ReadableStreamDefaultController<Uint8Array>>()
+  const line = (seq: number) => new TextEncoder().encode(`id: ${seq}\ndata: {"type":"x"}\n\n`)
+  const connection = createWsConnection({
+    routes: new Map([
+      [
+        "status.get",
+        { name: "status.get", method: "GET", path: "/s", pathFields: [], queryFields: [], hasBody: false },
+      ],
+    ]),
+    handle: async (request) =>
+      request.url.endsWith("/api/events")
+        ? new Response(new ReadableStream<Uint8Array>({ start: (controller) => first.resolve(controller) }), {
+            headers: { "content-type": "text/event-stream" },
+          })
+        : Response.json({}),
+    upgraded: { headers: new Headers(), meta: inProcess, query: "" },
+    send(frame) {
+      sent.push(frame)
+      return !isFull
+    },
+    end() {},
+  })
+  const until = async (count: number) => {
+    for (let waited = 0; sent.length < count && waited < 500; waited++) await Bun.sleep(1)
+  }
+  const events = await first.promise
+  isFull = true
+  events.enqueue(line(1))
+  await until(1)
+  events.enqueue(line(2)) // waits for room
+  await Bun.sleep(1)
+  connection.receive(JSON.stringify({ type: "req", id: 1, method: "status.get" })) // an answer is sent all the same
+  await until(2)
+  isFull = false
+  connection.drain()
+  await until(3)
+  connection.close()
+  expect(sent.map((frame) => /"(?:seq|id)":\d/.exec(frame)?.[0])).toEqual(['"seq":1', '"id":1', '"seq":2'])
 })

@@ -58,6 +58,28 @@ describe("what npm start runs", () => {
     expect(verbFor(["--json", "--message=hello"], false)).toEqual(["run", "--json", "--message=hello"])
   })
   test("a verb stays what it is", () => expect(verbFor(["status", "--json"], false)).toEqual(["status", "--json"]))
+  test("a verb stays what it is behind the flags that every verb takes", () => {
+    for (const args of [
+      ["--json", "status"],
+      ["-v", "usage"],
+      ["--home", "/srv/claw", "status"],
+      ["--set", "log.level=debug", "--home=/srv/claw", "session", "list"],
+    ])
+      expect(verbFor(args, false)).toEqual(args)
+    expect(verbFor(["--home", "status"], false)).toEqual(["serve", "--home", "status"])
+    expect(verbFor(["--set", "gateway.port=0"], false)).toEqual(["serve", "--set", "gateway.port=0"])
+    expect(verbFor(["-v"], true)).toEqual(["run", "-v"])
+  })
+  test("a message is one however it is written", () => {
+    expect(verbFor(["-mhello"], false)).toEqual(["run", "-mhello"])
+    expect(verbFor(["--home", "/srv/claw", "-m", "hello"], false)).toEqual([
+      "run",
+      "--home",
+      "/srv/claw",
+      "-m",
+      "hello",
+    ])
+  })
   test("--version and --help are the program's own", () => {
     expect(verbFor(["--version"], false)).toEqual(["--version"])
     expect(verbFor(["--help"], true)).toEqual(["--help"])

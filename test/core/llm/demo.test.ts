@@ -129,7 +129,7 @@ test("says plainly that it is no model and how to get one", async () => {
   for (const text of ["hello", "write me a poem", "help", ""]) {
     const said = textOf(await say(text))
     expect(said).toContain("not a model")
-    expect(said).toContain("ironclaw onboard")
+    expect(said).toContain("ANTHROPIC_API_KEY")
   }
 })
 
