@@ -179,7 +179,9 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
           const value = loaded.environment.get(name) || vault.value(name)
           if (value && value.trim().length < LEAST_KEY_CHARACTERS && !shortKeys.has(name)) {
             shortKeys.add(name)
-            log.warn(`The key ${name} has fewer than ${LEAST_KEY_CHARACTERS} characters: it cannot be kept out of answers and logs`)
+            log.warn(
+              `The key ${name} has fewer than ${LEAST_KEY_CHARACTERS} characters: it cannot be kept out of answers and logs`,
+            )
           }
           return value
         },
@@ -204,9 +206,8 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       ...jsonTools(),
       ...httpTools(),
       ...webTools({ clock }),
-      ...(project
-        ? [...fileReadTools({ project }), ...fileFindTools({ project })]
-        : [...approvalPlanTools({ registry: () => registry, approvals: () => approvals, writer })]),
+      ...approvalPlanTools({ registry: () => registry, approvals: () => approvals, writer }),
+      ...(project ? [...fileReadTools({ project }), ...fileFindTools({ project })] : []),
       ...(project && holdsFolders
         ? [...fileWriteTools({ project, keepChange: changes.keep }), ...fileUndoTools({ project, changes })]
         : []),

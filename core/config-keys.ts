@@ -251,3 +251,10 @@ export function specOf(key: ConfigKey): KeySpec<unknown> {
 export function envNameOf(key: ConfigKey): string {
   return `IRONCLAW_${key.toUpperCase().replaceAll(".", "_")}`
 }
+
+/** Keys that decide what may happen without the owner, who may call, where data goes and what it may cost. */
+const safetyKeys = /^(?:approvals|gateway|database|limits|project)\.|^model\.(?:backend|base_url|local_endpoints)$/
+
+export function isSafetyKey(key: string): boolean {
+  return safetyKeys.test(key)
+}

@@ -35,3 +35,14 @@ export function createCalls(): Calls {
 }
 
 export const inProcess: RequestMeta = { via: "process", peer: "process", holdOpen() {} }
+
+/**
+ * What makes the assistant less safe, or gives everything away, is done on the machine itself: over the 0600 socket or in this process.
+ * A token over TCP proves a client, and a client's token may be anyone's. Throws `presence.required`.
+ */
+export function demandHome({ meta }: Call, what: string): void {
+  if (meta.via !== "tcp") return
+  throw new AppError("presence.required", `${what} is possible on the machine itself, not over the network`, {
+    hint: "Use the command of the same name there: `ironclaw config`, `ironclaw secret`, `ironclaw backup`.",
+  })
+}

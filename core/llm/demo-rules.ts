@@ -94,8 +94,8 @@ const REMINDER = "(This was the built-in demo, not a model.)"
 const ABOUT = `I am the built-in demo of ironclaw: a script, not a model. I can show that everything around a model works. Try:
 - "remember that my train leaves at 7:40", then "what do you know about my train?"
 - "what time is it?"
-- "list files", "read README.md"
 - "list memory"
+- "list files" and "read README.md", once \`ironclaw config set project.folder /path\` names a folder
 
 To talk with a real model, set a key (ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY, …) and start again. Ollama and other servers on your own machine work too: \`ironclaw config set model.backend ollama\`.`
 

@@ -156,10 +156,7 @@ function createPieces() {
 const ESCAPE_FORMS = String.raw`(?:%[0-9a-fA-F]{2})+|&(?:#[xX][0-9a-fA-F]{1,6}|#\d{1,7}|[a-z]{2,6});|\\u[0-9a-fA-F]{4}|\\u\{[0-9a-fA-F]{1,6}\}|\\x[0-9a-fA-F]{2}`
 const INVISIBLE_FORMS = String.raw`[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\u{e0000}-\u{e01ef}]+`
 const DRESSED_FORMS = String.raw`[\u0300-\u036f\u20d0-\u20ff]+|[\uff01-\uff5e\u{1d400}-\u{1d7ff}\u2460-\u24ff]+`
-const ALL = new RegExp(
-  `${ESCAPE_FORMS}|${INVISIBLE_FORMS}|${DRESSED_FORMS}|[${Object.keys(LOOKALIKES).join("")}]+`,
-  "gu",
-)
+const ALL = new RegExp(`${ESCAPE_FORMS}|${INVISIBLE_FORMS}|${DRESSED_FORMS}`, "gu")
 
 /** 1: always worth a look. 2: looks like a Latin letter. */
 const DRESSED = new Uint8Array(0x10000)
@@ -183,16 +180,33 @@ for (const [from, to] of [
 ] as const)
   DRESSED.fill(1, from, to + 1)
 for (const letter of Object.keys(LOOKALIKES)) DRESSED[letter.charCodeAt(0)] = 2
+/** What each of them stands for; 0: itself. */
+const MEANT = new Uint16Array(0x10000)
+for (const [letter, latin] of Object.entries(LOOKALIKES)) MEANT[letter.charCodeAt(0)] = latin.charCodeAt(0)
+
+/** With Latin letters for those that look so; as long as it was. */
+function withLatin(text: string): string {
+  const units = new Uint16Array(text.length)
+  let changed = false
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    const meant = MEANT[code] ?? 0
+    if (meant !== 0) changed = true
+    units[at] = meant === 0 ? code : meant
+  }
+  return changed ? Buffer.from(units.buffer).toString("utf16le") : text
+}
 
 /** Null where nothing changes. */
 function rewrite(text: string, windows: readonly Stretch[]): View | null {
   const pieces = createPieces()
   let changed = false
   for (const [start, end] of windows) {
-    const source = text.slice(start, end)
+    const given = text.slice(start, end)
+    const source = withLatin(given)
     if (changed) pieces.add("\n", start, start + 1)
     let from = 0
-    let own = false
+    let own = source !== given
     for (const match of source.matchAll(ALL)) {
       const [form] = match
       const meant = meaningOf(form)
@@ -215,11 +229,6 @@ function meaningOf(form: string): string {
     return characterOf(/^&#[xX]/.test(form) ? Number.parseInt(form.slice(3), 16) : Number.parseInt(form.slice(2), 10))
   if (form.startsWith("&")) return ENTITIES[form.slice(1, -1)] ?? form
   if (form.startsWith("\\")) return characterOf(Number.parseInt(form.replaceAll(/[\\ux{}]/g, ""), 16))
-  if (/^[\u0300-\u036f\u20d0-\u20ff]/.test(form)) return ""
-  if (LOOKALIKES[form.charAt(0)] !== undefined)
-    return Array.from(form)
-      .map((letter) => LOOKALIKES[letter] ?? letter)
-      .join("")
   if (/^[\uff01-\uff5e\u{1d400}-\u{1d7ff}\u2460-\u24ff]/u.test(form)) return form.normalize("NFKC")
   return smuggled(form)
 }

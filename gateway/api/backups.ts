@@ -1,7 +1,7 @@
 /** /api/backups: makes a backup while the service runs, and says which there are. To restore one, the service must be stopped. */
 import { Elysia } from "elysia"
 import { t } from "#core/schema.ts"
-import type { Calls } from "../caller.ts"
+import { type Calls, demandHome } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
 import { body } from "../shape.ts"
 
@@ -27,7 +27,9 @@ export function backupRoutes({ backups }: GatewayDeps, calls: Calls) {
     .post(
       "/",
       ({ body: { passphrase, output = null }, request }) => {
-        calls.of(request).meta.holdOpen()
+        const call = calls.of(request)
+        demandHome(call, "A backup") // it holds every secret, under a passphrase of the caller's choice
+        call.meta.holdOpen()
         return backups.create({ passphrase, output, signal: request.signal })
       },
       {

@@ -1,6 +1,7 @@
 /** /api/secrets: names and when they were set and used. A value goes in and never comes out. */
 import { Elysia, status } from "elysia"
 import { t } from "#core/schema.ts"
+import { type Calls, demandHome } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
 import { body } from "../shape.ts"
 
@@ -24,14 +25,15 @@ const RotateBody = t.Object(
   strict,
 )
 
-export function secretRoutes({ secrets }: GatewayDeps) {
+export function secretRoutes({ secrets }: GatewayDeps, calls: Calls) {
   return new Elysia({ prefix: "/api/secrets" })
     .get("/", async () => ({ items: await secrets.list() }), {
       detail: { operationId: "secrets.list", summary: "Names of secrets, never values" },
     })
     .put(
       "/:name",
-      async ({ params, body: { value, mustExist = false } }) => {
+      async ({ params, body: { value, mustExist = false }, request }) => {
+        demandHome(calls.of(request), "Setting a secret")
         const set = await secrets.set({ name: params.name, value, mustExist })
         return status(set.version === 1 ? 201 : 200, set)
       },
@@ -42,14 +44,22 @@ export function secretRoutes({ secrets }: GatewayDeps) {
     )
     .delete(
       "/:name",
-      async ({ params }) => {
+      async ({ params, request }) => {
+        demandHome(calls.of(request), "Deleting a secret")
         await secrets.delete(params.name)
         return { deleted: true }
       },
       { detail: { operationId: "secrets.delete", summary: "Delete a secret" } },
     )
-    .post("/rotate-master-key", ({ body: { key = null } }) => secrets.rotateMaster({ key }), {
-      body: body(RotateBody),
-      detail: { operationId: "secrets.rotate-master-key", summary: "Seal every secret under a new master key" },
-    })
+    .post(
+      "/rotate-master-key",
+      ({ body: { key = null }, request }) => {
+        demandHome(calls.of(request), "Another master key")
+        return secrets.rotateMaster({ key })
+      },
+      {
+        body: body(RotateBody),
+        detail: { operationId: "secrets.rotate-master-key", summary: "Seal every secret under a new master key" },
+      },
+    )
 }
