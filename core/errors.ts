@@ -13,7 +13,10 @@ const catalogue = {
     status: 401,
     hint: "Send `Authorization: Bearer <token>`, never a token in the URL. The token is GATEWAY_AUTH_TOKEN, or in run/token of the home.",
   },
-  "client.forbidden": { status: 403, hint: "This token is for chat alone. The owner's token, or the command line, can do this." },
+  "client.forbidden": {
+    status: 403,
+    hint: "This token is for chat alone. The owner's token, or the command line, can do this.",
+  },
   "client.wrong_host": {
     status: 403,
     hint: "Call it by the address it listens on, or allow the name: `ironclaw config set gateway.allowed_hosts …`.",
@@ -23,13 +26,22 @@ const catalogue = {
     hint: "Only the gateway's own page may call it from a browser; allow others by `ironclaw config set gateway.allowed_origins …`.",
   },
   "client.rate_limited": { status: 429, hint: "Wait the seconds that Retry-After says, then try again." },
-  "client.too_many_streams": { status: 429, hint: "Close an event stream that is not needed any more, then try again." },
+  "client.too_many_streams": {
+    status: 429,
+    hint: "Close an event stream that is not needed any more, then try again.",
+  },
   "gateway.insecure_address": {
     status: 400,
     hint: "Listen on 127.0.0.1, or set up TLS, or name the proxy in front of it.",
   },
-  "gateway.address_taken": { status: 409, hint: "Stop what listens there, or choose another port: GATEWAY_PORT=0 takes any free one." },
-  "service.unreachable": { status: 503, hint: "Start it with `ironclaw serve`; `ironclaw status` says what holds the home." },
+  "gateway.address_taken": {
+    status: 409,
+    hint: "Stop what listens there, or choose another port: GATEWAY_PORT=0 takes any free one.",
+  },
+  "service.unreachable": {
+    status: 503,
+    hint: "Start it with `ironclaw serve`; `ironclaw status` says what holds the home.",
+  },
   conflict: { status: 409, hint: "The state changed in between. Look at it again, then retry." },
   "home.not_yours": {
     status: 403,
@@ -87,9 +99,15 @@ const catalogue = {
     status: 400,
     hint: "Whoever has the file can try passphrases without end. Five or six random words are good.",
   },
-  "backup.damaged": { status: 400, hint: "The file is not as it was written. Use another copy of it, or another backup. Nothing was changed." },
+  "backup.damaged": {
+    status: 400,
+    hint: "The file is not as it was written. Use another copy of it, or another backup. Nothing was changed.",
+  },
   "backup.not_one": { status: 400, hint: "Name a file that `ironclaw backup` made." },
-  "backup.newer": { status: 400, hint: "Restore it with that version of ironclaw or a later one. Nothing was changed." },
+  "backup.newer": {
+    status: 400,
+    hint: "Restore it with that version of ironclaw or a later one. Nothing was changed.",
+  },
   "backup.exists": { status: 409, hint: "Name another file with --output; a backup is never overwritten." },
   "backup.not_empty": {
     status: 409,
@@ -129,15 +147,27 @@ const catalogue = {
     status: 503,
     hint: "The next request connects again by itself. The change in flight was stored whole or not at all: look before you repeat it.",
   },
-  "db.crashed": { status: 503, hint: "Restart ironclaw; everything that was acknowledged is on disk. The log has the details." },
+  "db.crashed": {
+    status: 503,
+    hint: "Restart ironclaw; everything that was acknowledged is on disk. The log has the details.",
+  },
   "db.migration_changed": {
     status: 500,
     hint: "This database was made by a build with other migrations. Use that build, or `ironclaw backup` there and `ironclaw restore` here.",
   },
   "db.newer": { status: 500, hint: "Use the version of ironclaw that made this database, or a newer one." },
-  "db.full_disk": { status: 507, hint: "Free some space where the database is, then try again; nothing that was acknowledged is lost." },
-  "db.locked": { status: 409, hint: "Stop the other process first, or use the running service: every command connects to it." },
-  "db.timeout": { status: 503, hint: "The change was rolled back as a whole. Try again; if it happens often, the log names the statement." },
+  "db.full_disk": {
+    status: 507,
+    hint: "Free some space where the database is, then try again; nothing that was acknowledged is lost.",
+  },
+  "db.locked": {
+    status: 409,
+    hint: "Stop the other process first, or use the running service: every command connects to it.",
+  },
+  "db.timeout": {
+    status: 503,
+    hint: "The change was rolled back as a whole. Try again; if it happens often, the log names the statement.",
+  },
   "model.unknown": { status: 404, hint: "`ironclaw model list` shows the models; write one as vendor/model." },
   "model.unsupported": { status: 400, hint: "Choose another backend: `ironclaw config set model.backend NAME`." },
   "model.no_key": {
@@ -155,10 +185,19 @@ const catalogue = {
   "egress.busy": { status: 429, hint: "Wait until one of the running requests has ended." },
   "egress.dns": { status: 502, hint: "Check the name, and that this machine is online." },
   "egress.unreachable": { status: 502, hint: "Check that the other side runs and that this machine is online." },
-  "egress.timeout": { status: 504, hint: "Try again; if it stays slow, the other side is overloaded or blocked on the way." },
-  "egress.tls": { status: 502, hint: "Someone may be in between, or the certificate has expired. A private authority is trusted with NODE_EXTRA_CA_CERTS." },
+  "egress.timeout": {
+    status: 504,
+    hint: "Try again; if it stays slow, the other side is overloaded or blocked on the way.",
+  },
+  "egress.tls": {
+    status: 502,
+    hint: "Someone may be in between, or the certificate has expired. A private authority is trusted with NODE_EXTRA_CA_CERTS.",
+  },
   "egress.too_large": { status: 502, hint: "Ask the other side for less at a time." },
-  "egress.garbled": { status: 502, hint: "The other side does not speak proper HTTP there; check the address and try again." },
+  "egress.garbled": {
+    status: 502,
+    hint: "The other side does not speak proper HTTP there; check the address and try again.",
+  },
   "presence.required": {
     status: 403,
     hint: "Do it at a terminal: `ironclaw approval`, `ironclaw grant`, `ironclaw lockdown`. By API: send `presence: {ask: {}}` for a code in the running chat, then `presence: {challenge, code}`.",
@@ -169,10 +208,19 @@ const catalogue = {
   },
   "presence.wrong_code": { status: 403, hint: "Type the six digits as the terminal shows them." },
   "presence.expired": { status: 403, hint: "Ask again: a code is good for one change, two minutes and five tries." },
-  "presence.too_many": { status: 429, hint: "Wait, or answer in the running chat. If you did not ask for codes, somebody else did: `ironclaw lockdown`." },
+  "presence.too_many": {
+    status: 429,
+    hint: "Wait, or answer in the running chat. If you did not ask for codes, somebody else did: `ironclaw lockdown`.",
+  },
   "presence.declined": { status: 403, hint: "Nothing was changed." },
-  "lockdown.active": { status: 423, hint: "The owner lifts it at a terminal of this machine: `ironclaw lockdown --lift`." },
-  "approval.required": { status: 409, hint: "`ironclaw approval list` shows what waits; `ironclaw approval allow ID` allows it." },
+  "lockdown.active": {
+    status: 423,
+    hint: "The owner lifts it at a terminal of this machine: `ironclaw lockdown --lift`.",
+  },
+  "approval.required": {
+    status: 409,
+    hint: "`ironclaw approval list` shows what waits; `ironclaw approval allow ID` allows it.",
+  },
 } as const satisfies Record<string, Entry>
 
 export type ErrorCode = keyof typeof catalogue

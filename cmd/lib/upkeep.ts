@@ -5,7 +5,9 @@ import type { Log } from "#core/log.ts"
 export type Task = { name: string; everyMs: number; run: () => Promise<unknown> }
 
 /** The first run comes one interval after the start: nothing here is urgent, and a start has other things to do. */
-export function startUpkeep({ clock, log, tasks }: { clock: Clock; log: Log; tasks: readonly Task[] }): { stop(): Promise<void> } {
+export function startUpkeep({ clock, log, tasks }: { clock: Clock; log: Log; tasks: readonly Task[] }): {
+  stop(): Promise<void>
+} {
   const running = new Set<Promise<void>>()
   const cancels = new Map<Task, () => void>()
   let stopped = false

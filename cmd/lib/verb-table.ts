@@ -27,7 +27,10 @@ export const verbTable: VerbTable = {
     load: () => import("../audit.ts"),
   },
   safety: { about: "Ask the gates about a text, a URL or a command line", load: () => import("../safety.ts") },
-  approval: { about: "List, allow and deny what the assistant asks before it acts", load: () => import("../approval.ts") },
+  approval: {
+    about: "List, allow and deny what the assistant asks before it acts",
+    load: () => import("../approval.ts"),
+  },
   grant: { about: "List, add and revoke what may run without asking", load: () => import("../grant.ts") },
   lockdown: { about: "Stop everything at once; --lift lets it go on", load: () => import("../lockdown.ts") },
   completion: { about: "Print a completion script for bash, zsh or fish", load: () => import("../completion.ts") },

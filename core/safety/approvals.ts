@@ -98,7 +98,16 @@ export type ApprovalsDeps = {
   onBadSeal: (what: string) => void
 }
 
-type SealedFields = "id" | "turnId" | "principal" | "tool" | "destination" | "fingerprint" | "question" | "expiresAt" | "state"
+type SealedFields =
+  | "id"
+  | "turnId"
+  | "principal"
+  | "tool"
+  | "destination"
+  | "fingerprint"
+  | "question"
+  | "expiresAt"
+  | "state"
 
 /**
  * What the seal of an approval covers. The state is a part: a question cannot be turned into a yes by writing to the row. So are the

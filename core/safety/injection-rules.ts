@@ -72,7 +72,7 @@ export const injectionRules: readonly InjectionRule[] = [
       "before answering",
       "before doing anything",
     ],
-    String.raw`(?:before (?:you (?:can|start|continue|proceed)|answering|doing anything)[^.\n]{0,120}(?:please|must|you (?:have|need) to|first)|do the following first)`,
+    String.raw`(?:before (?:you (?:can|start|continue|proceed)|answering|doing anything)[^.\n]{0,60}(?:please|must|you (?:have|need) to|first)|do the following first)`,
     0.5,
     "AgentDojo 2024: important instructions",
   ),

@@ -13,13 +13,19 @@ export const resealAuthority: Reseal = async (db, { from, to }) => {
   const statements: Statement[] = []
   for (const row of await db.orm.select().from(grants)) {
     if (!old.holds("grant", sealedGrant(row), row.mac)) continue
-    statements.push({ sql: "update grants set mac = $2 where id = $1 and mac = $3", params: [row.id, fresh.mac("grant", sealedGrant(row)), row.mac] })
+    statements.push({
+      sql: "update grants set mac = $2 where id = $1 and mac = $3",
+      params: [row.id, fresh.mac("grant", sealedGrant(row)), row.mac],
+    })
   }
   for (const row of await db.orm.select().from(approvals)) {
     // A restore ends open questions by their state alone; an end takes authority away, so the seal of the open row vouches for it.
     const vouched = row.state === "expired" ? sealedApproval({ ...row, state: "open" }) : sealedApproval(row)
     if (!old.holds("approval", sealedApproval(row), row.mac) && !old.holds("approval", vouched, row.mac)) continue
-    statements.push({ sql: "update approvals set mac = $2 where id = $1 and mac = $3", params: [row.id, fresh.mac("approval", sealedApproval(row)), row.mac] })
+    statements.push({
+      sql: "update approvals set mac = $2 where id = $1 and mac = $3",
+      params: [row.id, fresh.mac("approval", sealedApproval(row)), row.mac],
+    })
   }
   const [stored] = await db.query({ sql: "select value from meta where key = $1", params: [LOCKDOWN_KEY] })
   const lockdown = stored ? readLockdownRow(String(stored["value"])) : null

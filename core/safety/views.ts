@@ -153,7 +153,7 @@ function createPieces() {
 }
 
 // Escapes that stand for a character, then what is not seen, then letters that look like others. Every repetition is of one class.
-const ESCAPE_FORMS = String.raw`(?:%[0-9a-fA-F]{2})+|&(?:#[xX][0-9a-fA-F]{1,6}|#\d{1,7}|[a-z]{2,6});|\\u[0-9a-fA-F]{4}|\\u\{[0-9a-fA-F]{1,6}\}|\\x[0-9a-fA-F]{2}`
+const ESCAPE_FORMS = String.raw`(?:%[0-9a-fA-F]{2}){1,64}|&(?:#[xX][0-9a-fA-F]{1,6}|#\d{1,7}|[a-z]{2,6});|\\u[0-9a-fA-F]{4}|\\u\{[0-9a-fA-F]{1,6}\}|\\x[0-9a-fA-F]{2}`
 const INVISIBLE_FORMS = String.raw`[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\u{e0000}-\u{e01ef}]+`
 const DRESSED_FORMS = String.raw`[\u0300-\u036f\u20d0-\u20ff]+|[\uff01-\uff5e\u{1d400}-\u{1d7ff}\u2460-\u24ff]+`
 const ALL = new RegExp(`${ESCAPE_FORMS}|${INVISIBLE_FORMS}|${DRESSED_FORMS}`, "gu")

@@ -166,7 +166,14 @@ export function createSessionStore({ db, writer, clock }: SessionStoreDeps): Ses
           statements: [lockSessionStatement(id), idleFence(id), ...forgetStatements(id)],
           events: [{ type: "session.deleted", sessionId: id, ...ours(agentId) }],
           audit: [
-            { ...ours(agentId), act: "owner.change", principal: "owner", subject: "session", outcome: "done", preview: `deleted ${id}` },
+            {
+              ...ours(agentId),
+              act: "owner.change",
+              principal: "owner",
+              subject: "session",
+              outcome: "done",
+              preview: `deleted ${id}`,
+            },
           ],
         }),
       )

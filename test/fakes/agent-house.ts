@@ -77,7 +77,10 @@ export async function agentHouse({
     clock,
     seal,
     grants,
-    resume: ({ turnId, sessionId }) => ({ statements: resumeStatements(turnId), afterwards: () => jobs.expect(sessionId) }),
+    resume: ({ turnId, sessionId }) => ({
+      statements: resumeStatements(turnId),
+      afterwards: () => jobs.expect(sessionId),
+    }),
     redact: redactLeaks,
     onBadSeal: (what) => badSeals.push(what),
   })

@@ -28,7 +28,6 @@ export async function refusal(work: Promise<unknown>): Promise<unknown> {
   throw new Error("It was accepted")
 }
 
-
 /** Everything `createGateway` needs; `given` takes the place of single parts. */
 export function gatewayHouse({
   reply = () => ({ words: ["Hello ", "there."] }),
@@ -84,7 +83,9 @@ export function gatewayHouse({
       unset: async (key) => ({ key, value: null, source: null, restartNeeded: false, problem: null }),
     },
     secrets: {
-      list: async () => [{ name: "A_KEY", version: 1, createdAt: "2026-01-15T12:00:00.000Z", usedAt: null, readable: true }],
+      list: async () => [
+        { name: "A_KEY", version: 1, createdAt: "2026-01-15T12:00:00.000Z", usedAt: null, readable: true },
+      ],
       set: async ({ name }) => ({ name, version: 1 }),
       delete: async () => {},
       rotateMaster: async () => ({ keyId: "00", source: "file", secrets: 1 }),

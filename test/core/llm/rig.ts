@@ -5,7 +5,14 @@ import { createModels, type ModelsDeps } from "#core/llm/models.ts"
 import type { KeyFor, LlmSettings } from "#core/llm/settings.ts"
 import type { FetchFor } from "#core/llm/wire.ts"
 
-export const settings: LlmSettings = { backend: null, baseUrl: null, model: null, fallbacks: [], thinking: "off", contextTokens: null }
+export const settings: LlmSettings = {
+  backend: null,
+  baseUrl: null,
+  model: null,
+  fallbacks: [],
+  thinking: "off",
+  contextTokens: null,
+}
 
 /** Every vendor has a key, and it is this one. */
 export const TEST_KEY = "sk-test-0123456789abcdef"

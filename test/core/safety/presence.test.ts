@@ -19,7 +19,10 @@ function open({ takesText = true } = {}) {
       write: (_, text) => takesText && screen.push(text) > 0,
     },
   })
-  const prove = (proof: Proof | undefined, { way = "socket", of = change }: { way?: Way; of?: typeof change } = {}): Challenge | null | string => {
+  const prove = (
+    proof: Proof | undefined,
+    { way = "socket", of = change }: { way?: Way; of?: typeof change } = {},
+  ): Challenge | null | string => {
     try {
       return presence.prove(of, { proof, way })
     } catch (error) {
