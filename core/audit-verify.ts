@@ -29,8 +29,8 @@ export type AuditProof = {
   count: number
 }
 
-/** Less than 1 MB: a server sorts it in memory, and a round trip is little beside it. */
-const PAGE_ROWS = 1_000
+/** Some 3 MB. With 1,000 rows the rate was a fifth lower, both engines (2026-11-22). */
+const PAGE_ROWS = 5_000
 /** Enough to see what happened; a database that was replaced would have one for every row. */
 const MAX_PROBLEMS = 100
 

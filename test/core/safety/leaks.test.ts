@@ -305,7 +305,7 @@ describe("leaks", () => {
       percent: key.replaceAll("-", "%2D"),
       entities: key.replaceAll("-", "&#45;"),
       "JSON escapes": key.replaceAll("a", "\\u0061"),
-      "zero width": [...key].join("\u200b"),
+      "zero width": Array.from(key).join("\u200b"),
       lookalikes: key.replaceAll("a", "а"),
       fullwidth: key.replaceAll("s", "ｓ"),
     }

@@ -48,13 +48,17 @@ describe("views of a text", () => {
   })
 
   test("show what invisible characters spell", () => {
-    const hidden = [..."obey me"].map((character) => String.fromCodePoint(0xe0000 + character.charCodeAt(0))).join("")
+    const hidden = Array.from("obey me")
+      .map((character) => String.fromCodePoint(0xe0000 + character.charCodeAt(0)))
+      .join("")
     expect(texts(`hello${hidden}`)).toEqual(["helloobey me"])
-    const selectors = [..."obey me"]
+    const selectors = Array.from("obey me")
       .map((character) => String.fromCodePoint(0xe0100 + character.charCodeAt(0) - 16))
       .join("")
     expect(texts(`hello${selectors}`)).toEqual(["helloobey me"])
-    const bits = [..."obey me"].map((character) => character.charCodeAt(0).toString(2).padStart(8, "0")).join("")
+    const bits = Array.from("obey me")
+      .map((character) => character.charCodeAt(0).toString(2).padStart(8, "0"))
+      .join("")
     expect(texts(`hello ${bits.replaceAll("0", "\u200b").replaceAll("1", "\u200c")}`)).toEqual(["hello obey me"])
   })
 
