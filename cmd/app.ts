@@ -100,6 +100,8 @@ export type AppDeps = {
 
 export type App = {
   config: () => Config
+  /** Turns and other jobs at work in this process. */
+  turnsRunning: () => number
   handle: Gateway["handle"]
   /** The chat that holds this terminal shows codes by which the owner proves to be there. */
   showCodes: Presence["showIn"]
@@ -450,6 +452,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
 
     return {
       config: () => config,
+      turnsRunning: jobs.running,
       handle: gateway.handle,
       counters: db.counters,
       showCodes: presence.showIn,

@@ -1,7 +1,7 @@
 /** `ironclaw run`, and `ironclaw` alone: the chat in the terminal with the service inside, or one message and its reply. */
 import { loadConfig } from "#core/config.ts"
 import { AppError } from "#core/errors.ts"
-import { connect } from "./lib/connect.ts"
+import { connect, isNobodyThere } from "./lib/connect.ts"
 import { openSetting } from "./lib/setting.ts"
 import { readStdin } from "./lib/ui.ts"
 import { defineVerb, type Outcome, type VerbContext } from "./lib/verb.ts"
@@ -23,6 +23,9 @@ const args = {
   model: { type: "string", description: "Use this model, for this run only", valueHint: "vendor/model" },
   stream: { type: "boolean", description: "With -m: print the reply as it arrives" },
 } as const
+
+/** Commands that end under our hands, one after the other; more in a row are no accident. */
+const MAX_ATTEMPTS = 5
 
 export default defineVerb({
   meta: {
@@ -59,20 +62,39 @@ async function oneMessage(
   const setting = openSetting({ flags, ui })
   const loaded = await loadConfig(setting)
   const { signal } = interrupt
-  const connection = await connect({
-    setting,
-    loaded,
-    what: "run -m",
-    as: "service",
-    verbose: flags.verbose,
-    ui,
-    signal,
-  })
-  try {
-    const { sendOneMessage } = await import("./lib/one-message.ts")
-    return await sendOneMessage({ client: connection.client, ui, signal, text, session, agent, model, stream })
-  } finally {
-    await connection.close()
+  const { sendOneMessage } = await import("./lib/one-message.ts")
+  let at = session
+  const onSession = (id: string) => {
+    at = id
+  }
+  for (let attempt = 1; ; attempt++) {
+    const connection = await connect({
+      setting,
+      loaded,
+      what: "run -m",
+      as: "service",
+      verbose: flags.verbose,
+      ui,
+      signal,
+    })
+    try {
+      return await sendOneMessage({
+        client: connection.client,
+        ui,
+        signal,
+        text,
+        session: at,
+        agent,
+        model,
+        stream,
+        onSession,
+      })
+    } catch (error) {
+      // The other command whose service this was has ended just now. Nothing was sent, so the next one may have it.
+      if (attempt === MAX_ATTEMPTS || connection.mode === "process" || !isNobodyThere(error)) throw error
+    } finally {
+      await connection.close()
+    }
   }
 }
 

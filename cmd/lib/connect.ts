@@ -4,10 +4,12 @@
  */
 import { systemClock } from "#core/clock.ts"
 import type { LoadedConfig } from "#core/config.ts"
+import { AppError } from "#core/errors.ts"
 import { homeLocked, type HomeLock, readLock, takeLock } from "#core/home-lock.ts"
 import { findSocket, prepareSocket, removeSocket } from "#core/home-socket.ts"
 import type { Home } from "#core/home.ts"
 import { type Client, createClient } from "#gateway/client.ts"
+import type { App } from "../app.ts"
 import { openLog, type Setting } from "./setting.ts"
 import type { Ui } from "./ui.ts"
 
@@ -35,6 +37,8 @@ const HEALTH_TIMEOUT_MS = 2_000
 /** A holder that is starting needs this long at most before it listens: a first start on a slow, busy machine. */
 const STARTING_MS = 20_000
 const RETRY_MS = 50
+/** How long a command waits for turns that others began through it; what runs longer comes back at the next start. */
+const GUESTS_MS = 60_000
 /** Another verb that found the socket just before it went is in the queue of connections; this lets it be seen, and so be served. */
 const LINGER_MS = 20
 
@@ -71,6 +75,25 @@ export async function findService({ home, signal }: { home: Home; signal: AbortS
   return null
 }
 
+/** Whether a request failed because nobody listened: then nothing of it arrived anywhere. */
+export function isNobodyThere(error: unknown): boolean {
+  if (!(error instanceof AppError) || error.code !== "service.unreachable") return false
+  const cause = error.cause
+  return cause instanceof Error && "code" in cause && noListenerCodes.has(String(cause.code))
+}
+const noListenerCodes: ReadonlySet<string> = new Set([
+  "ENOENT",
+  "ECONNREFUSED",
+  "ConnectionRefused",
+  "FailedToOpenSocket",
+])
+
+/** Other commands may have sent messages through us: their turns end before we do, so that nobody's answer is cut off. */
+async function guestsServed(app: Pick<App, "turnsRunning">): Promise<void> {
+  const until = systemClock.monotonicMs() + GUESTS_MS
+  while (app.turnsRunning() > 0 && systemClock.monotonicMs() < until) await systemClock.sleep(RETRY_MS)
+}
+
 async function openInProcess(
   { setting, loaded, as = "verb", verbose, ui }: ConnectDeps,
   lock: HomeLock | null,
@@ -95,6 +118,7 @@ async function openInProcess(
       undo = async () => {
         removeSocket(setting.home, socket) // first: whoever comes now waits for the lock instead
         await systemClock.sleep(LINGER_MS)
+        await guestsServed(app)
         await closeApp()
       }
       await app.listen({ socket })

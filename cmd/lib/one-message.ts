@@ -24,6 +24,8 @@ export type OneMessage = {
   agent: string | undefined
   model: string | undefined
   stream: boolean
+  /** Told the session's id once there is one: whoever has to send the message again goes on there. */
+  onSession: (id: string) => void
 }
 
 export async function sendOneMessage({
@@ -35,11 +37,13 @@ export async function sendOneMessage({
   agent,
   model,
   stream,
+  onSession,
 }: OneMessage): Promise<Outcome> {
   const session =
     name === undefined
       ? await client.api.sessions.post({ body: { channel: "terminal", ...(agent ? { agent } : {}) } })
       : await findSession(client, name)
+  onSession(session.id)
   const progress = stream ? null : ui.progress("Thinking")
   try {
     const answered = await answer({ client, ui, signal, text, model, stream, session })
@@ -84,7 +88,7 @@ export async function sendOneMessage({
   }
 }
 
-type Asked = Omit<OneMessage, "session" | "agent"> & { session: SessionSummary }
+type Asked = Omit<OneMessage, "session" | "agent" | "onSession"> & { session: SessionSummary }
 
 type Answered = { command: CommandReply } | { turn: TurnOutcome }
 

