@@ -115,12 +115,15 @@ export async function openPostgres({ config, clock }: PostgresDeps): Promise<Dri
       let stopped = false
       let connection: PostgresConnection | undefined
       let cancelRetry = () => {}
+      const tell = (payload: string) => {
+        if (!stopped) onNotify(payload) // what was on its way when it was stopped is for nobody
+      }
       const start = async (): Promise<void> => {
         connection = await connectPostgres({
           target,
           clock,
           countTrip,
-          onNotification: onNotify,
+          onNotification: tell,
           onLost: () => retry(0),
         })
         await connection.run([{ sql: `listen "${channel.replaceAll('"', '""')}"`, params: [] }])
@@ -131,7 +134,7 @@ export async function openPostgres({ config, clock }: PostgresDeps): Promise<Dri
         const delayMs = RELISTEN_DELAYS_MS[Math.min(attempt, RELISTEN_DELAYS_MS.length - 1)] ?? 0
         cancelRetry = clock.after(delayMs, () => {
           start().then(
-            () => onNotify(""),
+            () => tell(""),
             () => retry(attempt + 1),
           )
         })
