@@ -1,7 +1,7 @@
 /** Reads a JSON body: bytes counted as they come, UTF-8 and depth checked, within a time; never more in memory than is accepted. */
 import type { Clock } from "#core/clock.ts"
+import { isStorableText, storableText } from "#core/db/storable.ts"
 import { AppError } from "#core/errors.ts"
-import { isUnstorable } from "./shape.ts"
 
 export type BodyLimits = {
   maxBytes: number
@@ -83,10 +83,10 @@ export function cleaned(root: unknown, textFields: BodyLimits["textFields"]): un
     const { value, depth } = next
     if (depth > MAX_DEPTH) throw new AppError("input.invalid", `The body is nested more than ${MAX_DEPTH} deep`)
     for (const [key, inner] of entriesOf(value)) {
-      if (isUnstorable(key) || key === "__proto__")
+      if (!isStorableText(key) || key === "__proto__")
         throw new AppError("input.invalid", "A field's name in the body is not acceptable")
       if (typeof inner === "object" && inner !== null) open.push({ value: inner, depth: depth + 1 })
-      else if (typeof inner === "string" && isUnstorable(inner))
+      else if (typeof inner === "string" && !isStorableText(inner))
         Reflect.set(value, key, cleanText(inner, key, textFields))
     }
   }
@@ -98,11 +98,11 @@ function entriesOf(value: object): [string, unknown][] {
 }
 
 function cleanText(text: string, field: string, textFields: BodyLimits["textFields"]): string {
-  if (!isUnstorable(text)) return text
+  if (isStorableText(text)) return text
   if (textFields !== "all" && !textFields.has(field)) {
     throw new AppError("input.invalid", `/${field}: NUL and half surrogate pairs are accepted in message texts only`)
   }
-  return text.toWellFormed().replaceAll("\0", "\uFFFD")
+  return storableText(text)
 }
 
 function tooLarge(maxBytes: number): AppError {

@@ -2,6 +2,7 @@
  * Schemas of core as Elysia takes them. Elysia is handed a Standard Schema and not the TypeBox one, because it coerces types, drops or
  * adds fields and puts whole bodies into its error messages; here nothing is changed, and every problem is named.
  */
+import { isStorableText } from "#core/db/storable.ts"
 import { AppError } from "#core/errors.ts"
 import { type Static, type TObject, parse } from "#core/schema.ts"
 
@@ -36,18 +37,13 @@ export function readQuery(url: string): Record<string, string | string[]> {
   if (start === -1) return {}
   const found = new Map<string, string | string[]>()
   for (const [name, text] of new URLSearchParams(url.slice(start + 1))) {
-    if (isUnstorable(name) || isUnstorable(text)) {
+    if (!isStorableText(name) || !isStorableText(text)) {
       throw new AppError("input.invalid", "The query holds a NUL or half a surrogate pair")
     }
     const before = found.get(name)
     found.set(name, before === undefined ? text : [before, text].flat())
   }
   return Object.fromEntries(found)
-}
-
-/** What Postgres refuses in a text: NUL, and half a surrogate pair. */
-export function isUnstorable(text: string): boolean {
-  return !text.isWellFormed() || text.includes("\0")
 }
 
 function shape<S extends TObject>(schema: S, validate: (value: unknown) => Static<S>): Shape<S> {
