@@ -29,6 +29,7 @@ import { loadSnapshot } from "#core/db/snapshot.ts"
 import { vacuum } from "#core/db/vacuum.ts"
 import { createWriter } from "#core/db/writer.ts"
 import { createEventBus, preview } from "#core/event.ts"
+import type { LockHolder } from "#core/home-lock.ts"
 import { localToken } from "#core/home-socket.ts"
 import { noHooks } from "#core/hooks.ts"
 import { createJobRunner, type JobRunner } from "#core/jobs/runner.ts"
@@ -73,7 +74,7 @@ import { createCompaction } from "./lib/compaction.ts"
 import { databaseOf, leaseOwnerOf, limitsOf, llmSettingsOf, projectOf, timeZoneOf } from "./lib/from-config.ts"
 import { type Actor, cleanseWith, egressAudit, modelFetch, scans, toolFetch } from "./lib/outbound.ts"
 import { createBackups } from "./lib/backups.ts"
-import { createHealth } from "./lib/health.ts"
+import { createHealth, type Health } from "./lib/health.ts"
 import { ownProcesses } from "./lib/own-processes.ts"
 import { stopWork } from "./lib/stop-work.ts"
 import { secretValuesOf } from "./lib/secret-values.ts"
@@ -96,6 +97,8 @@ export type AppDeps = {
   as: "service" | "verb"
   /** This process has the home's lock, so every earlier process of this home is dead and what it had claimed is free. */
   holdsHome: boolean
+  /** The service that had the home before and ended without letting it go; null where its end was orderly. */
+  died: LockHolder | null
 }
 
 export type App = {
@@ -103,6 +106,7 @@ export type App = {
   /** Turns and other jobs at work in this process. */
   turnsRunning: () => number
   handle: Gateway["handle"]
+  status: Health["status"]
   /** The chat that holds this terminal shows codes by which the owner proves to be there. */
   showCodes: Presence["showIn"]
   /** What the database was used for since the start. */
@@ -112,7 +116,7 @@ export type App = {
   close(): Promise<void>
 }
 
-export async function createApp({ setting, loaded, clock, log, as, holdsHome }: AppDeps): Promise<App> {
+export async function createApp({ setting, loaded, clock, log, as, holdsHome, died }: AppDeps): Promise<App> {
   let config = loaded.config
   const { home } = setting
   const addresses: string[] = []
@@ -267,7 +271,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
 
     const directory = createDirectory({ db, clock })
     const ownerId = await directory.ownerId()
-    const health = createHealth({ db, clock, home, models, usage, timeZone, addresses: () => addresses })
+    const health = createHealth({ db, clock, home, models, usage, timeZone, addresses: () => addresses, died })
     const live = createLive({ db, writer, clock, bus, log })
     const compaction = createCompaction({
       db,
@@ -454,6 +458,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome }: 
       config: () => config,
       turnsRunning: jobs.running,
       handle: gateway.handle,
+      status: health.status,
       counters: db.counters,
       showCodes: presence.showIn,
       async listen(where) {

@@ -70,6 +70,7 @@ type Running = {
   pid: number
   startedAt: string
   addresses: string[]
+  died: { startedAt: string } | null
   database: { kind: string; ok: boolean; detail: string }
   model: string
   turns: { running: number; queued: number; suspended: number }
@@ -80,6 +81,14 @@ function serviceLines(running: Running, ui: Ui): [string, string][] {
   const { turns, database } = running
   return [
     ["service", `${green("running")} with pid ${running.pid} since ${running.startedAt}`],
+    ...(running.died
+      ? ([
+          [
+            "came back",
+            `the service before, started ${running.died.startedAt}, ended without a stop; what it had begun goes on`,
+          ],
+        ] satisfies [string, string][])
+      : []),
     ["address", running.addresses.map(visible).join(", ") || "its socket only"],
     ["database", `${database.ok ? green("ok") : red("failing")} (${database.kind}) ${visible(database.detail)}`],
     ["model", visible(running.model)],

@@ -42,6 +42,12 @@ const catalogue = {
     status: 503,
     hint: "Start it with `ironclaw serve`; `ironclaw status` says what holds the home.",
   },
+  "service.failed": { status: 500, hint: "`ironclaw service logs` and `ironclaw service status` say more." },
+  "service.not_installed": { status: 404, hint: "`ironclaw service install` installs it." },
+  "service.no_manager": {
+    status: 501,
+    hint: "`ironclaw service start --detach` runs it without one, until the machine stops; a line `@reboot ironclaw service start --detach` in `crontab -e` starts it with the machine.",
+  },
   conflict: { status: 409, hint: "The state changed in between. Look at it again, then retry." },
   "home.not_yours": {
     status: 403,

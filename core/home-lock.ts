@@ -28,6 +28,8 @@ export type LockHolder = Static<typeof HolderSchema>
 
 export type HomeLock = {
   readonly holder: LockHolder
+  /** Who held it last and ended without letting it go: it was killed, or the machine went down. Null where the end was orderly. */
+  readonly died: LockHolder | null
   /** Tells others where the API is, once that is known. */
   announce(address: string): void
   /** Idempotent. */
@@ -37,26 +39,30 @@ export type HomeLock = {
 /** A reader's look takes microseconds; more patience would only delay the one who finds the home taken. */
 const BUSY_TIMEOUT_MS = 100
 
-const lockFileOf = (run: string) => join(run, "lock.sqlite")
-const holderFileOf = (run: string) => join(run, "lock.json")
+/** `home`: who works with the home's data. `supervisor`: who keeps a service running, and starts it again. */
+type LockName = "home" | "supervisor"
+const stems: Readonly<Record<LockName, string>> = { home: "lock", supervisor: "supervisor" }
+const lockFileOf = (run: string, name: LockName) => join(run, `${stems[name]}.sqlite`)
+const holderFileOf = (run: string, name: LockName) => join(run, `${stems[name]}.json`)
 
-export type LockRequest = { home: Home; clock: Clock } & Pick<LockHolder, "what" | "as">
+export type LockRequest = { home: Home; clock: Clock; name?: LockName } & Pick<LockHolder, "what" | "as">
 
 /** Takes the lock, or gives null where another process holds it. Throws `home.not_writable`. */
-export function takeLock({ home, clock, what, as }: LockRequest): HomeLock | null {
+export function takeLock({ home, clock, name = "home", what, as }: LockRequest): HomeLock | null {
   const run = home.folder("run")
-  const database = begin(lockFileOf(run), "BEGIN EXCLUSIVE")
+  const database = begin(lockFileOf(run, name), "BEGIN EXCLUSIVE")
   if (database === null) return null
+  const died = readHolder(run, name)
   let holder: LockHolder = { pid: process.pid, address: null, startedAt: clock.iso(), what, as }
   let held = true
   const release = () => {
     if (!held) return
     held = false
     process.off("exit", release)
-    rmSync(holderFileOf(run), { force: true })
+    rmSync(holderFileOf(run, name), { force: true })
     database.close()
   }
-  const tell = () => writePrivateFile(holderFileOf(run), JSON.stringify(holder))
+  const tell = () => writePrivateFile(holderFileOf(run, name), JSON.stringify(holder))
   try {
     tell()
   } catch (error) {
@@ -65,6 +71,7 @@ export function takeLock({ home, clock, what, as }: LockRequest): HomeLock | nul
   }
   process.on("exit", release)
   return {
+    died,
     get holder() {
       return holder
     },
@@ -108,11 +115,11 @@ export function homeLocked(home: Home, holder: SeenHolder | null, detail = ""): 
 export type SeenHolder = Omit<LockHolder, "pid" | "as"> & { pid: number | null; as: LockHolder["as"] | null }
 
 /** Who holds the lock; null when nobody does. Makes nothing and disturbs nobody. */
-export function readLock(home: Home): SeenHolder | null {
+export function readLock(home: Home, name: LockName = "home"): SeenHolder | null {
   const run = home.paths.run
   let probe: Database | null
   try {
-    probe = new Database(lockFileOf(run), { readonly: true })
+    probe = new Database(lockFileOf(run, name), { readonly: true })
   } catch (error) {
     if (systemCodeOf(error) === "SQLITE_CANTOPEN") return null // never locked yet
     throw error
@@ -126,13 +133,18 @@ export function readLock(home: Home): SeenHolder | null {
   } finally {
     probe.close()
   }
+  // A holder that is just starting or stopping is not to be read: the lock is held, and that is all that can be said.
+  return readHolder(run, name) ?? { pid: null, address: null, startedAt: "", what: "unknown", as: null }
+}
+
+/** What stands beside the lock, whoever wrote it; null where there is nothing that can be read. */
+function readHolder(run: string, name: LockName): LockHolder | null {
   try {
-    const parsed = judgeShape(HolderSchema, JSON.parse(readFileSync(holderFileOf(run), "utf8")))
-    if (parsed.ok) return parsed.value
+    const parsed = judgeShape(HolderSchema, JSON.parse(readFileSync(holderFileOf(run, name), "utf8")))
+    return parsed.ok ? parsed.value : null
   } catch {
-    // The holder is just starting or stopping: the lock is held, and that is all that can be said.
+    return null // gone, half-written, or not ours: it is a remark for people, and the lock itself does not depend on it
   }
-  return { pid: null, address: null, startedAt: "", what: "unknown", as: null }
 }
 
 function begin(path: string, statement: string): Database | null {

@@ -61,6 +61,8 @@ export type ServiceStatus = {
   home: string
   /** Where the API is reached, as URLs and socket paths. */
   addresses: string[]
+  /** The service before this one, where it ended without a stop: killed, or with the machine. */
+  died: { pid: number; startedAt: string } | null
   database: { kind: "embedded" | "postgres"; ok: boolean; detail: string }
   model: ModelId
   turns: { running: number; queued: number; suspended: number }

@@ -106,7 +106,15 @@ async function openInProcess(
   }
   try {
     const { createApp } = await import("../app.ts")
-    const app = await createApp({ setting, loaded, clock: systemClock, log, as, holdsHome: lock !== null })
+    const app = await createApp({
+      setting,
+      loaded,
+      clock: systemClock,
+      log,
+      as,
+      holdsHome: lock !== null,
+      died: lock?.died ?? null,
+    })
     const closeLog = undo
     undo = async () => {
       await app.close()

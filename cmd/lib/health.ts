@@ -4,6 +4,7 @@ import type { UsageTotal } from "#core/agent/commands.ts"
 import type { Clock } from "#core/clock.ts"
 import type { Db } from "#core/db/db.ts"
 import { AppError } from "#core/errors.ts"
+import type { LockHolder } from "#core/home-lock.ts"
 import type { Home } from "#core/home.ts"
 import type { SessionId } from "#core/id.ts"
 import type { Models } from "#core/llm/model.ts"
@@ -26,9 +27,10 @@ export type HealthDeps = {
   usage: Usage
   timeZone: () => string
   addresses: () => string[]
+  died: LockHolder | null
 }
 
-export function createHealth({ db, clock, home, models, usage, timeZone, addresses }: HealthDeps): Health {
+export function createHealth({ db, clock, home, models, usage, timeZone, addresses, died }: HealthDeps): Health {
   const startedAt = clock.iso()
 
   async function database(): Promise<{ ok: boolean; detail: string }> {
@@ -71,6 +73,7 @@ export function createHealth({ db, clock, home, models, usage, timeZone, address
         startedAt,
         home: home.root,
         addresses: addresses(),
+        died: died === null ? null : { pid: died.pid, startedAt: died.startedAt },
         database: { kind: db.kind, ...base },
         model: model().detail,
         turns: { running: count("running"), queued: count("queued"), suspended: count("suspended") },

@@ -67,7 +67,8 @@ async function runVerb(
     const why: unknown = interrupt.signal.aborted ? interrupt.signal.reason : error
     const status = ui.fail(why)
     // Some verbs deal with Ctrl-C themselves and say so by their error.
-    return why instanceof AppError && why.code === "usage.interrupted" ? exitStatus.interrupted : status
+    if (why instanceof AppError && why.code === "usage.interrupted") return exitStatus.interrupted
+    return verb.meta.failureStatus?.(why) ?? status
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onInterrupt)
   }

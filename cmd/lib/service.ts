@@ -14,6 +14,8 @@ export type Service = {
   log: RootLog
   /** `http://127.0.0.1:3000`. */
   address: string
+  /** The process answers, and its embedded database with it; a server of the owner's may be away for a while. */
+  isAlive(): Promise<boolean>
   /** Stops taking work, ends what runs so that it comes back at the next start, and lets the home go. */
   close(): Promise<void>
 }
@@ -31,7 +33,16 @@ export async function startService({ setting, loaded, what, verbose, ui }: Servi
   }
   try {
     for (const warning of loaded.warnings) log.warn(warning)
-    const app = await createApp({ setting, loaded, clock: systemClock, log, as: "service", holdsHome: true })
+    if (lock.died?.as === "service") log.warn("The service before this one ended without a stop", { ...lock.died })
+    const app = await createApp({
+      setting,
+      loaded,
+      clock: systemClock,
+      log,
+      as: "service",
+      holdsHome: true,
+      died: lock.died,
+    })
     undo.push(() => app.close())
     const socket = prepareSocket(home)
     undo.push(() => removeSocket(home, socket))
@@ -40,7 +51,11 @@ export async function startService({ setting, loaded, what, verbose, ui }: Servi
     const address = await app.listen({ host, port, ...(cert !== null && key !== null ? { tls: { cert, key } } : {}) })
     lock.announce(address)
     log.info("The service is ready", { version, address, database: loaded.config.database.kind })
-    return { app, log, address, close }
+    const isAlive = async () => {
+      const { database } = await app.status()
+      return database.ok || database.kind === "postgres"
+    }
+    return { app, log, address, isAlive, close }
   } catch (error) {
     log.error("The service could not start", { error })
     await close()

@@ -11,6 +11,12 @@ export const verbTable: VerbTable = {
     load: () => import("../serve.ts"),
   },
   status: { about: "Show what runs, where, and with which configuration", load: () => import("../status.ts") },
+  service: {
+    about: "The assistant in the background: install, start, stop, watch",
+    alias: ["gateway"],
+    load: () => import("../service.ts"),
+  },
+  logs: { about: "Show the log, and follow it", load: () => import("../logs.ts") },
   session: {
     about: "List, show, search, rename, export and delete conversations",
     load: () => import("../session.ts"),

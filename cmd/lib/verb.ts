@@ -49,6 +49,8 @@ export type VerbMeta = {
   rest?: string
   /** The verb deals with Ctrl-C itself; else it aborts the signal and ends with 130. */
   ownsInterrupt?: boolean
+  /** The exit status for what it throws; absent: 1, or 2 for wrong usage. */
+  failureStatus?: (error: unknown) => number | undefined
   /** Values that a shell may offer for a positional, by its name. */
   offers?: Readonly<Record<string, readonly string[]>>
 }

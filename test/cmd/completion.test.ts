@@ -27,7 +27,7 @@ COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.l
 describe("bash completion", () => {
   test("offers the verbs, and those that begin with what was typed", async () => {
     expect(await offered("ironclaw ")).toEqual([...Object.keys(verbTable), "help"])
-    expect(await offered("ironclaw se")).toEqual(["serve", "session", "secret"])
+    expect(await offered("ironclaw se")).toEqual(["serve", "service", "session", "secret"])
   })
 
   test("offers what a verb takes: its verbs, keys and flags", async () => {

@@ -44,6 +44,7 @@ describe.each(kinds)("on %s, a turn without tools", (kind) => {
       log: silentLog,
       as: "service",
       holdsHome: true,
+      died: null,
     })
   })
   afterAll(async () => {

@@ -132,6 +132,7 @@ export function gatewayHouse({
       startedAt: "2026-01-15T12:00:00.000Z",
       home: "/home",
       addresses: [],
+      died: null,
       database: { kind: "embedded", ok: true, detail: "" },
       model: "fake/fake",
       turns: { running: 0, queued: 0, suspended: 0 },
