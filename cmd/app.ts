@@ -51,6 +51,7 @@ import { createPresence, type Presence } from "#core/safety/presence.ts"
 import { systemTerminals } from "#core/safety/presence-terminal.ts"
 import { holdsFolders } from "#core/safety/path-steps.ts"
 import { createRedactor } from "#core/safety/redactor.ts"
+import { createReplyGate } from "#core/safety/reply.ts"
 import { resealAuthority } from "#core/safety/reseal.ts"
 import { systemKeychain } from "#core/secrets/keychain.ts"
 import { ENVIRONMENT_NAME, openMasterKey } from "#core/secrets/master-key.ts"
@@ -147,7 +148,9 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       key: masterKey,
       reseal: [resealAuthority],
     })
-    const redact = createRedactor({ leaks: redactLeaks, secretValues: secretValuesOf(vault, loaded.environment) })
+    const secretValues = secretValuesOf(vault, loaded.environment)
+    const redact = createRedactor({ leaks: redactLeaks, secretValues })
+    const reply = createReplyGate({ secretValues })
     log.setRedact(redact)
     const sealedHead = createAuditHead({
       home,
@@ -298,6 +301,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       usage,
       registry,
       pipeline,
+      reply,
       settings: () => ({
         agentName: config.agent.name,
         timeZone: timeZone(),

@@ -4,6 +4,7 @@ import { AppError, errorCatalogue } from "#core/errors.ts"
 import type { TurnDelta } from "#core/event.ts"
 import { isId, newId, type TurnId } from "#core/id.ts"
 import type { ModelFailure, ModelMessage } from "#core/llm/model.ts"
+import { defangLinks } from "#core/safety/links.ts"
 import type { Place } from "#core/session/session.ts"
 import type { Caller } from "./caller.ts"
 import { newPart } from "./delta.ts"
@@ -230,10 +231,14 @@ function endOf(
   return { finishReason: outcome.state === "suspended" ? "stop" : outcome.finishReason, model, usage: outcome.usage }
 }
 
-/** A client of this API cannot answer an approval, so it is told as what it is: words for the person in front of it. */
+/**
+ * A client of this API cannot answer an approval, so it is told as what it is: words for the person in front of it. The question quotes
+ * what the model wrote, and clients render it, so no address in it is a link; the terminal shows the exact bytes.
+ */
 function approvalText({ approval }: TurnOutcome): string {
   if (!approval) return "This waits for an approval."
-  return `This needs the owner's approval: ${approval.question}\nAllow it with \`ironclaw approval allow ${approval.id}\`, or deny it with \`ironclaw approval deny ${approval.id}\`.`
+  const question = defangLinks(approval.question, { untrusted: true, mayLink: () => false })
+  return `This needs the owner's approval: ${question}\nAllow it with \`ironclaw approval allow ${approval.id}\`, or deny it with \`ironclaw approval deny ${approval.id}\`.`
 }
 
 function turnFailure({ error }: TurnOutcome): OpenAiFailure {

@@ -1,4 +1,7 @@
-/** Listens to one model call: gathers text and tool calls, passes deltas on as they come. */
+/**
+ * Listens to one model call: gathers text and tool calls, passes deltas on as they come. What the model says passes the reply gate here,
+ * before anything is told or kept, so that deltas, partial texts and rows are made of the same characters.
+ */
 import type {
   FinishReason,
   Model,
@@ -8,6 +11,9 @@ import type {
   ModelToolCall,
   ModelUsage,
 } from "../llm/model.ts"
+import type { TextFilter } from "../safety/links.ts"
+
+type TextKind = "text" | "thinking"
 
 export type Heard = {
   text: string
@@ -22,17 +28,28 @@ export async function listen(
   request: ModelRequest,
   options: {
     signal: AbortSignal
-    onDelta: (kind: "text" | "thinking", text: string) => void
+    /** A gate of its own for each text. */
+    gate: () => TextFilter
+    onDelta: (kind: TextKind, text: string) => void
     onFallback: (from: ModelId, to: ModelId, failure: ModelFailure) => void
   },
 ): Promise<Heard> {
   let text = ""
   const calls: Heard["calls"] = []
+  const gates: Record<TextKind, TextFilter> = { text: options.gate(), thinking: options.gate() }
+  const tell = (kind: TextKind, cleared: string) => {
+    if (cleared === "") return
+    if (kind === "text") text += cleared
+    options.onDelta(kind, cleared)
+  }
+  const endThought = () => {
+    tell("thinking", gates.thinking.end())
+    gates.thinking = options.gate()
+  }
   for await (const event of model.stream(request, { signal: options.signal })) {
-    if (event.type === "text") {
-      text += event.text
-      options.onDelta("text", event.text)
-    } else if (event.type === "thinking") options.onDelta("thinking", event.text)
+    if (event.type !== "thinking") endThought()
+    if (event.type === "finished" || event.type === "failed") tell("text", gates.text.end())
+    if (event.type === "text" || event.type === "thinking") tell(event.type, gates[event.type].push(event.text))
     else if (event.type === "tool_call")
       calls.push(event.problem === undefined ? { call: event.call } : { call: event.call, problem: event.problem })
     else if (event.type === "fallback") options.onFallback(event.from, event.to, event.failure)

@@ -4,6 +4,7 @@ import type { LabelName } from "../event.ts"
 import type { CallId } from "../id.ts"
 import { holdStatement } from "../jobs/job.ts"
 import { hasEffect } from "../safety/capability.ts"
+import { ownerUrlsOf } from "../tools/owner-urls.ts"
 import type { AskedOutcome, CallOutcome, CallRequest, Pipeline } from "../tools/run.ts"
 import { startedCalls } from "./turn-rows.ts"
 import type { TurnRun } from "./turn.ts"
@@ -87,6 +88,16 @@ function ownerText({ rows }: TurnRun): string[] {
   return rows
     .filter(({ role, personId, labels }) => role === "person" && personId !== null && labels.length === 0)
     .map(({ text }) => text)
+}
+
+/** Addresses that may be links in a reply made from untrusted text: the owner's own, and pages that were fetched in this turn. */
+export function linkableUrls(run: TurnRun): (url: string) => boolean {
+  const fetched = run.rows.flatMap(({ role, turnId, source }) => {
+    // The first of a result's sources is its own; the others are of the text that steered the call.
+    const [own = ""] = role === "tool" && turnId === run.turn.id ? source.split(", ") : []
+    return own.startsWith("https://") ? [own] : []
+  })
+  return ownerUrlsOf([...ownerText(run), ...fetched])
 }
 
 /** Names of the tools that the client runs itself. */

@@ -13,6 +13,7 @@ import type { Model, ModelId, ModelRequest, Models, ModelUsage } from "../llm/mo
 import type { Usage } from "../llm/usage.ts"
 import { fingerprint } from "../safety/fingerprint.ts"
 import { isUntrusted, joinLabels, joinSources } from "../safety/labels.ts"
+import type { ReplyGate } from "../safety/reply.ts"
 import type { Pipeline } from "../tools/run.ts"
 import type { Registry } from "../tools/registry.ts"
 import type { TurnOutcome } from "./agent.ts"
@@ -21,7 +22,7 @@ import { listen } from "./listen.ts"
 import type { Live, LiveTurn } from "./live.ts"
 import { buildSystemPrompt, type PromptDocument, type PromptSkills } from "./prompt.ts"
 import { createRepetitionWatch } from "./repetition.ts"
-import { clientToolNames, createTurnCalls } from "./turn-calls.ts"
+import { clientToolNames, createTurnCalls, linkableUrls } from "./turn-calls.ts"
 import { createTurnCommits, type TurnCommitsDeps } from "./turn-commits.ts"
 import {
   failed,
@@ -53,6 +54,8 @@ export type TurnDeps = TurnCommitsDeps & {
   usage: Usage
   registry: Registry
   pipeline: Pipeline
+  /** Judges what the model says before anyone is told. */
+  reply: ReplyGate
   settings: () => { agentName: string; timeZone: string; maxIterations: number; turnTimeoutMs: number }
   /** Runs `work` in the name of this turn: what it sends out is recorded as the turn's. */
   acting: <T>(
@@ -196,6 +199,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
         trusted: !isUntrusted(labels),
       }
       note = ""
+      const setting = { labels, mayLink: linkableUrls(run) }
       if (run.live.text) run.live.append("text", "\n\n") // steps are paragraphs of one text
       run.live.stepFrom = run.live.text.length
       const heard = await deps.acting(
@@ -203,6 +207,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
         () =>
           listen(model, request, {
             signal: run.signal,
+            gate: () => deps.reply.stream(setting),
             onDelta: (kind, text) => run.live.append(kind, text),
             onFallback: (from, to, failure) => void tellFallback(run, from, to, failure.message),
           }),

@@ -22,6 +22,8 @@ import { createAuthorize, type ApprovalLevel } from "#core/safety/authorize.ts"
 import { createGrants } from "#core/safety/grants.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
 import { createSessionStore } from "#core/session/store.ts"
+import type { RedactorDeps } from "#core/safety/redactor.ts"
+import { createReplyGate } from "#core/safety/reply.ts"
 import { createRegistry } from "#core/tools/registry.ts"
 import { createPipeline, type PipelineDeps } from "#core/tools/run.ts"
 import type { Tool } from "#core/tools/tool.ts"
@@ -44,6 +46,7 @@ export async function agentHouse({
   level = "supervised",
   maxIterations = 10,
   owner = "test-1",
+  secretValues = () => [],
   fetchFor = () => async () => {
     throw new Error("No network here")
   },
@@ -54,6 +57,7 @@ export async function agentHouse({
   level?: ApprovalLevel
   maxIterations?: number
   owner?: string
+  secretValues?: RedactorDeps["secretValues"]
   fetchFor?: PipelineDeps["fetchFor"]
 }) {
   const clock = systemClock
@@ -117,6 +121,7 @@ export async function agentHouse({
     }, // the limits have tests of their own
     registry,
     pipeline,
+    reply: createReplyGate({ secretValues }),
     settings: () => ({ agentName: "Test", timeZone: "UTC", maxIterations, turnTimeoutMs: 60_000 }),
     acting: (_actor, work) => work(),
     takeEgress: () => [],
