@@ -1,13 +1,20 @@
 /** What the assistant says, as the API delivers it: no address that a page made it write, and no secret of the house, in no piece. */
-import { afterEach, describe, expect, test } from "bun:test"
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test"
+import type { Db } from "#core/db/db.ts"
 import type { Event } from "#core/event.ts"
 import { createReplyGate } from "#core/safety/reply.ts"
 import { t } from "#core/schema.ts"
 import { defineTool, type Tool } from "#core/tools/tool.ts"
+import { memoryDb } from "#test/fakes/agent-house.ts"
 import { type OwnerHouse, ownerHouse } from "#test/fakes/owner-house.ts"
 import { oneModel, scriptedModel, type ScriptStep } from "#test/fakes/model.ts"
 import { OWNER_TOKEN } from "#test/fakes/gateway.ts"
 
+let db: Db
+beforeAll(async () => {
+  db = await memoryDb()
+})
+afterAll(() => db.close())
 let house: OwnerHouse | undefined
 afterEach(async () => {
   await house?.end()
@@ -37,7 +44,7 @@ const FETCHABLE = /(?<!hx)(?:https?:\/\/|www\.)(?!news\.example\/today|mine\.exa
 
 async function open(steps: ScriptStep[], more: Partial<Parameters<typeof ownerHouse>[0]> = {}) {
   const model = scriptedModel(steps)
-  house = await ownerHouse({ models: oneModel(model), tools: [fetchPage], ...more })
+  house = await ownerHouse({ models: oneModel(model), tools: [fetchPage], db, ...more })
   return house
 }
 const deltas = (events: readonly Event[], kind: "text" | "thinking") =>
