@@ -9,7 +9,7 @@ import { isPromptFile, judgeMemoryPath, PROMPT_FILES } from "./path.ts"
 const TIMEOUT_MS = 10_000 // a database that takes longer is gone
 const MAX_CONTENT_CHARACTERS = 256 * 1024 // more than a model writes in one call
 
-const path = t.String({ minLength: 1, maxLength: 200, description: 'Relative path, e.g. "notes/travel.md"' })
+const path = t.String({ minLength: 1, maxLength: 200, description: 'e.g. "notes/travel.md"' })
 const content = (description: string) => t.String({ maxLength: MAX_CONTENT_CHARACTERS, description })
 const closed = { additionalProperties: false }
 
@@ -20,8 +20,8 @@ export function memoryTools({ memory }: { memory: Memory }): Tool[] {
     input: t.Object(
       {
         path,
-        fromLine: t.Optional(int({ minimum: 1, description: "First line, from 1 (default 1)" })),
-        lines: t.Optional(int({ minimum: 1, maximum: 10_000, description: "How many lines (default all)" })),
+        fromLine: t.Optional(int({ minimum: 1, description: "Default 1" })),
+        lines: t.Optional(int({ minimum: 1, maximum: 10_000, description: "How many (default all)" })),
       },
       closed,
     ),
@@ -49,9 +49,9 @@ export function memoryTools({ memory }: { memory: Memory }): Tool[] {
     input: t.Object(
       {
         path,
-        content: content("The whole new content, in Markdown"),
+        content: content("Markdown"),
         expectedVersion: t.Optional(
-          int({ minimum: 0, description: "Refuse unless the document is at this version; 0: unless it is new" }),
+          int({ minimum: 0, description: "Refuse unless it is at this version; 0: unless it is new" }),
         ),
       },
       closed,
@@ -68,9 +68,8 @@ export function memoryTools({ memory }: { memory: Memory }): Tool[] {
 
   const append = defineTool({
     name: "memory_append",
-    description:
-      "Add lines to the end of a document of your memory; makes the document if there is none. Use it to remember a fact or log.",
-    input: t.Object({ path, content: content("What to add, in Markdown") }, closed),
+    description: "Add to the end of a document of your memory, which may be new. Use it to remember a fact or log.",
+    input: t.Object({ path, content: content("Markdown") }, closed),
     effect: () => "write-local",
     needs: (input) => [memoryNeed(input.path, true)],
     reversible: () => true,
@@ -84,7 +83,7 @@ export function memoryTools({ memory }: { memory: Memory }): Tool[] {
     description: "List the documents of your memory.",
     input: t.Object(
       {
-        prefix: t.Optional(t.String({ maxLength: 200, description: 'Only paths that begin so, e.g. "notes/"' })),
+        prefix: t.Optional(t.String({ maxLength: 200, description: 'e.g. "notes/"' })),
         cursor: t.Optional(t.String({ maxLength: 200, description: "`next` of the page before" })),
       },
       closed,
@@ -101,12 +100,11 @@ export function memoryTools({ memory }: { memory: Memory }): Tool[] {
 
   const search = defineTool({
     name: "memory_search",
-    description:
-      "Search your memory in plain words. Use it before you say that you do not know something about the owner.",
+    description: "Search your memory in plain words.",
     input: t.Object(
       {
-        query: t.String({ minLength: 1, maxLength: 2_000, description: "What to look for, in plain words" }),
-        limit: t.Optional(int({ minimum: 1, maximum: 50, description: "How many results (default 10)" })),
+        query: t.String({ minLength: 1, maxLength: 2_000 }),
+        limit: t.Optional(int({ minimum: 1, maximum: 50, description: "Default 10, at most 50" })),
       },
       closed,
     ),
@@ -122,7 +120,7 @@ export function memoryTools({ memory }: { memory: Memory }): Tool[] {
 
   const remove = defineTool({
     name: "memory_delete",
-    description: "Delete a document of your memory with all its versions. It cannot be brought back.",
+    description: "Delete a document of your memory with all its versions, for good.",
     input: t.Object({ path }, closed),
     effect: () => "write-local",
     needs: (input) => [memoryNeed(input.path, true)],

@@ -196,7 +196,11 @@ export function createLinkGate({ untrusted, mayLink }: LinkSetting): TextFilter 
     if (goesOn && scheme === null) return { take: 4, out: `${host.slice(0, 3)}[.]` }
     const authority = goesOn ? "" : host
     const spelled =
-      scheme === null ? "" : isKnownScheme ? `${scheme.replace(/tt/i, (tt) => (tt === "TT" ? "XX" : "xx"))}:` : `${scheme}[:]`
+      scheme === null
+        ? ""
+        : isKnownScheme
+          ? `${scheme.replace(/tt/i, (tt) => (tt === "TT" ? "XX" : "xx"))}:`
+          : `${scheme}[:]`
     return { take: from + authority.length - index, out: spelled + prefix + withoutDots(authority) }
   }
 

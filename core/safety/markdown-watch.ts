@@ -38,7 +38,8 @@ export function createMarkdownWatch(): MarkdownWatch {
       if (mark.startsWith(fence.mark) && mark.length >= fence.length) fence = null
     } else {
       const [, mark = "", rest = ""] = /^(`{3,}|~{3,})(.*)$/s.exec(line) ?? []
-      if (mark !== "" && (mark.startsWith("~") || !rest.includes("`"))) fence = { mark: mark.charAt(0), length: mark.length }
+      if (mark !== "" && (mark.startsWith("~") || !rest.includes("`")))
+        fence = { mark: mark.charAt(0), length: mark.length }
     }
     // Three backticks left open are a fence that did not begin its line; where that ends is not known.
     if (fence || isBlank || span >= 3) span = 0

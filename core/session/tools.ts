@@ -11,13 +11,13 @@ const DEFAULT_READ_CHARACTERS = 8_000 // half of what is shown at once, so that 
 
 const ReadInput = t.Object(
   {
-    handle: t.String({ pattern: "^msg_[0-9a-f]{32}$", description: "The handle named where text was left out" }),
-    offset: t.Optional(int({ minimum: 0, description: "First character to read (default 0)" })),
+    handle: t.String({ pattern: "^msg_[0-9a-f]{32}$" }),
+    offset: t.Optional(int({ minimum: 0, description: "First character (default 0)" })),
     length: t.Optional(
       int({
         minimum: 1,
         maximum: MAX_SHOWN_CHARACTERS,
-        description: `How many characters (default ${DEFAULT_READ_CHARACTERS})`,
+        description: `Characters (default ${DEFAULT_READ_CHARACTERS}, at most ${MAX_SHOWN_CHARACTERS})`,
       }),
     ),
   },
@@ -31,7 +31,7 @@ export function sessionTools({ db }: { db: Db }): Tool[] {
     name: "result_read",
     provider: "builtin",
     description:
-      "Read the part of a long tool result or message of this conversation that was left out, by the handle that stands where it is missing.",
+      "Read what was left out of a long result or message of this conversation, by the handle that stands in its place.",
     input: ReadInput,
     effect: () => "read",
     needs: () => [],

@@ -15,16 +15,16 @@ const MAX_SHOWN = 8_000
 
 const Input = t.Object(
   {
-    why: t.String({ minLength: 1, maxLength: 500, description: "What all of this is for, in one or two sentences" }),
+    why: t.String({ minLength: 1, maxLength: 500, description: "What it is for, in a sentence or two" }),
     calls: t.Array(
       t.Object(
         {
-          tool: t.String({ minLength: 1, maxLength: 100, description: "Name of the tool" }),
-          arguments: t.Record(t.String(), t.Unknown(), { description: "Its arguments, exactly as you will send them" }),
+          tool: t.String({ minLength: 1, maxLength: 100 }),
+          arguments: t.Record(t.String(), t.Unknown(), { description: "Exactly as you will send them" }),
         },
         { additionalProperties: false },
       ),
-      { minItems: 1, maxItems: MAX_CALLS, description: "The exact calls, in order" },
+      { minItems: 1, maxItems: MAX_CALLS, description: "In order" },
     ),
   },
   { additionalProperties: false },
@@ -69,7 +69,7 @@ export function approvalPlanTools({ registry, approvals, writer }: ApprovalPlanD
   const plan = defineTool({
     name: PLAN_TOOL,
     description:
-      "Ask the owner once about several exact calls, in place of one question for each. Use it when you need to change or send several things. Afterwards call each exactly as listed; anything else is asked about anew.",
+      "Ask the owner once about several exact calls, in place of one question each, when you need to change or send several things. Then call each exactly as listed; anything else is asked about anew.",
     input: Input,
     problem(input) {
       for (const [at, call] of input.calls.entries()) {

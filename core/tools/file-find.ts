@@ -17,7 +17,7 @@ const MAX_SEARCHED_BYTES = 128 * 1024 * 1024
 const SKIPPED_FOLDERS: readonly string[] = [".git", "node_modules"]
 
 const closed = { additionalProperties: false }
-const folder = t.Optional(t.String({ maxLength: 4_096, description: "Folder (default: the project)" }))
+const folder = t.Optional(t.String({ maxLength: 4_096, description: "Default: the project" }))
 
 export function fileFindTools({ project }: { project: Jail }): Tool[] {
   const glob = defineTool({
@@ -25,7 +25,7 @@ export function fileFindTools({ project }: { project: Jail }): Tool[] {
     description: 'Find files of the project by name, e.g. "src/**/{a,b}*.ts". Newest first.',
     input: t.Object(
       {
-        pattern: t.String({ minLength: 1, maxLength: 300, description: "Of the path below the folder" }),
+        pattern: t.String({ minLength: 1, maxLength: 300 }),
         path: folder,
       },
       closed,
@@ -62,11 +62,11 @@ export function fileFindTools({ project }: { project: Jail }): Tool[] {
         pattern: t.String({
           minLength: 1,
           maxLength: 500,
-          description: "Regular expression (RE2), or text where `plain`",
+          description: "RE2, or text where `plain`",
         }),
         path: folder,
         files: t.Optional(t.String({ maxLength: 300, description: 'Only these, e.g. "**/*.ts"' })),
-        plain: t.Optional(t.Boolean({ description: "Pattern is plain text" })),
+        plain: t.Optional(t.Boolean()),
         ignoreCase: t.Optional(t.Boolean()),
       },
       closed,

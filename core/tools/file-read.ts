@@ -18,7 +18,7 @@ const readAt = promisify(readCallback)
 const path = t.String({
   minLength: 1,
   maxLength: 4_096,
-  description: 'In the project folder, e.g. "docs/plan.md"',
+  description: 'e.g. "docs/plan.md"',
 })
 /** Whoever wrote the file, it was not said by the owner in this conversation; and it is theirs, not the world's. */
 export const FILE_LABELS = ["untrusted", "private"] as const
@@ -35,7 +35,7 @@ export function fileReadTools({ project }: { project: Jail }): Tool[] {
             description: "Default lines",
           }),
         ),
-        offset: t.Optional(int({ minimum: 0, description: "How many to skip (default 0)" })),
+        offset: t.Optional(int({ minimum: 0, description: "How many to skip" })),
         limit: t.Optional(
           int({
             minimum: 1,
@@ -65,11 +65,11 @@ export function fileReadTools({ project }: { project: Jail }): Tool[] {
 
   const list = defineTool({
     name: "file_list",
-    description: "List a folder of the project, down to a depth.",
+    description: "List a folder of the project.",
     input: t.Object(
       {
-        path: t.Optional(t.String({ maxLength: 4_096, description: "Default: the project folder" })),
-        depth: t.Optional(int({ minimum: 1, maximum: MAX_DEPTH, description: "Default 1" })),
+        path: t.Optional(t.String({ maxLength: 4_096, description: "Default: the project" })),
+        depth: t.Optional(int({ minimum: 1, maximum: MAX_DEPTH, description: `Default 1, at most ${MAX_DEPTH}` })),
       },
       { additionalProperties: false },
     ),

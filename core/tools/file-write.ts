@@ -13,17 +13,14 @@ const closed = { additionalProperties: false }
 const path = t.String({
   minLength: 1,
   maxLength: 4_096,
-  description: 'In the project folder, e.g. "docs/plan.md"',
+  description: 'e.g. "docs/plan.md"',
 })
 
 export function fileWriteTools({ project, keepChange }: { project: Jail; keepChange: KeepChange }): Tool[] {
   const write = defineTool({
     name: "file_write",
     description: "Write a whole text file of the project, with its folders. To change parts, use file_patch.",
-    input: t.Object(
-      { path, content: t.String({ maxLength: MAX_CONTENT_CHARACTERS, description: "The whole content" }) },
-      closed,
-    ),
+    input: t.Object({ path, content: t.String({ maxLength: MAX_CONTENT_CHARACTERS }) }, closed),
     effect: () => "write-local",
     needs: (input) => [{ kind: "file", path: input.path, write: true }],
     reversible: () => true, // what was there is kept first
@@ -44,10 +41,10 @@ export function fileWriteTools({ project, keepChange }: { project: Jail; keepCha
               find: t.String({
                 minLength: 1,
                 maxLength: MAX_CONTENT_CHARACTERS,
-                description: "Exact text, with line breaks and indentation",
+                description: "Exact text, indentation too",
               }),
-              replace: t.String({ maxLength: MAX_CONTENT_CHARACTERS, description: "Text in its place" }),
-              all: t.Optional(t.Boolean({ description: "Every place" })),
+              replace: t.String({ maxLength: MAX_CONTENT_CHARACTERS }),
+              all: t.Optional(t.Boolean()),
             },
             closed,
           ),

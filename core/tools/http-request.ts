@@ -46,8 +46,8 @@ const Input = t.Object(
     url: urlField,
     method: t.Optional(method),
     headers: t.Optional(t.Record(t.String(), t.String(), { description: "No credentials: the program adds those" })),
-    body: t.Optional(t.String({ maxLength: MAX_BODY_CHARACTERS, description: "Text to send" })),
-    json: t.Optional(t.Object({}, { additionalProperties: true, description: "JSON to send instead of a text" })),
+    body: t.Optional(t.String({ maxLength: MAX_BODY_CHARACTERS })),
+    json: t.Optional(t.Object({}, { additionalProperties: true, description: "In place of `body`" })),
   },
   { additionalProperties: false },
 )

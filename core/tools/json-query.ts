@@ -15,7 +15,7 @@ export function jsonTools(): Tool[] {
     description: "Pick parts out of JSON by JSONPath (RFC 9535).",
     input: t.Object(
       {
-        json: t.String({ minLength: 1, maxLength: MAX_JSON_CHARACTERS, description: "JSON text" }),
+        json: t.String({ minLength: 1, maxLength: MAX_JSON_CHARACTERS }),
         query: t.String({ minLength: 1, maxLength: 500, description: "e.g. $.items[?@.price < 10].name or $..id" }),
       },
       { additionalProperties: false },

@@ -12,8 +12,8 @@ export type Registry = {
   offers(allowed: readonly string[] | null): ToolOffer[]
 }
 
-/** Bounds that a model seldom comes near. The shape gate judges them all the same, and its refusal names the one that was passed. */
-const UNSHOWN: readonly string[] = ["minLength", "maxLength", "minItems", "maxItems"]
+/** Bounds that a model seldom comes near, or that a description names. The shape gate judges them all the same, and its refusal names the one that was passed. */
+const UNSHOWN: readonly string[] = ["minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum"]
 
 /** The schema as a model needs it, for every request carries every tool: without those bounds, and literals as one list. */
 function shownSchema(schema: unknown): unknown {
@@ -21,7 +21,10 @@ function shownSchema(schema: unknown): unknown {
   if (schema === null || typeof schema !== "object") return schema
   const entries = Object.entries(schema).filter(
     ([key, value]) =>
-      !(UNSHOWN.includes(key) && typeof value === "number") && !(key === "additionalProperties" && value === false),
+      !(UNSHOWN.includes(key) && typeof value === "number") &&
+      !(key === "pattern" && typeof value === "string") &&
+      !(key === "additionalProperties" && typeof value === "boolean") &&
+      !(key === "properties" && isEmpty(value)),
   )
   const shown = Object.fromEntries(
     // A record says so with a pattern that every name matches; vendors know the other way.
@@ -32,6 +35,11 @@ function shownSchema(schema: unknown): unknown {
   const { anyOf, ...rest } = shown
   const literals = Array.isArray(anyOf) ? anyOf.flatMap((one: unknown) => literalOf(one) ?? []) : []
   return Array.isArray(anyOf) && anyOf.length === literals.length ? { type: "string", enum: literals, ...rest } : shown
+}
+
+/** An object of any form: its type says so. */
+function isEmpty(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0
 }
 
 function recordOf(patterns: unknown): unknown {

@@ -48,7 +48,11 @@ const table: readonly (readonly [text: string, untrusted: string, clean: string]
   [`<${OWN}> <a@b.example>`, "", ""],
   ["<https://evil.example/>", "< hxxps://evil[.]example/>", ""],
   ["<javascript:x>", "< javascript[:]x>", "< javascript:x>"],
-  ["[x][1]\n\n[1]: https://evil.example/", "[x][1]\n\n[1] : hxxps://evil[.]example/", "[x][1]\n\n[1] : https://evil.example/"],
+  [
+    "[x][1]\n\n[1]: https://evil.example/",
+    "[x][1]\n\n[1] : hxxps://evil[.]example/",
+    "[x][1]\n\n[1] : https://evil.example/",
+  ],
   ["[1]:\n  <//evil.example>", "[1] :\n  <//evil.example>", "[1] :\n  <//evil.example>"],
   // images
   [`![x](${OWN})`, `![x] (${OWN})`, `![x] (${OWN})`],
@@ -63,7 +67,11 @@ const table: readonly (readonly [text: string, untrusted: string, clean: string]
   ["a<b, <b>bold</b>, <br>", "", ""],
   // code
   ["`curl https://evil.example/`", "`curl hxxps://evil[.]example/`", ""],
-  ["```html\n<img src=x>\n```\n<img src=x>", "```html\n< img src=x>\n```\n< img src=x>", "```html\n<img src=x>\n```\n< img src=x>"],
+  [
+    "```html\n<img src=x>\n```\n<img src=x>",
+    "```html\n< img src=x>\n```\n< img src=x>",
+    "```html\n<img src=x>\n```\n< img src=x>",
+  ],
   ["- ```\n<img src=x>", "- ```\n< img src=x>", "- ```\n< img src=x>"],
   ["`std::vector<std::string>` and `run.turn.id`", "", ""],
   // near misses
@@ -106,7 +114,20 @@ describe("the links gate", () => {
   })
 
   test("gives the same for random texts of what it looks for, cut at random, and changes nothing a second time", () => {
-    const parts = [..."[]()<>!:/.`\n &#\\", "https", "www.", "evil.com", "data:a/b", "img ", "![", "](", "]:", "```", OWN, "x"]
+    const parts = [
+      ..."[]()<>!:/.`\n &#\\",
+      "https",
+      "www.",
+      "evil.com",
+      "data:a/b",
+      "img ",
+      "![",
+      "](",
+      "]:",
+      "```",
+      OWN,
+      "x",
+    ]
     let seed = 7
     const next = (below: number) => (seed = (seed * 48_271) % 2_147_483_647) % below
     for (let round = 0; round < 3_000; round++) {
@@ -114,7 +135,7 @@ describe("the links gate", () => {
       const setting = both[round % 2] ?? clean
       const gate = createLinkGate(setting)
       let joined = ""
-      for (let at = 0; at < text.length; ) {
+      for (let at = 0; at < text.length;) {
         const to = at + 1 + next(5)
         joined += gate.push(text.slice(at, to))
         at = to
@@ -143,7 +164,9 @@ describe("the links gate", () => {
 
   test("an allowed address that is longer than any person reads is none", () => {
     const long = `https://owner.example/${"a".repeat(3_000)}`
-    expect(defangLinks(long, { untrusted: true, mayLink: ownerUrlsOf([long]) })).toStartWith("hxxps://owner[.]example/a")
+    expect(defangLinks(long, { untrusted: true, mayLink: ownerUrlsOf([long]) })).toStartWith(
+      "hxxps://owner[.]example/a",
+    )
   })
 
   test("takes bounded time for text that is made to be slow", () => {

@@ -123,7 +123,9 @@ describe("a reply that a hostile page shaped", () => {
   })
 
   test("stays pleasant where nothing from outside was read: links are links, and images are text", async () => {
-    const { say } = await open([{ say: "See [the docs](https://bun.example/docs): ![logo](https://bun.example/l.png)" }])
+    const { say } = await open([
+      { say: "See [the docs](https://bun.example/docs): ![logo](https://bun.example/l.png)" },
+    ])
     expect((await say("Where are the docs?")).outcome.text).toBe(
       "See [the docs](https://bun.example/docs): ![logo] (https://bun.example/l.png)",
     )
@@ -140,7 +142,9 @@ describe("a reply that a hostile page shaped", () => {
       run: async () => ({ data: "sent" }),
     })
     const text = "![x](https://evil.example/p.png?d=1)"
-    const { address } = await open([{ call: [{ id: "c1", name: "mail_send", arguments: { text } }] }], { tools: [send] })
+    const { address } = await open([{ call: [{ id: "c1", name: "mail_send", arguments: { text } }] }], {
+      tools: [send],
+    })
     const response = await fetch(`${address}/v1/chat/completions`, {
       method: "POST",
       headers: { authorization: `Bearer ${OWNER_TOKEN}`, "content-type": "application/json" },
@@ -168,7 +172,11 @@ describe("a secret of the house", () => {
     expect(outcome.text).toBe(
       `It is [redacted: KEY], [redacted: LONGER] or [redacted: WORDS]; k3y-of-the-hous is none. [redacted: KEY] ghp_${"a1B2".repeat(9)}`,
     )
-    expect(deltas(events, "text").map((delta) => delta.text).join("")).toBe(outcome.text)
+    expect(
+      deltas(events, "text")
+        .map((delta) => delta.text)
+        .join(""),
+    ).toBe(outcome.text)
   })
 
   test("is in no piece of it, however the reply is cut", () => {
