@@ -23,8 +23,7 @@ function shownSchema(schema: unknown): unknown {
     ([key, value]) =>
       !(UNSHOWN.includes(key) && typeof value === "number") &&
       !(key === "pattern" && typeof value === "string") &&
-      !(key === "additionalProperties" && typeof value === "boolean") &&
-      !(key === "properties" && isEmpty(value)),
+      !(key === "additionalProperties" && value === false),
   )
   const shown = Object.fromEntries(
     // A record says so with a pattern that every name matches; vendors know the other way.
@@ -35,11 +34,6 @@ function shownSchema(schema: unknown): unknown {
   const { anyOf, ...rest } = shown
   const literals = Array.isArray(anyOf) ? anyOf.flatMap((one: unknown) => literalOf(one) ?? []) : []
   return Array.isArray(anyOf) && anyOf.length === literals.length ? { type: "string", enum: literals, ...rest } : shown
-}
-
-/** An object of any form: its type says so. */
-function isEmpty(value: unknown): boolean {
-  return typeof value === "object" && value !== null && Object.keys(value).length === 0
 }
 
 function recordOf(patterns: unknown): unknown {

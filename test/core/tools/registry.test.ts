@@ -39,7 +39,7 @@ test("a tool is offered without the bounds that only the shape gate needs, and i
           either: { anyOf: [{ const: "x", type: "string" }, { type: "null" }] },
           names: { type: "array", items: { type: "string" } },
           headers: { type: "object", additionalProperties: { type: "string" } },
-          any: { type: "object" },
+          any: { type: "object", properties: {}, additionalProperties: true },
           pattern: { type: "string" },
         },
       },
