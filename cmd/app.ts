@@ -67,6 +67,7 @@ import { httpTools } from "#core/tools/http-request.ts"
 import { jsonTools } from "#core/tools/json-query.ts"
 import { createRegistry } from "#core/tools/registry.ts"
 import { approvalPlanTools } from "#core/tools/approval-plan.ts"
+import { messageTools } from "#core/tools/message-send.ts"
 import { createPipeline } from "#core/tools/run.ts"
 import { timeTools } from "#core/tools/time.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
@@ -215,6 +216,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       ...jsonTools(),
       ...httpTools(),
       ...webTools({ clock }),
+      ...messageTools({ db, writer, clock, ownerId: () => ownerId, reply, redact }),
       ...approvalPlanTools({ registry: () => registry, approvals: () => approvals, writer }),
       ...(project ? [...fileReadTools({ project }), ...fileFindTools({ project })] : []),
       ...(project && holdsFolders

@@ -24,7 +24,8 @@ export type EventBody =
       preview: string
       characters: number
     }
-  | { type: "message.delivered"; sessionId: SessionId; messageId: MessageId; channel: string }
+  /** The assistant said something besides a reply. */
+  | { type: "message.delivered"; sessionId: SessionId; messageId: MessageId; channel: string; preview: string }
   // turns
   | { type: "turn.queued"; sessionId: SessionId; turnId: TurnId }
   | { type: "turn.started"; sessionId: SessionId; turnId: TurnId; model: string }

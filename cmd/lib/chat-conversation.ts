@@ -111,6 +111,12 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
     view.endTurn(turnLine(outcome, startedMs === null ? null : clock.monotonicMs() - startedMs))
   }
 
+  /** The whole message; its beginning where it is gone, or further back than a page. */
+  async function textOf({ messageId, preview: told }: Event & { type: "message.delivered" }): Promise<string> {
+    const { items } = await at.messages.get({ query: { newestFirst: true } })
+    return items.find(({ id }) => id === messageId)?.text ?? told
+  }
+
   async function onEvent(event: Event): Promise<void> {
     switch (event.type) {
       case "message.received":
@@ -143,6 +149,8 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
       case "approval.answered":
         desk.close(event.approvalId)
         return event.answer === "allowed" ? undefined : view.note(`The approval was ${event.answer}.`)
+      case "message.delivered":
+        return view.say(await textOf(event))
       case "model.failed":
         return view.note(`${event.model}: ${event.error}${event.next === null ? "" : ` Trying ${event.next}.`}`)
       case "session.deleted":

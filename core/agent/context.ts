@@ -59,7 +59,10 @@ export function buildContext(
       name,
       arguments: args,
     }))
-    if (row.text || toolCalls.length) add({ role: "assistant", text: row.text, toolCalls }, row.labels, row.source)
+    // What a call sent here, maybe from another conversation, is not this one's own words: fenced where text from outside shaped it.
+    const isSent = row.callId !== null && isUntrusted(row.labels)
+    const text = isSent ? fence(row.text, row.source) : row.text
+    if (text || toolCalls.length) add({ role: "assistant", text, toolCalls }, row.labels, row.source)
     for (const { id, name } of toolCalls) {
       const result = results.get(id)
       const shown = result

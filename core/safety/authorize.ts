@@ -5,7 +5,7 @@
  * Source: OWASP "Least privilege"; the levels are listed in README, "How much it may do by itself".
  */
 import type { LabelName } from "../event.ts"
-import { hasEffect, type Capability, type Effect } from "./capability.ts"
+import { hasEffect, reachesOwnerOnly, type Capability, type Effect } from "./capability.ts"
 import { judgeFlow } from "./flow.ts"
 
 /** How much runs without asking. No level lifts the flow gate. */
@@ -48,7 +48,7 @@ export function judgeAuthority({
       gate: "authority",
       why: "The approval level is read-only: nothing may be changed or sent",
     }
-  if (consented) return { verdict: "allow" }
+  if (consented || reachesOwnerOnly(effect, needs)) return { verdict: "allow" }
   const ownMemory = needs.length > 0 && needs.every((need) => need.kind === "memory")
   const flow = judgeFlow({ labels, effect, reversible, grantedEvenUntrusted: false })
   if (flow.verdict === "ask") return { verdict: "ask", gate: "flow", why: flow.why }

@@ -18,6 +18,18 @@ export function hasEffect(effect: Effect): boolean {
   return effect !== "read" && effect !== "read-private"
 }
 
+/** The owner's own address: what only they read. */
+export const OWNER_CHANNEL = "owner"
+
+/** Whether all that a call reaches is the owner's own place: like a reply to them, that is no way out. */
+export function reachesOwnerOnly(effect: Effect, needs: readonly Capability[]): boolean {
+  return (
+    effect === "send" &&
+    needs.length > 0 &&
+    needs.every((need) => need.kind === "send" && need.channel === OWNER_CHANNEL)
+  )
+}
+
 /** Whether a call reaches beyond the agent's own memory and project: the W of the flow gate. */
 export function reachesOut(effect: Effect): boolean {
   return effect === "send" || effect === "exec" || effect === "spend"

@@ -270,6 +270,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       labels: request.labels,
       source: request.source,
       principal: request.principal,
+      ownerUrls: factsOf(request).ownerUrls,
     }
     const aborted = Promise.withResolvers<never>()
     const onAbort = () => aborted.reject(signal.reason)

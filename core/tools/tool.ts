@@ -21,7 +21,7 @@ export type ToolContext = {
   source: string
   /** Who acts: `agent:main`, `plugin:github@<sha256>`, … */
   principal: string
-}
+} & Pick<CallFacts, "ownerUrls">
 
 /** What the pipeline knows of a call that its input does not say. */
 export type CallFacts = {

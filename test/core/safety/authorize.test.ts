@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import type { Capability } from "#core/safety/capability.ts"
 import { type AuthorizeInput, createAuthorize, judgeAuthority } from "#core/safety/authorize.ts"
 
 const input = (more: Partial<AuthorizeInput> = {}): AuthorizeInput => ({
@@ -40,6 +41,31 @@ describe("the authority gate", () => {
     expect(verdictOf({ ...file, level: "trusted" })).toBe("allow")
     expect(verdictOf({ effect: "write-local", needs: [...memory.needs, ...file.needs] })).toBe("ask by authority")
     expect(verdictOf({ effect: "write-local", needs: [] })).toBe("ask by authority")
+  })
+
+  test("lets a message to the owner's own place go, whoever had a hand in it, unless the level refuses it", () => {
+    const owner: Capability = { kind: "send", channel: "owner" }
+    const others: Capability[] = [
+      { kind: "send", channel: "owner:eve" },
+      { kind: "send", channel: "mail:eve" },
+      { kind: "http", host: "owner", methods: ["POST"] },
+      { kind: "memory", path: "a.md", write: true },
+    ]
+    for (const labels of [[], ["private"], ["untrusted"], ["untrusted", "private"]] as const) {
+      for (const level of ["supervised", "trusted"] as const) {
+        expect(verdictOf({ effect: "send", needs: [owner], labels, level })).toBe("allow")
+        // Only that, only there, and only as a send.
+        expect(verdictOf({ effect: "send", needs: [], labels, level })).toStartWith("ask")
+        for (const effect of ["exec", "spend"] as const)
+          expect(verdictOf({ effect, needs: [owner], labels, level })).toStartWith("ask")
+        for (const other of others) {
+          expect(verdictOf({ effect: "send", needs: [other], labels, level })).toStartWith("ask")
+          expect(verdictOf({ effect: "send", needs: [owner, other], labels, level })).toStartWith("ask")
+        }
+      }
+      expect(verdictOf({ effect: "send", needs: [owner], labels, level: "read-only" })).toBe("deny by authority")
+      expect(verdictOf({ effect: "send", needs: [owner], labels, allowedTools: [] })).toBe("deny by authority")
+    }
   })
 
   test("has no level that lifts the flow gate", () => {

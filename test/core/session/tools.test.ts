@@ -28,6 +28,7 @@ describe.each(engines())("on $name", ({ open }) => {
       agentId,
       sessionId,
       turnId: newId("trn"),
+      ownerUrls: () => false,
       principal: `agent:${agentId}`,
       callId: newId("call"),
       personId: null,

@@ -8,6 +8,8 @@ import { createEventBus } from "#core/event.ts"
 import { createMemory } from "#core/memory/memory.ts"
 import { memoryTools } from "#core/memory/tools.ts"
 import { createWriter } from "#core/db/writer.ts"
+import { newId } from "#core/id.ts"
+import { createReplyGate } from "#core/safety/reply.ts"
 import { openJail } from "#core/safety/paths.ts"
 import { sessionTools } from "#core/session/tools.ts"
 import { createFileChanges } from "#core/tools/file-changes.ts"
@@ -17,6 +19,7 @@ import { fileUndoTools } from "#core/tools/file-undo.ts"
 import { fileWriteTools } from "#core/tools/file-write.ts"
 import { httpTools } from "#core/tools/http-request.ts"
 import { jsonTools } from "#core/tools/json-query.ts"
+import { messageTools } from "#core/tools/message-send.ts"
 import { timeTools } from "#core/tools/time.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
 import { agentHouse, memoryDb } from "#test/fakes/agent-house.ts"
@@ -30,6 +33,7 @@ test("one word, with every builtin tool offered, sends at most 10 KB to the mode
   const project = openJail({ root, closed: [] })
   const bus = createEventBus({ onListenerError: () => {} })
   const writer = createWriter({ db, publish: bus.publish })
+  const reply = createReplyGate({ secretValues: () => [] })
   const changes = createFileChanges({ db, writer })
   const tools = [
     ...timeTools({ clock, timeZone: () => "UTC" }),
@@ -38,6 +42,7 @@ test("one word, with every builtin tool offered, sends at most 10 KB to the mode
     ...jsonTools(),
     ...httpTools(),
     ...webTools({ clock }),
+    ...messageTools({ db, writer, clock, ownerId: () => newId("per"), reply, redact: (text) => text }),
     ...fileReadTools({ project }),
     ...fileFindTools({ project }),
     ...fileWriteTools({ project, keepChange: changes.keep }),
