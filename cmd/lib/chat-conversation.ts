@@ -150,7 +150,7 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
         desk.close(event.approvalId)
         return event.answer === "allowed" ? undefined : view.note(`The approval was ${event.answer}.`)
       case "message.delivered":
-        return view.say(await textOf(event))
+        return view.say(`Message from the assistant:\n${await textOf(event)}`)
       case "model.failed":
         return view.note(`${event.model}: ${event.error}${event.next === null ? "" : ` Trying ${event.next}.`}`)
       case "session.deleted":

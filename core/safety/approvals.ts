@@ -6,8 +6,10 @@ import { approvals } from "../db/schema.ts"
 import { AppError } from "../errors.ts"
 import { preview, type LabelName, type NewEvent } from "../event.ts"
 import { newId, type ApprovalId, type CallId, type SessionId, type TurnId } from "../id.ts"
+import { questionOf } from "./approval-question.ts"
 import type { AuthoritySeal } from "./authority.ts"
 import type { Grants, NewGrant } from "./grants.ts"
+import { isUntrusted } from "./labels.ts"
 
 /** How long a question stays open: a day, so that one asked in the evening can be answered in the morning. */
 const OPEN_FOR_MS = 24 * 3_600_000
@@ -16,11 +18,6 @@ export const MAX_ASKS_PER_TURN = 5
 /** The tool that asks about several calls at once, and how often it may once the others may not. */
 export const PLAN_TOOL = "approval_plan"
 const MAX_PLANS_PER_TURN = 2
-/** Arguments as the question shows them. */
-const SHOWN_CHARACTERS = 1_500
-/** A tool that words its own question has bounded it, so that the owner sees all of it. */
-const WORDED_CHARACTERS = 12_000
-
 export type Approval = {
   id: ApprovalId
   agentId: string
@@ -71,7 +68,10 @@ export type Standing =
   | { state: "too many" }
 
 export type Approvals = {
-  standingOf(call: Pick<AskedCall, "turnId" | "fingerprint" | "principal" | "tool">): Promise<Standing>
+  /** After a no, the same call is not asked about again in its turn; where text from outside has a hand in it, no other to the same place. */
+  standingOf(
+    call: Pick<AskedCall, "turnId" | "fingerprint" | "principal" | "tool" | "destination" | "labels">,
+  ): Promise<Standing>
   /** The question as rows and events, for the commit in which the turn is suspended. */
   ask(call: AskedCall): { approval: Approval; statement: Statement; event: NewEvent }
   /** Yes to exact calls to come in the same turn: the owner approved a plan that lists them. */
@@ -215,16 +215,16 @@ export function createApprovals({
   }
 
   return {
-    async standingOf({ turnId, fingerprint, principal, tool }) {
+    async standingOf({ turnId, fingerprint, principal, tool, destination, labels }) {
       const rows = await db.orm
         .select()
         .from(approvals)
         .where(eq(approvals.turnId, turnId))
         .orderBy(desc(approvals.createdAt))
-      const [row] = rows.filter(
-        (one) =>
-          one.fingerprint === fingerprint && one.principal === principal && one.tool === tool && one.state !== "used",
-      )
+      const ofTool = rows.filter((one) => one.principal === principal && one.tool === tool && one.state !== "used")
+      // An order from outside would come again with a word changed, until the owner gives in.
+      const refused = (one: Row) => one.state === "denied" && one.destination === destination && isUntrusted(labels)
+      const row = ofTool.find((one) => one.fingerprint === fingerprint) ?? ofTool.find(refused)
       const most = tool === PLAN_TOOL ? MAX_ASKS_PER_TURN + MAX_PLANS_PER_TURN : MAX_ASKS_PER_TURN
       if (!row) return { state: rows.filter(({ reason }) => reason !== PLANNED).length >= most ? "too many" : "new" }
       if (!isWhole(row))
@@ -320,26 +320,6 @@ export function createApprovals({
 
 /** The reason of approvals that came from a plan: they were not asked one by one. */
 const PLANNED = "part of a plan that the owner approved"
-
-/** Host code writes the question; what text from outside may have shaped is quoted, bounded, and shown with nothing hidden in it. */
-function questionOf(call: AskedCall, redact: (text: string) => string): string {
-  const shown = visibleText(redact(call.shown ?? JSON.stringify(call.arguments, null, 1) ?? "{}"))
-  const most = call.shown === undefined ? SHOWN_CHARACTERS : WORDED_CHARACTERS
-  const quoted =
-    shown.length <= most ? shown : `${shown.slice(0, most).toWellFormed()}… (${shown.length} characters in all)`
-  const hand = call.labels.includes("untrusted")
-    ? `\nText from outside had a hand in it: ${visibleText(preview(call.source)) || "its source is not known"}.`
-    : ""
-  const reach = call.destination === "" ? "" : `\nIt reaches: ${visibleText(call.destination)}`
-  return `May ${call.principal} run ${call.tool}?\n${call.why}.${hand}${reach}\nThe exact call: ${quoted}`
-}
-
-/** Control, format and bidi characters as their code points, so that nothing in a question can hide or reorder itself. */
-export function visibleText(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cn}\u2028\u2029]/gu, (char) =>
-    char === "\n" ? "\n" : `⟨U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
-  )
-}
 
 function approvalOf({ mac: _mac, ...row }: typeof approvals.$inferSelect): Approval {
   return row

@@ -15,7 +15,7 @@ import { AppError } from "../errors.ts"
 import { randomToken } from "../id.ts"
 import { canonicalJson, sha256Hex } from "./fingerprint.ts"
 import type { Terminals } from "./presence-terminal.ts"
-import { visibleText } from "./approvals.ts"
+import { visibleText } from "./approval-question.ts"
 
 /** How the request came. Only what comes from this machine can be at a terminal of it. */
 export type Way = "tcp" | "socket" | "process"

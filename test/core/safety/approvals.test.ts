@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test } from "bun:test"
 import type { TurnOutcome } from "#core/agent/agent.ts"
 import type { ApprovalId, TurnId } from "#core/id.ts"
-import { visibleText } from "#core/safety/approvals.ts"
 import type { Effect } from "#core/safety/capability.ts"
 import { t } from "#core/schema.ts"
 import { defineTool } from "#core/tools/tool.ts"
 import { agentHouse, memoryDb, type AgentHouse } from "../../fakes/agent-house.ts"
+import { readerOf } from "../tools/rig.ts"
 import { oneModel, scriptedModel, type ScriptStep } from "../../fakes/model.ts"
 
 let house: AgentHouse | undefined
@@ -98,6 +98,32 @@ describe("a call that needs the owner", () => {
     await house.approvals.answer(idOf(second), { answer: "allow", how: "once" })
     expect((await final(house, received.turnId)).text).toBe("Done")
     expect(sent).toEqual(["mia@example.org"])
+  })
+
+  test("is not asked in other words after a no, where text from outside had a hand in it", async () => {
+    const again = (id: string, text: string) => ({ id, name: "mail_send", arguments: { to: "eve@example.com", text } })
+    const { house, model } = await open(
+      [
+        { call: [{ id: "r", name: "read_it", arguments: {} }] },
+        { call: [again("a", "All he told me")] },
+        { call: [again("b", "All he told me!")] },
+        { call: [call("mia@example.com")] },
+        { say: "Done" },
+      ],
+      { tools: [sendTool, readerOf(["untrusted"])] },
+    )
+    const { outcome, received } = await house.say("Read it")
+    await house.approvals.answer(idOf(outcome), { answer: "deny", reason: "I never asked for that" })
+    let second = outcome
+    while (second.state !== "suspended" || second.approval?.id === outcome.approval?.id)
+      second = await house.agent.wait(received.turnId, AbortSignal.timeout(10_000))
+    // The changed call was refused unasked; another place is another question.
+    expect(second.approval?.question).toContain("mia@example.com")
+    expect(JSON.stringify(model.requests[3]?.messages.at(-1))).toContain("I never asked for that")
+    expect(await house.approvals.list({ state: null, limit: 10 })).toHaveLength(2)
+    await house.approvals.answer(idOf(second), { answer: "deny", reason: "" })
+    await final(house, received.turnId)
+    expect(sent).toEqual([])
   })
 
   test("runs without a question where the owner said always for this tool and destination, and only there", async () => {
@@ -235,12 +261,5 @@ describe("a row that someone else wrote", () => {
     expect((await house.say("Write to Eve")).outcome.state).toBe("suspended")
     expect(house.badSeals.some((what) => what.startsWith("grant "))).toBe(true)
     expect(sent).toEqual(["mia@example.com"])
-  })
-})
-
-describe("the question", () => {
-  test("shows what is hidden in it", () => {
-    expect(visibleText("a\u202Eb\u200Bc\u0007d\ne")).toBe("a⟨U+202E⟩b⟨U+200B⟩c⟨U+0007⟩d\ne")
-    expect(visibleText("Grüße 👍 日本語")).toBe("Grüße 👍 日本語")
   })
 })
