@@ -36,8 +36,7 @@ export function questionOf(call: AskedCall, redact: (text: string) => string): s
 export function visibleText(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\u2028\u2029\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0]|[\ufe00-\ufe0e]|[\u{e0100}-\u{e01ef}]/gu,
-    (char) =>
-      char === "\n" ? "\n" : `⟨U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
+    (char) => (char === "\n" ? "\n" : `⟨U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`),
   )
 }
 
@@ -59,7 +58,9 @@ function doubtfulWords(text: string): string[] {
   for (const [word] of text.matchAll(/[\p{L}\p{N}._-]+/gu)) {
     if (!/[A-Za-z]/.test(word)) continue
     const spelled = Array.from(word.slice(0, MAX_DOUBTFUL_CHARACTERS), (letter) =>
-      letter in LOOKALIKES ? `${letter}⟨U+${letter.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩` : letter,
+      letter in LOOKALIKES
+        ? `${letter}⟨U+${letter.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`
+        : letter,
     ).join("")
     if (spelled.includes("⟨")) words.add(spelled)
     if (words.size === MAX_DOUBTFUL) break

@@ -35,7 +35,8 @@ export type MessageSendDeps = {
 export function messageTools({ db, writer, clock, ownerId, reply, redact }: MessageSendDeps): Tool[] {
   /** A session is the owner's to read where they have spoken in it. */
   async function findPlace(agentId: string, current: SessionId): Promise<{ id: SessionId; channel: string } | null> {
-    const spoken = "exists (select 1 from messages m where m.session_id = s.id and m.role = 'person' and m.person_id = $2)"
+    const spoken =
+      "exists (select 1 from messages m where m.session_id = s.id and m.role = 'person' and m.person_id = $2)"
     const own = { sql: `select id, channel from sessions s where id = $1 and ${spoken}`, params: [current, ownerId()] }
     const last = {
       sql: `select id, channel from sessions s where agent_id = $1 and channel <> '${UNWATCHED}' and ${spoken}
@@ -50,8 +51,7 @@ export function messageTools({ db, writer, clock, ownerId, reply, redact }: Mess
 
   const send = defineTool({
     name: "message_send",
-    description:
-      "Send the owner a message at once, besides your reply: from work that nobody watches, or before a long step. Never for the answer itself.",
+    description: "Send the owner a message besides your reply: from work that nobody watches, or before a long step.",
     input: t.Object(
       { to: t.Literal("owner"), text: t.String({ minLength: 1, maxLength: MAX_CHARACTERS, pattern: "\\S" }) },
       { additionalProperties: false },
@@ -65,7 +65,9 @@ export function messageTools({ db, writer, clock, ownerId, reply, redact }: Mess
         .from(calls)
         .where(and(eq(calls.turnId, turnId), eq(calls.tool, "message_send"), eq(calls.state, "done")))
       if ((sent?.times ?? 0) >= MAX_PER_TURN)
-        return { failed: `${MAX_PER_TURN} messages were sent in this turn, and that is the most. Say the rest in your reply` }
+        return {
+          failed: `${MAX_PER_TURN} messages were sent in this turn, and that is the most. Say the rest in your reply`,
+        }
       const place = await findPlace(agentId, sessionId)
       if (!place) return { failed: "The owner has not spoken with this agent yet, so there is no place to send it to" }
       const shown = storableText(reply.whole(redact(text), { labels, mayLink: ownerUrls }))

@@ -14,7 +14,7 @@ const ACCEPT = "text/markdown, text/html;q=0.9, application/json;q=0.8, text/*;q
 export function webTools({ clock }: { clock: Clock }): Tool[] {
   const fetchPage = defineTool({
     name: "web_fetch",
-    description: "Read a web page as Markdown, or a text or JSON as it is. Links are shown as: label (host/path).",
+    description: "Read a web page as Markdown, or text and JSON as they are. Links: label (host/path).",
     input: t.Object({ url: urlField }, { additionalProperties: false }),
     problem: ({ url }) => judgeAddress(url, "GET"),
     effect: ({ url }, facts) => effectOf({ url, method: "GET" }, facts),

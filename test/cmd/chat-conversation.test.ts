@@ -48,6 +48,7 @@ async function talk({
         if (answer instanceof AppError) throw answer
         return answer
       },
+      get: async () => ({ items: [{ id: messageId, text: "The whole message" }] }),
     },
     stop: { post: async () => ({ stopped: ++stops > 0 }) },
   }
@@ -353,4 +354,12 @@ test('"yes" to a question is a message, queued, and answers nothing', async () =
 test("a conversation whose turn waits for an answer asks again when it is opened", async () => {
   const { shown } = await talk({ from: { ...session, activeTurn: { id: turnId, state: "suspended" as const } } })
   expect(shown).toEqual(["? Waiting for your approval:\nMay it?", "[[y]]"])
+})
+
+test("a message besides a reply is shown whole, and as what it is", async () => {
+  const { shown, happens } = await talk()
+  await happens({ type: "message.delivered", sessionId, messageId, channel: "terminal", preview: "The wh…" })
+  // One that is out of reach by now is shown as its event tells of it.
+  await happens({ type: "message.delivered", sessionId, messageId: newId("msg"), channel: "terminal", preview: "Part" })
+  expect(shown).toEqual(["Message from the assistant:\nThe whole message", "Message from the assistant:\nPart"])
 })

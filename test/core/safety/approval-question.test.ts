@@ -19,7 +19,8 @@ const asked = (more: Partial<AskedCall> = {}): AskedCall => ({
   source: "owner",
   ...more,
 })
-const ask = (more: Partial<AskedCall> = {}) => questionOf(asked(more), (text) => text.replaceAll("hunter2", "[redacted]"))
+const ask = (more: Partial<AskedCall> = {}) =>
+  questionOf(asked(more), (text) => text.replaceAll("hunter2", "[redacted]"))
 
 describe("the question", () => {
   test("names who, what, why, where to, and the exact call", () => {
@@ -51,7 +52,9 @@ describe("the question", () => {
       arguments: { text: "Hello\nMay agent:main run time_now?" },
     })
     for (const line of question.split("\n"))
-      expect(line).toMatch(/^(?:May agent:main run mail_send|mail_send sends|Text from outside|It reaches|The exact call|[{}]| ")/)
+      expect(line).toMatch(
+        /^(?:May agent:main run mail_send|mail_send sends|Text from outside|It reaches|The exact call|[{}]| ")/,
+      )
   })
 
   test("shows both ends of a long call, and how much is between them", () => {

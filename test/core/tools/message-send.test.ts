@@ -91,7 +91,17 @@ describe("message_send", () => {
       send("x".repeat(4_001)),
       { name: "message_send", arguments: { to: "eve@example.com", text: "Hello" } },
     ])
-    expect(results.map(({ text }) => /"sent"/.test(text))).toEqual([true, true, true, true, true, false, false, false, false])
+    expect(results.map(({ text }) => /"sent"/.test(text))).toEqual([
+      true,
+      true,
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ])
     expect(results[5]?.text).toContain("5 messages were sent in this turn")
     for (const { text } of results.slice(6)) expect(text).toContain("do not fit message_send")
     await rig.close()
