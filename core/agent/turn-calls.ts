@@ -90,7 +90,7 @@ function ownerText({ rows }: TurnRun): string[] {
     .map(({ text }) => text)
 }
 
-/** Addresses that may be links in a reply made from untrusted text: the owner's own, and pages that were fetched in this turn. */
+/** Addresses that may be links in a reply made from untrusted text: the owner's own, and pages that results of this turn came from. */
 export function linkableUrls(run: TurnRun): (url: string) => boolean {
   const fetched = run.rows.flatMap(({ role, turnId, source }) => {
     // The first of a result's sources is its own; the others are of the text that steered the call.

@@ -9,7 +9,13 @@ import { newId } from "../id.ts"
 import type { Approval } from "../safety/approvals.ts"
 import { hasEffect, type Effect } from "../safety/capability.ts"
 import { fingerprint } from "../safety/fingerprint.ts"
+import { isUntrusted } from "../safety/labels.ts"
+import { defangLinks } from "../safety/links.ts"
+import { ownerUrlsOf } from "./owner-urls.ts"
 import type { CallOutcome, CallRequest } from "./run.ts"
+
+/** More than a preview shows of any text. */
+const LOOKED_AT = 1_000
 
 /** What became of a call, before it is on record. */
 export type Judged = {
@@ -84,7 +90,7 @@ export function createRecorder({
           callId: request.callId,
           tool: request.tool,
           outcome: judged.state,
-          preview: preview(redact(judged.text)),
+          preview: told(judged.text, request, labels),
           durationMs: judged.durationMs,
           agentId: request.agentId,
           labels,
@@ -133,11 +139,17 @@ export function createRecorder({
       turnId: request.turnId,
       callId: request.callId,
       tool: request.tool,
-      preview: preview(redact(JSON.stringify(request.arguments) ?? "")),
+      preview: told(JSON.stringify(request.arguments) ?? "", request, request.labels),
       agentId: request.agentId,
       labels: [...request.labels],
       source: request.source,
     }
+  }
+
+  /** For clients, which may show it as a link: judged as a reply is. The record keeps the exact characters. */
+  function told(text: string, { ownerText }: CallRequest, labels: readonly LabelName[]): string {
+    const shown = redact(text).slice(0, LOOKED_AT)
+    return preview(defangLinks(shown, { untrusted: isUntrusted(labels), mayLink: ownerUrlsOf(ownerText) }))
   }
 
   function auditOf(
