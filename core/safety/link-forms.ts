@@ -22,17 +22,24 @@ const FILES = "js|ts|cs|db|hs|kt|vb|go|rb|ex|mm|md(?![/?#:])"
 const HOST = String.raw`(?<host>(?:[a-z0-9][a-z0-9-]{0,62}\.){1,8}(?:${GENERIC}|(?!${FILES})[a-z]{2}))(?![a-z0-9_-]|\.[a-z0-9])`
 
 const ANYWHERE = String.raw`\]\(|\]:|<(?=[a-z/!?])`
-/** One thing at a time, the most telling first. Nothing in it reaches over a blank. */
+/**
+ * One thing at a time, the most telling first. Nothing in it reaches over a blank. What must not stand before it is looked at afterwards:
+ * a pattern that looks back took up to three times as long (Bun 1.4.5, 2026-11-27).
+ */
 const FROM_OUTSIDE = [
   String.raw`(?<scheme>[a-z][a-z0-9+-]{1,63}):(?=[\\/]{2})`,
-  String.raw`(?<![\p{L}\p{N}\p{M}.\]/@%~_-])(?:(?:javascript|vbscript):(?=[^\s])|data:(?=[a-z]+\/[a-z]|[,;])|file:(?=\/)|(?:mailto|xmpp):(?=[^\s?<>]{0,200}\?))`,
-  String.raw`(?<![a-z0-9])(?<www>www\.)(?=[a-z0-9\u0080-\uffff])`,
-  String.raw`(?:\/\/|(?<![a-z0-9@_/-]))${HOST}`,
+  String.raw`(?:(?:javascript|vbscript):(?=[^\s])|data:(?=[a-z]+\/[a-z]|[,;])|file:(?=\/)|(?:mailto|xmpp):(?=[^\s?<>]{0,200}\?))`,
+  String.raw`(?<www>www\.)(?=[a-z0-9\u0080-\uffff])`,
+  String.raw`(?:\/\/)?${HOST}`,
   String.raw`&(?=#|(?:colon|sol|period|bsol|tab|newline|commat|num|quest);)`,
 ].join("|")
 
-export const TRIGGER = new RegExp(ANYWHERE, "giu")
-export const UNTRUSTED_TRIGGER = new RegExp(`${ANYWHERE}|${FROM_OUTSIDE}`, "giu")
+/** Not before a scheme that needs no slashes, nor before a bare host: there it is a part of something else. */
+export const INSIDE_WORD = /[\p{L}\p{N}\p{M}.\]/@%~_-]/u
+export const INSIDE_NAME = /[a-z0-9@_/-]/i
+
+export const TRIGGER = new RegExp(ANYWHERE, "gi")
+export const UNTRUSTED_TRIGGER = new RegExp(`${ANYWHERE}|${FROM_OUTSIDE}`, "gi")
 
 /** HTML that fetches, leads away or sends, by its attributes. */
 export const DANGEROUS_TAGS: ReadonlySet<string> = new Set(

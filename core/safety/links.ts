@@ -23,6 +23,8 @@ import {
   CLOSING,
   DANGEROUS_TAGS,
   HELD,
+  INSIDE_NAME,
+  INSIDE_WORD,
   isSafeRelative,
   LOOKAHEAD,
   SELF_CONTAINED_TAGS,
@@ -95,9 +97,12 @@ export function createLinkGate({ untrusted, mayLink }: LinkSetting): TextFilter 
     if (match === "<") return judgeAngle(index)
     if (match === "&") return { take: 1, out: watch.inCode ? "&" : "&amp;" }
     if (groups["scheme"] !== undefined) return judgeAddress(index, groups["scheme"])
-    if (groups["www"] !== undefined) return judgeAddress(index, null)
+    if (groups["www"] !== undefined)
+      return /[a-z0-9]/i.test(held[index - 1] ?? "") ? keep(index, index + 4) : judgeAddress(index, null)
     if (groups["host"] !== undefined) return judgeHost(index, groups["host"])
-    return { take: match.length, out: `${match.slice(0, -1)}[:]` } // a scheme that needs no slashes
+    // A scheme that needs no slashes.
+    if (INSIDE_WORD.test(held[index - 1] ?? "")) return keep(index, index + match.length)
+    return { take: match.length, out: `${match.slice(0, -1)}[:]` }
   }
 
   const keep = (from: number, to: number): Step => ({ take: to - from, out: held.slice(from, to) })
@@ -210,7 +215,8 @@ export function createLinkGate({ untrusted, mayLink }: LinkSetting): TextFilter 
     const hostEnd = index + slashes + host.length
     const next = held[hostEnd] ?? ""
     const carries = /[/?#]/.test(next) || /^:\d/.test(held.slice(hostEnd, hostEnd + 2)) || host.split(".").length > 2
-    if (watch.inCode || !carries || next === "(") return keep(index, hostEnd)
+    const isPart = slashes === 0 && INSIDE_NAME.test(held[index - 1] ?? "")
+    if (isPart || watch.inCode || !carries || next === "(") return keep(index, hostEnd)
     const end = addressEnd(index)
     if (end === null) return null
     const allowed = end - index < HELD ? allowedLength(index, end) : 0

@@ -3,6 +3,11 @@
 /** A longer line is no fence. */
 const MAX_FENCE_LINE = 200
 
+const NEWLINE = 10
+const EXCLAMATION = 33
+const BRACKET = 91
+const TICK = 96
+
 type Fence = { mark: string; length: number }
 
 export type MarkdownWatch = {
@@ -24,9 +29,14 @@ export function createMarkdownWatch(): MarkdownWatch {
   let span = 0
   let ticks = 0
   let inImage = false
-  let last = ""
+  let last = 0
 
   const spanAfter = () => (ticks === 0 ? span : span === 0 ? ticks : span === ticks ? 0 : span)
+
+  function addToLine(text: string, from: number, to: number): void {
+    if (line.length < MAX_FENCE_LINE && to > from)
+      line += text.slice(from, Math.min(to, from + MAX_FENCE_LINE - line.length))
+  }
 
   function endLine(): void {
     span = spanAfter()
@@ -48,21 +58,24 @@ export function createMarkdownWatch(): MarkdownWatch {
 
   return {
     feed(text) {
-      for (const character of text) {
-        if (character === "[" && last === "!") inImage = true
-        last = character
-        if (character === "\n") {
+      let from = 0 // what of `line` is still to be added
+      for (let at = 0; at < text.length; at++) {
+        const code = text.charCodeAt(at)
+        if (code === BRACKET && last === EXCLAMATION) inImage = true
+        last = code
+        if (code === NEWLINE) {
+          addToLine(text, from, at)
+          from = at + 1
           endLine()
-          continue
-        }
-        if (line.length < MAX_FENCE_LINE) line += character
-        if (fence) continue
-        if (character === "`") ticks += 1
-        else {
-          span = spanAfter()
-          ticks = 0
+        } else if (fence === null) {
+          if (code === TICK) ticks += 1
+          else if (ticks > 0) {
+            span = spanAfter()
+            ticks = 0
+          }
         }
       }
+      addToLine(text, from, text.length)
     },
     get inCode() {
       return fence !== null || spanAfter() > 0
