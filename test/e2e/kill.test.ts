@@ -4,6 +4,7 @@ import { openDb } from "#core/db/open.ts"
 import { loadSnapshot } from "#core/db/snapshot.ts"
 import { join } from "node:path"
 import { countOf, modelEnvironment, until } from "#test/fakes/binary.ts"
+import { createRandom } from "#test/fakes/random.ts"
 import { makeHome } from "#test/fakes/home.ts"
 import { type RecordedRequest, startModelServer } from "#test/fakes/model-server.ts"
 import { type Json, type Service, startService } from "#test/fakes/service.ts"
@@ -151,15 +152,4 @@ async function allMessages(service: Service, sessions: readonly string[]): Promi
     }
   }
   return all
-}
-
-/** mulberry32: the same numbers for the same seed everywhere. */
-function createRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
