@@ -31,7 +31,10 @@ import { createWriter } from "#core/db/writer.ts"
 import { createEventBus, preview } from "#core/event.ts"
 import type { LockHolder } from "#core/home-lock.ts"
 import { localToken } from "#core/home-socket.ts"
-import { noHooks } from "#core/hooks.ts"
+import { createHookChain } from "#core/hooks/chain.ts"
+import { createHookDesk } from "#core/hooks/desk.ts"
+import { tellEnd, withSessionHooks } from "#core/hooks/sessions.ts"
+import { createHookStore, resealHooks } from "#core/hooks/store.ts"
 import { createJobRunner, type JobRunner } from "#core/jobs/runner.ts"
 import { createModels } from "#core/llm/models.ts"
 import { createKeyFor } from "#core/llm/settings.ts"
@@ -147,7 +150,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       home,
       keychain,
       key: masterKey,
-      reseal: [resealAuthority],
+      reseal: [resealAuthority, resealHooks],
     })
     const secretValues = secretValuesOf(vault, loaded.environment)
     const redact = createRedactor({ leaks: redactLeaks, secretValues })
@@ -205,7 +208,19 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     })
     const usage = createUsage({ db, clock, limits: () => limitsOf(config), timeZone })
 
-    const sessions = createSessionStore({ db, writer, clock })
+    const seal = createAuthoritySeal({ key: () => vault.masterKey().derive("authority") })
+    const onBadSeal = (what: string) =>
+      log.error("A row of authority was changed by someone else and counts for nothing", { what })
+    const hookStore = await createHookStore({
+      db,
+      writer,
+      clock,
+      seal,
+      onBadSeal,
+      onFault: (error) => log.error("The hooks could not be read", { error }),
+    })
+    const hooks = createHookChain({ store: hookStore, egress, writer, clock, log, redact })
+    const sessions = withSessionHooks(createSessionStore({ db, writer, clock }), hooks)
     const memory = createMemory({ db, writer, bus })
     const project = projectOf(config, home)
     const changes = createFileChanges({ db, writer })
@@ -223,9 +238,6 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
         ? [...fileWriteTools({ project, keepChange: changes.keep }), ...fileUndoTools({ project, changes })]
         : []),
     ])
-    const seal = createAuthoritySeal({ key: () => vault.masterKey().derive("authority") })
-    const onBadSeal = (what: string) =>
-      log.error("A row of authority was changed by someone else and counts for nothing", { what })
     const lockdown = await createLockdown({
       db,
       writer,
@@ -234,6 +246,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       onBadSeal,
       stop() {
         presence.forgetAll()
+        hooks.endAll()
         return stopWork({ db, jobs, egress, gateway, log })
       },
       goOn: () => (as === "service" ? work.start() : Promise.resolve()),
@@ -263,7 +276,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       writer,
       clock,
       log,
-      hooks: noHooks,
+      hooks,
       registry,
       authorize: createAuthorize({ take }),
       level: () => config.approvals.level,
@@ -304,6 +317,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       registry,
       pipeline,
       reply,
+      hooks,
       settings: () => ({
         agentName: config.agent.name,
         timeZone: timeZone(),
@@ -333,6 +347,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       clock,
       jobs,
       live,
+      hooks,
       ownerId,
       agent: directory.agent,
       defaultModel: () => models.defaultId,
@@ -349,6 +364,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       stop: (sessionId) => agent.stop(sessionId),
       usage: health.usageTotals,
       steer: steerBy(receive),
+      left: (session) => tellEnd(hooks, session, "left"),
     })
     const agent: Agent = createAgent({ db, bus, live, jobs, receive, compact: compaction.asked, command })
 
@@ -405,6 +421,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       },
       approvals,
       grants: createGrantChanges({ grants, writer }),
+      hooks: createHookDesk({ store: hookStore, chain: hooks, ownerId }),
       presence,
       lockdown,
       tools: registry.list,
@@ -426,6 +443,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
 
     const work = startedOnce(() => jobs.start(), jobs.wake)
     if (as === "service") await lockdown.watch()
+    if (as === "service") await hookStore.watch()
     if (as === "service" && !lockdown.active) await work.start()
     if (as === "service") await approvals.expireDue()
     const tasks = [
@@ -476,8 +494,10 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
         watch?.close()
         await upkeep.stop()
         await lockdown.close()
+        await hookStore.close()
         await jobs.close()
         await gateway.close()
+        await hooks.drain()
         egress.close()
         await auditBuffer.flush()
         await vault.close()

@@ -223,6 +223,14 @@ const catalogue = {
     status: 423,
     hint: "The owner lifts it at a terminal of this machine: `ironclaw lockdown --lift`.",
   },
+  "hook.refused": {
+    status: 403,
+    hint: "The owner's hooks decide here: `ironclaw hook list` shows them, `ironclaw hook remove NAME` takes one away.",
+  },
+  "hook.unusable": {
+    status: 400,
+    hint: "A hook is a program by its whole path, with its arguments, or a URL: `ironclaw hook add --help`.",
+  },
   "approval.required": {
     status: 409,
     hint: "`ironclaw approval list` shows what waits; `ironclaw approval allow ID` allows it.",

@@ -65,6 +65,16 @@ export type EventBody =
   | { type: "approval.answered"; approvalId: ApprovalId; answer: "allowed" | "denied" | "expired" }
   | { type: "grant.changed"; grantId: GrantId; change: "added" | "revoked"; tool: string }
   | { type: "lockdown.changed"; active: boolean }
+  // hooks
+  | { type: "hook.changed"; hook: string; change: "added" | "removed" }
+  | {
+      type: "hook.failed"
+      sessionId: SessionId | null
+      turnId: TurnId | null
+      hook: string
+      point: string
+      error: string
+    }
   // models
   | {
       type: "model.failed"

@@ -22,6 +22,7 @@ const doors = {
   "database-worker": ["worker"], // the embedded database's thread
   "sandbox-child": ["spawn"], // locked children of our own binary
   "exec-jail": ["spawn"], // commands in an OS jail
+  "hook-program": ["spawn"], // core/hooks/program.ts: what the owner set, as they set it
   "system-service": ["spawn"], // systemctl, launchctl, the owner's browser: on the owner's command
 } as const satisfies Record<string, readonly DoorKind[]>
 

@@ -7,6 +7,7 @@ import { backupRoutes } from "./api/backups.ts"
 import { configRoutes } from "./api/config.ts"
 import { eventRoutes } from "./api/events.ts"
 import { grantRoutes } from "./api/grants.ts"
+import { hookRoutes } from "./api/hooks.ts"
 import { lockdownRoutes } from "./api/lockdown.ts"
 import { memoryRoutes } from "./api/memory.ts"
 import { modelRoutes } from "./api/models.ts"
@@ -58,6 +59,7 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(auditRoutes(deps, calls))
       .use(approvalRoutes(deps, prove))
       .use(grantRoutes(deps, prove))
+      .use(hookRoutes(deps, { prove, calls }))
       .use(lockdownRoutes(deps, { prove, calls }))
       .use(openAiRoutes(deps, calls))
   )

@@ -7,6 +7,7 @@ import type { ConfigEntry } from "#core/config.ts"
 import type { ConfigChange } from "#core/config-edit.ts"
 import type { BackupProgress, BackupResult } from "#core/db/backup.ts"
 import type { EventBus, StoredEvent } from "#core/event.ts"
+import type { HookDesk } from "#core/hooks/desk.ts"
 import type { PersonId, SessionId, TurnId } from "#core/id.ts"
 import type { ModelId, ModelUsage, Models } from "#core/llm/model.ts"
 import type { UsageGroup, UsageQuery } from "#core/llm/usage.ts"
@@ -103,6 +104,7 @@ export type GatewayDeps = {
   audit: AuditFace
   approvals: Pick<Approvals, "list" | "get" | "answer">
   grants: GrantChanges
+  hooks: HookDesk
   presence: Presence
   lockdown: Pick<Lockdown, "active" | "state" | "lock" | "lift">
   tools: () => ToolCard[]

@@ -153,6 +153,10 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
         return view.say(`Message from the assistant:\n${await textOf(event)}`)
       case "model.failed":
         return view.note(`${event.model}: ${event.error}${event.next === null ? "" : ` Trying ${event.next}.`}`)
+      case "hook.failed":
+        return view.warn(
+          `The hook "${event.hook}" at ${event.point} is broken: ${event.error}. \`ironclaw hook remove ${event.hook}\` takes it away.`,
+        )
       case "session.deleted":
         view.warn("This conversation was deleted.")
         return onFault(

@@ -38,6 +38,10 @@ export const verbTable: VerbTable = {
     load: () => import("../approval.ts"),
   },
   grant: { about: "List, add and revoke what may run without asking", load: () => import("../grant.ts") },
+  hook: {
+    about: "List, add, remove and test your own programs that may rewrite or refuse",
+    load: () => import("../hook.ts"),
+  },
   lockdown: { about: "Stop everything at once; --lift lets it go on", load: () => import("../lockdown.ts") },
   completion: { about: "Print a completion script for bash, zsh or fish", load: () => import("../completion.ts") },
 }

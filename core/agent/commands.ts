@@ -25,6 +25,8 @@ export type CommandDeps = {
   /** Totals to show, most particular first: this session (where there is one), today, … */
   usage: (sessionId: SessionId | null) => Promise<UsageTotal[]>
   models: Pick<Models, "get" | "list" | "defaultId">
+  /** `/new` left this conversation for another one. */
+  left: (session: SessionSummary) => void
 }
 
 type Call = CommandDeps & { argument: string; at: CommandPlace; session: () => Promise<SessionSummary> }
@@ -58,8 +60,11 @@ const commands = {
     usage: "/new",
     help: "Start a new conversation here; the old one is kept",
     fits: nothing,
-    async run({ store, at: { agentId, place } }) {
+    async run({ store, left, at }) {
+      const { agentId, place } = at
+      const before = await sessionIdAt(store, at)
       const { id } = await store.create({ agentId, place })
+      if (before) left(await store.get(before))
       return { text: "A new conversation begins.", sessionId: id }
     },
   },

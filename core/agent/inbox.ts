@@ -8,11 +8,13 @@ import { AppError } from "../errors.ts"
 import { preview, type LabelName, type NewEvent } from "../event.ts"
 import { newId, type CallId, type MessageId, type PersonId, type SessionId, type TurnId } from "../id.ts"
 import { insertJob } from "../jobs/job.ts"
+import type { Hooks } from "../hooks.ts"
 import type { JobRunner } from "../jobs/runner.ts"
 import type { ModelMessage } from "../llm/model.ts"
 import { judgeSender } from "../safety/sender.ts"
 import { discardUndoneStatement, newSessionStatement, touchSessionStatement } from "../session/statements.ts"
 import type { Incoming, Received } from "./agent.ts"
+import { createDoor, type Passed } from "./door.ts"
 import type { Live } from "./live.ts"
 
 /** UTF-8 bytes of one message. */
@@ -32,6 +34,7 @@ export type InboxDeps = {
   clock: Clock
   jobs: JobRunner
   live: Live
+  hooks: Hooks
   ownerId: PersonId
   /** null: no agent of this name. */
   agent: (id: string) => Promise<{ model: string | null } | null>
@@ -45,19 +48,22 @@ export function createInbox({
   clock,
   jobs: runner,
   live,
+  hooks,
   ownerId,
   agent,
   defaultModel,
   redact,
 }: InboxDeps) {
-  const senderLabels = (message: Incoming) => labelsOf(message, ownerId)
+  const passDoor = createDoor({ hooks, writer, ownerId, redact })
   /** Sessions in which this process is about to start a turn; what two processes do at once the unique index catches. */
   const busy = new Map<SessionId, number>()
 
   async function receive(incoming: Incoming): Promise<Received> {
-    const message = checked(incoming)
-    const sender = judgeSender({ personId: message.personId })
+    const asked = checked(incoming)
+    // Who may not talk to us does not get as far as the owner's programs; they cannot change who sent it.
+    const sender = judgeSender({ personId: asked.personId })
     if (sender.verdict === "deny") throw new AppError("sender.refused", sender.why)
+    const message = checked(await passDoor(asked))
     const known = await agent(message.agentId)
     if (!known) throw new AppError("not_found", `There is no agent called "${message.agentId}"`)
 
@@ -90,7 +96,7 @@ export function createInbox({
     create: { statement: Statement; event: NewEvent } | null
   }
 
-  async function findSession(message: Incoming, shown: string): Promise<FoundSession> {
+  async function findSession(message: Passed, shown: string): Promise<FoundSession> {
     if (message.sessionId || !message.fresh) {
       const { channel, peer, topic } = message.place
       const [found] = await db.query(
@@ -110,7 +116,7 @@ export function createInbox({
       }
       if (message.sessionId) throw new AppError("not_found", `There is no session ${message.sessionId}`)
     }
-    const { labels, source } = senderLabels(message)
+    const { labels, source } = message
     const created = newSessionStatement({
       agentId: message.agentId,
       place: message.place,
@@ -121,7 +127,7 @@ export function createInbox({
   }
 
   async function start(
-    message: Incoming,
+    message: Passed,
     { session, create }: FoundSession,
     { queued, model, shown }: { queued: boolean; model: string; shown: string },
   ): Promise<Received> {
@@ -137,9 +143,7 @@ export function createInbox({
     const history = said(message.history)
     const after = said(message.after)
     const row =
-      message.text !== "" || message.parts?.length
-        ? messageRow(message, { sessionId: session.id, turnId, ...senderLabels(message) })
-        : null
+      message.text !== "" || message.parts?.length ? messageRow(message, { sessionId: session.id, turnId }) : null
     const messageId = row?.id ?? history.at(-1)?.id
     if (!messageId)
       throw new AppError("input.invalid", "The message is empty: send text, an image, or the result of a tool")
@@ -158,7 +162,7 @@ export function createInbox({
               discardUndoneStatement(session.id),
               touchSessionStatement(session.id, {
                 at: clock.iso(),
-                message: { text: shown, ...senderLabels(message) },
+                message: { text: shown, labels: message.labels, source: message.source },
               }),
             ]),
         ...(history.length > 0 ? [db.orm.insert(messages).values(history).toSQL()] : []),
@@ -189,6 +193,13 @@ export function createInbox({
       ],
       audit: [messageAudit(message, at, messageId)],
     })
+    if (create)
+      hooks.tell("session.start", {
+        ...at,
+        channel: message.place.channel,
+        personId: message.personId,
+        value: { why: "created" },
+      })
     if (queued) await runner.expect(session.id)
     else
       runner.runClaimed({
@@ -206,8 +217,8 @@ export function createInbox({
   }
 
   /** Joins the running turn at its next step. */
-  async function steer(message: Incoming, turnId: TurnId, session: Pick<SessionRow, "id">): Promise<Received> {
-    const row = messageRow(message, { sessionId: session.id, turnId, ...senderLabels(message) })
+  async function steer(message: Passed, turnId: TurnId, session: Pick<SessionRow, "id">): Promise<Received> {
+    const row = messageRow(message, { sessionId: session.id, turnId })
     const at = { agentId: message.agentId, sessionId: session.id, turnId, labels: [...row.labels], source: row.source }
     const stored = writer
       .commit({
@@ -241,7 +252,7 @@ export function createInbox({
   }
 
   function messageAudit(
-    message: Incoming,
+    message: Passed,
     at: { agentId: string; sessionId: SessionId; turnId: TurnId; labels: LabelName[]; source: string },
     messageId: MessageId,
   ): NewAudit {
@@ -252,7 +263,7 @@ export function createInbox({
       subject: messageId,
       outcome: "done",
       preview: preview(redact(message.text)),
-      verdicts: { sender: "allow" },
+      verdicts: { sender: "allow", ...(message.hooks === null ? {} : { hooks: message.hooks }) },
       destination: `${message.place.channel}:${message.place.peer}`,
       bytesIn: Buffer.byteLength(message.text),
     }
@@ -262,31 +273,25 @@ export function createInbox({
 }
 
 /** Text as Postgres can hold it: a NUL and half a surrogate pair become U+FFFD. */
-function checked(message: Incoming): Incoming {
+function checked<M extends Incoming>(message: M): M {
   const bytes = Buffer.byteLength(message.text)
   if (bytes > MAX_MESSAGE_BYTES)
     throw new AppError("input.too_large", `The message has ${bytes} bytes; at most ${MAX_MESSAGE_BYTES} are accepted`)
   return { ...message, text: storableText(message.text) }
 }
 
-function messageRow(
-  message: Incoming,
-  at: { sessionId: SessionId; turnId: TurnId; labels: LabelName[]; source: string },
-) {
+function messageRow(message: Passed, at: { sessionId: SessionId; turnId: TurnId }) {
   return {
     id: newId("msg"),
     ...at,
+    labels: message.labels,
+    source: message.source,
     agentId: message.agentId,
     role: "person" as const,
     personId: message.personId,
     text: message.text,
     parts: message.parts?.length ? message.parts : null,
   }
-}
-
-/** Only the owner's own words are clean. */
-function labelsOf({ personId, place }: Incoming, ownerId: PersonId): { labels: LabelName[]; source: string } {
-  return { labels: personId === ownerId ? [] : ["untrusted"], source: personId ?? `${place.channel}:${place.peer}` }
 }
 
 /**

@@ -48,6 +48,7 @@ export function createTurnCalls({ db, pipeline }: { db: Db; pipeline: Pipeline }
       agentId: run.turn.agentId,
       sessionId: run.session.id,
       turnId: run.turn.id,
+      channel: run.session.channel,
       personId: run.turn.personId,
       allowedTools: run.turn.allowedTools,
       labels,

@@ -273,6 +273,7 @@ export function replyAudit(
     preview: preview(redact(outcome.text)),
     destination: `${run.session.channel}:${run.session.peer}`,
     bytesOut: Buffer.byteLength(outcome.text),
+    ...(run.hooked ? { verdicts: { hooks: run.hooked.record } } : {}),
     ...taint,
   }
 }
@@ -281,8 +282,12 @@ export function replyAudit(
 export function contextTaint(run: TurnRun): { labels: LabelName[]; source: string } {
   const seen = run.rows.filter((row) => row.role !== "tool" || row.turnId === run.turn.id)
   return {
-    labels: joinLabels([run.systemLabels, ...seen.map(({ labels }) => labels)]),
-    source: joinSources(seen.map(({ source }) => source)),
+    labels: joinLabels([
+      run.systemLabels,
+      ...(run.hooked ? [run.hooked.labels] : []),
+      ...seen.map(({ labels }) => labels),
+    ]),
+    source: joinSources([...seen.map(({ source }) => source), run.hooked?.source ?? ""]),
   }
 }
 

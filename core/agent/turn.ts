@@ -8,6 +8,7 @@ import type { MessageRow, SessionRow } from "../db/schema.ts"
 import { AppError } from "../errors.ts"
 import type { LabelName } from "../event.ts"
 import { newId, type TurnId } from "../id.ts"
+import type { Hooks } from "../hooks.ts"
 import type { JobKind, JobRun } from "../jobs/runner.ts"
 import type { Model, ModelId, ModelRequest, Models, ModelUsage } from "../llm/model.ts"
 import type { Usage } from "../llm/usage.ts"
@@ -21,6 +22,7 @@ import { buildContext } from "./context.ts"
 import { listen } from "./listen.ts"
 import type { Live, LiveTurn } from "./live.ts"
 import { buildSystemPrompt, type PromptDocument, type PromptSkills } from "./prompt.ts"
+import { createReplyHooks } from "./reply-hooks.ts"
 import { createRepetitionWatch } from "./repetition.ts"
 import { clientToolNames, createTurnCalls, linkableUrls } from "./turn-calls.ts"
 import { createTurnCommits, type TurnCommitsDeps } from "./turn-commits.ts"
@@ -56,6 +58,7 @@ export type TurnDeps = TurnCommitsDeps & {
   pipeline: Pipeline
   /** Judges what the model says before anyone is told. */
   reply: ReplyGate
+  hooks: Hooks
   settings: () => { agentName: string; timeZone: string; maxIterations: number; turnTimeoutMs: number }
   /** Runs `work` in the name of this turn: what it sends out is recorded as the turn's. */
   acting: <T>(
@@ -85,11 +88,14 @@ export type TurnRun = JobRun & {
   answered: ModelId | null
   /** Of the prompt's documents and skills: what the model writes is made of them too. */
   systemLabels: LabelName[]
+  /** What the owner's hooks made of its words, and what they said of the last; null until there are any. */
+  hooked: { labels: LabelName[]; source: string; record: string } | null
 }
 
 export function createTurnKind(deps: TurnDeps): JobKind {
   const { db, clock, live, pipeline, registry } = deps
   const { runCalls, finishOpenCalls } = createTurnCalls({ db, pipeline })
+  const replyHooks = createReplyHooks(deps)
   const { announce, storeStep, suspend, finish, noteUsage, tellFallback } = createTurnCommits(deps)
 
   async function run(jobRun: JobRun) {
@@ -138,6 +144,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       iterations: turn.iterations,
       answered: null,
       systemLabels: [],
+      hooked: null,
     }
     let ending: Ending
     try {
@@ -202,13 +209,14 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       const setting = { labels, mayLink: linkableUrls(run) }
       if (run.live.text) run.live.append("text", "\n\n") // steps are paragraphs of one text
       run.live.stepFrom = run.live.text.length
+      const held = replyHooks.hold(run)
       const heard = await deps.acting(
         { agentId: run.turn.agentId, sessionId: run.session.id, turnId: run.turn.id },
         () =>
           listen(model, request, {
             signal: run.signal,
             gate: () => deps.reply.stream(setting),
-            onDelta: (kind, text) => run.live.append(kind, text),
+            onDelta: (kind, text) => (held ? undefined : run.live.append(kind, text)),
             onFallback: (from, to, failure) => void tellFallback(run, from, to, failure.message),
           }),
       )
@@ -223,6 +231,11 @@ export function createTurnKind(deps: TurnDeps): JobKind {
         return failed(stepText(run.live), modelError(heard.end.failure))
       }
 
+      const words = await replyHooks.passWords(run, heard.text, { ...setting, source: context.source })
+      if (run.signal.aborted) return stopped(stepText(run.live))
+      if (!words.ok) return failed("", words.error)
+      if (held && words.text !== "") run.live.append("text", words.text)
+
       const clientNames = clientToolNames(run)
       // Where no call was asked for, none is run: some models call all the same, and would for ever.
       const calls = (toolChoice === "none" ? [] : heard.calls).map(({ call, problem }) => ({
@@ -232,18 +245,18 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       }))
       if (calls.length === 0) {
         if (run.live.steered.length > 0) {
-          await storeStep(run, heard.text, [], { labels, source: context.source })
+          await storeStep(run, words.text, [], words.taint)
           await takeSteered(run)
           continue
         }
         run.live.closing = true // in the same moment as the look above: whoever comes now queues
-        if (heard.text.trim() === "" && emptyAnswers === 0) {
+        if (words.text.trim() === "" && emptyAnswers === 0) {
           run.live.closing = false
           emptyAnswers += 1
           note = "Your last answer was empty. Answer the owner in words."
           continue
         }
-        if (heard.text.trim() === "")
+        if (words.text.trim() === "")
           return failed(
             "",
             new AppError(
@@ -255,7 +268,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
           )
         return {
           state: "finished",
-          text: heard.text,
+          text: words.text,
           finishReason: heard.end.reason,
           clientToolCalls: [],
           error: null,
@@ -265,7 +278,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
 
       const own = calls.filter(({ name }) => !clientNames.has(name))
       const forClient = calls.filter(({ name }) => clientNames.has(name))
-      await storeStep(run, heard.text, calls, { labels, source: context.source })
+      await storeStep(run, words.text, calls, words.taint)
       const { outcomes, asked } = await runCalls(run, own, { labels, source: joinSources([context.source]) })
       if (run.signal.aborted) return stopped(stepText(run.live))
       for (const outcome of outcomes) run.rows.push(rows.toolRow(run, outcome))
@@ -273,7 +286,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       if (forClient.length > 0) {
         return {
           state: "finished",
-          text: heard.text,
+          text: words.text,
           finishReason: "tool_calls",
           clientToolCalls: forClient.map(({ callId, name, arguments: args }) => ({
             id: callId,

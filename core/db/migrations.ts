@@ -1,6 +1,7 @@
 /** Every migration, in order, as text in the binary. What was released is never edited: a database remembers the hash of what it ran. */
 import tables from "./migrations/0000_tables.sql" with { type: "text" }
 import guards from "./migrations/0001_guards.sql" with { type: "text" }
+import hooks from "./migrations/0002_hooks.sql" with { type: "text" }
 import embeddings from "./migrations/vector_0000_embeddings.sql" with { type: "text" }
 
 /** `needs: "vector"` runs only where the server has pgvector, and later when it gets it; such migrations are in an order of their own. */
@@ -9,5 +10,6 @@ export type Migration = { name: string; needs: "nothing" | "vector"; sql: string
 export const migrations: readonly Migration[] = [
   { name: "0000_tables", needs: "nothing", sql: tables },
   { name: "0001_guards", needs: "nothing", sql: guards },
+  { name: "0002_hooks", needs: "nothing", sql: hooks },
   { name: "vector_0000_embeddings", needs: "vector", sql: embeddings },
 ]

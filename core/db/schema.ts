@@ -2,7 +2,7 @@
  * Every table. One file, because a schema is read whole: what refers to what, which rows carry labels, which carry authority.
  *
  * Rows of content have `agent_id`, `labels` and `source` (no labels reads `untrusted`).
- * Rows of authority (people, grants, approvals, tokens) have `mac`, keyed outside the database.
+ * Rows of authority (people, grants, approvals, hooks, tokens) have `mac`, keyed outside the database.
  * Ids are text with their kind in front; times are timestamptz read as ISO 8601; money is integer micros of a US dollar.
  */
 import { sql } from "drizzle-orm"
@@ -465,6 +465,22 @@ export const approvals = pgTable(
       .where(sql`state = 'open'`),
   ],
 )
+
+/** What the owner's hooks run or ask, and where: see core/hooks.ts. Sealed whole, for each decides what may pass. */
+export const hooks = pgTable("hooks", {
+  name: text("name").primaryKey(),
+  point: text("point").notNull(),
+  position: integer("position").notNull(),
+  argv: text("argv").array(), // null: a URL
+  files: jsonb("files").$type<{ path: string; sha256: string }[]>().notNull().default([]),
+  url: text("url"), // null: a program
+  local: boolean("local").notNull().default(false), // the owner says that the URL is a place of theirs
+  tools: text("tools").array(), // null: all, here and below
+  channels: text("channels").array(),
+  agents: text("agents").array(),
+  createdAt: createdAt(),
+  mac: mac(),
+})
 
 /** API tokens, by hash: the token itself is shown once and never stored. */
 export const tokens = pgTable(

@@ -8,7 +8,7 @@ import type { EventBus, LabelName } from "../event.ts"
 import { newId, type DocumentId } from "../id.ts"
 import { joinLabels } from "../safety/labels.ts"
 import type { Page } from "../session/session.ts"
-import { createDocumentQueue } from "./queue.ts"
+import { createKeyedQueue } from "./queue.ts"
 import { ALWAYS_ON, foldPath, judgeMemoryPath } from "./path.ts"
 import { searchChunks, type MemoryHit } from "./search.ts"
 import {
@@ -78,7 +78,7 @@ export type MemoryDeps = { db: Db; writer: Writer; bus: Pick<EventBus, "subscrib
 
 export function createMemory({ db, writer, bus }: MemoryDeps): Memory {
   const { orm } = db
-  const queue = createDocumentQueue()
+  const queue = createKeyedQueue()
   const promptCache = new Map<string, Promise<readonly PromptDocument[]>>()
   bus.subscribe((event) => {
     if (event.type === "document.changed" && ALWAYS_ON.some((path) => path === event.path))

@@ -1,8 +1,8 @@
-/** One writer at a time for each document of this process, so that appends do not collide only to be tried again. */
+/** One piece of work at a time for each key, in the order in which it came. */
 
-export type DocumentQueue = { inTurn<T>(key: string, work: () => Promise<T>): Promise<T> }
+export type KeyedQueue = { inTurn<T>(key: string, work: () => Promise<T>): Promise<T> }
 
-export function createDocumentQueue(): DocumentQueue {
+export function createKeyedQueue(): KeyedQueue {
   const tails = new Map<string, Promise<unknown>>()
   return {
     inTurn(key, work) {

@@ -6,7 +6,7 @@ import type { Clock } from "../clock.ts"
 import type { Db, Statement, Writer } from "../db/db.ts"
 import { AppError } from "../errors.ts"
 import type { LabelName, NewEvent, ToolEnd } from "../event.ts"
-import type { Hooks } from "../hooks.ts"
+import { hookRecord, type Hooks } from "../hooks.ts"
 import type { ApprovalId, CallId, MessageId, PersonId, SessionId, TurnId } from "../id.ts"
 import type { Log } from "../log.ts"
 import type { Approval, AskedCall } from "../safety/approvals.ts"
@@ -37,6 +37,8 @@ export type CallRequest = {
   agentId: string
   sessionId: SessionId
   turnId: TurnId
+  /** Where the conversation happens: the owner's hooks may be for some channels alone. */
+  channel: string
   personId: PersonId | null
   allowedTools: readonly string[] | null
   /** The join of the text that was sent in the model call which asked for this. */
@@ -129,7 +131,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
 
   async function judgeAndExecute(
     given: CallRequest,
-  ): Promise<{ request: CallRequest; judged: Judged } | { asked: Asked }> {
+  ): Promise<{ request: CallRequest; judged: Judged } | { request: CallRequest; asked: Asked }> {
     let request = given
     const refused = (text: string, by: Record<string, string>, effect: Effect, destination = "") => ({
       request,
@@ -150,12 +152,15 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       )
     }
 
-    const hooked = await hooks.toolCall({ tool: request.tool, arguments: request.arguments }, request.signal)
+    const value = { tool: request.tool, arguments: request.arguments }
+    const hooked = await hooks.judge("tool.call", { ...request, value })
+    const record = hooked.verdict === "pass" ? hookRecord(hooked.ran) : hooked.record
+    if (record !== null) verdicts["hooks"] = record
+    request = { ...request, labels: hooked.labels, source: hooked.source }
     if (hooked.verdict === "refuse")
-      return refused(`The owner's hook refused this call: ${hooked.why}`, { hooks: "deny" }, worst)
-    verdicts["hooks"] = "pass"
+      return refused(`The owner's hooks refused this call. ${hooked.why}`, verdicts, worst)
     // From here on the call is what the hooks made of it: judged, asked about, run and recorded as the same bytes.
-    request = { ...request, arguments: hooked.value }
+    request = { ...request, arguments: hooked.value.arguments }
 
     const shape = judgeShape(card.input, request.arguments)
     if (!shape.ok) {
@@ -198,7 +203,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       const consent = await consentTo(asked)
       verdicts[authorized.gate] = `ask: ${authorized.why}`
       verdicts["consent"] = consent.state
-      if (consent.state === "asked") return { asked: { ...consent, verdicts } }
+      if (consent.state === "asked") return { request, asked: { ...consent, verdicts } }
       if (consent.state === "refused") return refused(consent.text, verdicts, effect, destination)
       use = consent.use
       authorized = authorize({ ...question, consented: true })
@@ -344,7 +349,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       }
       if ("judged" in step) return recorder.finished(step.request, step.judged)
       const { approval, ask, verdicts } = step.asked
-      if (ask) await recorder.asked(given, { approval, ...ask, verdicts })
+      if (ask) await recorder.asked(step.request, { approval, ...ask, verdicts })
       return {
         state: "asked",
         callId: given.callId,
@@ -355,6 +360,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     onlyReads(request) {
       const card = registry.find(request.tool)
       const shape = card && judgeShape(card.input, request.arguments)
+      // What a hook makes of it may be another call.
+      if (hooks.covers("tool.call", request)) return false
       return card !== undefined && shape?.ok === true && !hasEffect(card.effect(shape.value, factsOf(request)))
     },
     recordUnknown: (request) =>

@@ -6,12 +6,13 @@ import { noSkills } from "#core/agent/prompt.ts"
 import { resumeStatements } from "#core/agent/turn-rows.ts"
 import { createTurnKind } from "#core/agent/turn.ts"
 import { systemClock } from "#core/clock.ts"
-import type { Db } from "#core/db/db.ts"
+import type { Db, Writer } from "#core/db/db.ts"
 import { openDb } from "#core/db/open.ts"
 import { loadSnapshot } from "#core/db/snapshot.ts"
 import { createWriter } from "#core/db/writer.ts"
 import { createEventBus, type Event } from "#core/event.ts"
-import { noHooks } from "#core/hooks.ts"
+import { type Hooks, noHooks } from "#core/hooks.ts"
+import { withSessionHooks } from "#core/hooks/sessions.ts"
 import type { PersonId, SessionId } from "#core/id.ts"
 import { createJobRunner, type JobRunner } from "#core/jobs/runner.ts"
 import type { Models } from "#core/llm/model.ts"
@@ -47,6 +48,7 @@ export async function agentHouse({
   maxIterations = 10,
   owner = "test-1",
   secretValues = () => [],
+  hooksFor = async () => noHooks,
   fetchFor = () => async () => {
     throw new Error("No network here")
   },
@@ -59,6 +61,8 @@ export async function agentHouse({
   owner?: string
   secretValues?: RedactorDeps["secretValues"]
   fetchFor?: PipelineDeps["fetchFor"]
+  /** The owner's hooks on this database. */
+  hooksFor?: (house: { db: Db; writer: Writer }) => Promise<Hooks>
 }) {
   const clock = systemClock
   const log = silentLog
@@ -70,7 +74,8 @@ export async function agentHouse({
   const [row] = await db.query({ sql: "select id from people where role = 'owner'", params: [] })
   const ownerId = row?.["id"] as PersonId // the migration made one
   const writer = createWriter({ db, publish: bus.publish })
-  const sessions = createSessionStore({ db, writer, clock })
+  const hooks = await hooksFor({ db, writer })
+  const sessions = withSessionHooks(createSessionStore({ db, writer, clock }), hooks)
   const { registry, take } = createRegistry(tools)
   const badSeals: string[] = []
   const seal = createAuthoritySeal({ key: () => new Uint8Array(32).fill(7) })
@@ -93,7 +98,7 @@ export async function agentHouse({
     writer,
     clock,
     log,
-    hooks: noHooks,
+    hooks,
     registry,
     authorize: createAuthorize({ take }),
     level: () => level,
@@ -122,6 +127,7 @@ export async function agentHouse({
     registry,
     pipeline,
     reply: createReplyGate({ secretValues }),
+    hooks,
     settings: () => ({ agentName: "Test", timeZone: "UTC", maxIterations, turnTimeoutMs: 60_000 }),
     acting: (_actor, work) => work(),
     takeEgress: () => [],
@@ -147,6 +153,7 @@ export async function agentHouse({
     clock,
     jobs,
     live,
+    hooks,
     ownerId,
     agent: async (id) => (id === "main" ? { model: null } : null),
     defaultModel: () => models.defaultId,

@@ -110,6 +110,13 @@ export function gatewayHouse({
       add: async () => Promise.reject(new AppError("conflict", "No grants here")),
       revoke: async (id) => Promise.reject(new AppError("not_found", `There is no grant ${id}`)),
     },
+    hooks: {
+      list: async () => [],
+      prepare: async () => Promise.reject(new AppError("hook.unusable", "No hooks here")),
+      add: async () => Promise.reject(new AppError("conflict", "No hooks here")),
+      remove: async (name) => Promise.reject(new AppError("not_found", `There is no hook ${name}`)),
+      test: async (name) => Promise.reject(new AppError("not_found", `There is no hook ${name}`)),
+    },
     presence: {
       prove: () => {
         throw new AppError("presence.required", "Nobody is here")

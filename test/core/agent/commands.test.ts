@@ -124,6 +124,7 @@ function commands(overrides: Partial<CommandDeps> = {}) {
     store: rig.store,
     compact: async () => ({ messagesBefore: 12, messagesAfter: 5 }),
     stop: async () => true,
+    left: () => {},
     steer: async (text, at) => ({ text: `Told it: ${text}`, sessionId: at.sessionId }),
     usage: async () => [{ label: "Today", calls: 1, inputTokens: 12_345, outputTokens: 67, costUsdMicros: 1_500 }],
     models: {
