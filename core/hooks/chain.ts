@@ -65,7 +65,7 @@ export function createHookChain(deps: HookChainDeps): HookChain {
 
   async function ask(hook: Hook, input: HookInput<HookPoint>, given: AbortSignal) {
     const { value, agentId, channel, sessionId, turnId, personId, labels, source } = input
-    const told = { hook: hook.name, point: hook.point, agent: agentId, channel, session: sessionId, turn: turnId }
+    const told = { point: hook.point, agent: agentId, channel, session: sessionId, turn: turnId }
     const text = JSON.stringify({ ...told, person: personId, labels, source, value })
     const signal = AbortSignal.any([given, over.signal])
     const { output, durationMs } = await slot(async () => {
