@@ -11,11 +11,13 @@ import { connect as connectTls } from "node:tls"
 import { Worker as NodeWorker } from "node:worker_threads"
 import { systemClock } from "#core/clock.ts"
 import { createEgress, defaultLimits, systemNetwork } from "#core/safety/egress.ts"
+import { runProgram } from "#core/hooks/program.ts"
 import { allowDatabase, claimPass, guardRefusals } from "#core/guard.ts"
 
 const listen = claimPass("listener")
 const ownService = claimPass("own-service")
 const startChild = claimPass("sandbox-child")
+const hookProgram = { argv: ["/bin/sh", "-c", "cat; env | grep -c KEPT; true"], files: [] }
 
 const SETTLE_MS = 400 // a socket on loopback connects, and a child of nothing starts, in a few
 
@@ -108,8 +110,14 @@ export async function probe(): Promise<Probe> {
       listen(() => Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("") })).hostname,
     ),
     "a child": await new Response(startChild(() => Bun.spawn(["echo", "started"], { stdout: "pipe" })).stdout).text(),
+    "a hook's program": await runProgram(hookProgram, {
+      input: "asked ",
+      signal: new AbortController().signal,
+      clock: systemClock,
+    }).then((result) => (result.ok ? result.text : `${result.fault}: ${result.detail}`)),
     "the database before it is allowed": await outcomeOf(() => socketOf(connect(port, "localhost"))),
     "a second claim": await outcomeOf(() => claimPass("egress")),
+    "a second claim of the hooks'": await outcomeOf(() => claimPass("hook-program")),
   }
   allowDatabase({ host: "localhost", port })
   exempt["the database"] = await outcomeOf(() => socketOf(connect(port, "localhost")))

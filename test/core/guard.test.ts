@@ -111,8 +111,10 @@ describe.each([
       "our own service": "hit",
       "a listener": "127.0.0.1",
       "a child": "started\n",
+      "a hook's program": "asked 0\n",
       "the database before it is allowed": "refused guard.refused",
       "a second claim": "refused guard.refused",
+      "a second claim of the hooks'": "refused guard.refused",
       "the database": "worked",
       "the database's host at another port": "refused guard.refused",
     })

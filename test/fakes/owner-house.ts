@@ -5,8 +5,14 @@ import { join } from "node:path"
 import type { Clock } from "#core/clock.ts"
 import { systemClock } from "#core/clock.ts"
 import { createAuthoritySeal } from "#core/safety/authority.ts"
+import { silentLog } from "#core/log.ts"
+import { type HookChain, createHookChain } from "#core/hooks/chain.ts"
+import { createHookDesk } from "#core/hooks/desk.ts"
+import { type HookStore, createHookStore } from "#core/hooks/store.ts"
+import type { Egress } from "#core/safety/egress.ts"
 import { createGrantChanges } from "#core/safety/grant-changes.ts"
 import { createLockdown } from "#core/safety/lockdown.ts"
+import { redactLeaks } from "#core/safety/leaks.ts"
 import { createPresence, type ShownCode } from "#core/safety/presence.ts"
 import type { TerminalVerdict } from "#core/safety/presence-terminal.ts"
 import type { ApiToken } from "#gateway/auth.ts"
@@ -15,15 +21,49 @@ import { createGateway } from "#gateway/server.ts"
 import { agentHouse } from "./agent-house.ts"
 import { gatewayHouse, OWNER_TOKEN } from "./gateway.ts"
 
+const noEgress: Pick<Egress, "fetchFor"> = {
+  fetchFor() {
+    throw new Error("No network here")
+  },
+}
+
 /** The process that sits at a terminal in these tests; every other one has none. */
 export const AT_TERMINAL = 4_242
 
 export async function ownerHouse({
   tokens = new Map(),
   clock = systemClock,
+  hookEgress = noEgress,
   ...agent
-}: Parameters<typeof agentHouse>[0] & { tokens?: Map<string, ApiToken>; clock?: Clock }) {
-  const house = await agentHouse(agent)
+}: Parameters<typeof agentHouse>[0] & {
+  tokens?: Map<string, ApiToken>
+  clock?: Clock
+  hookEgress?: Pick<Egress, "fetchFor">
+}) {
+  const badSeals: string[] = []
+  const seal = createAuthoritySeal({ key: () => new Uint8Array(32).fill(7) }) // the house's own
+  let hookStore: HookStore | undefined
+  let hooks: HookChain | undefined
+  const house = await agentHouse({
+    ...agent,
+    async hooksFor({ db, writer }) {
+      const told = {
+        onBadSeal: (what: string) => badSeals.push(what),
+        onFault: (error: unknown) => badSeals.push(String(error)),
+      }
+      hookStore = await createHookStore({ db, writer, clock: systemClock, seal, ...told })
+      hooks = createHookChain({
+        store: hookStore,
+        egress: hookEgress,
+        writer,
+        clock,
+        log: silentLog,
+        redact: redactLeaks,
+      })
+      return hooks
+    },
+  })
+  if (!hookStore || !hooks) throw new Error("The house asked for no hooks")
   const screen: string[] = []
   const stopped: string[] = []
   const judge = (pid: number): TerminalVerdict =>
@@ -37,13 +77,12 @@ export async function ownerHouse({
     },
     ownPid: 0,
   })
-  const badSeals: string[] = []
   const openLockdown = () =>
     createLockdown({
       db: house.db,
       writer: house.writer,
       clock: systemClock,
-      seal: createAuthoritySeal({ key: () => new Uint8Array(32).fill(7) }), // the house's own
+      seal,
       onBadSeal: (what) => badSeals.push(what),
       stop: async () => void stopped.push("stop"),
       goOn: async () => void stopped.push("go on"),
@@ -59,8 +98,11 @@ export async function ownerHouse({
       bus: house.bus,
       approvals: house.approvals,
       grants: createGrantChanges({ grants: house.grants, writer: house.writer }),
+      hooks: createHookDesk({ store: hookStore, chain: hooks, ownerId: house.ownerId }),
       presence,
       lockdown,
+      ownerId: house.ownerId,
+      agents: async () => ["main"],
       tools: () => (agent.tools ?? []).map(({ run: _run, ...card }) => card),
     },
   })
@@ -74,6 +116,8 @@ export async function ownerHouse({
     ...house,
     presence,
     lockdown,
+    hooks,
+    hookStore,
     openLockdown,
     badSeals,
     stopped,
@@ -99,6 +143,7 @@ export async function ownerHouse({
       }),
     async end() {
       await gateway.close()
+      await hooks?.drain()
       await house.close()
       rmSync(folder, { recursive: true, force: true })
     },

@@ -104,9 +104,12 @@ test("what it leaves behind is ended with it, and does not keep us waiting", asy
 test("one that left the group and holds the pipe is not waited for beyond the deadline", async () => {
   const clock = createFakeClock()
   const pid = join(folder, "escaped")
-  const running = run([script(`setsid sh -c 'echo $$ > ${pid}; exec sleep 1000' & while [ ! -s ${pid} ]; do :; done`)], {
-    clock,
-  })
+  const running = run(
+    [script(`setsid sh -c 'echo $$ > ${pid}; exec sleep 1000' & while [ ! -s ${pid} ]; do :; done`)],
+    {
+      clock,
+    },
+  )
   await until("it is out", () => existsSync(pid) && readFileSync(pid, "utf8").trim() !== "")
   await clock.advance(HOOK_TIMEOUT_MS)
   expect(await running).toMatchObject({ ok: false })

@@ -7,6 +7,7 @@ import type { Db } from "#core/db/db.ts"
 import { createWriter } from "#core/db/writer.ts"
 import { AppError } from "#core/errors.ts"
 import { openHome } from "#core/home.ts"
+import { createHookStore, resealHooks } from "#core/hooks/store.ts"
 import { silentLog } from "#core/log.ts"
 import { createAuthoritySeal } from "#core/safety/authority.ts"
 import { createGrants } from "#core/safety/grants.ts"
@@ -174,6 +175,33 @@ for (const engine of engines()) {
       expect(readFileSync(join(place.path, "master.key"), "utf8")).toBe(vault.masterKey().reveal())
       expect(readdirSync(place.path)).toEqual(["master.key"])
       expect(await codeOf(open({ environment: before.key.reveal() }))).toBe("key.wrong")
+    })
+
+    test("a new master key seals the owner's hooks anew, and no forged one", async () => {
+      const seal = createAuthoritySeal({ key: () => vault.masterKey().derive("authority") })
+      vault = await open({ reseal: [resealHooks] })
+      const writer = createWriter({ db, publish() {}, clock: systemClock })
+      const broken: string[] = []
+      const openStore = () =>
+        createHookStore({
+          db,
+          writer,
+          clock: systemClock,
+          seal,
+          onBadSeal: (what) => void broken.push(what),
+          onFault: (error) => void broken.push(String(error)),
+        })
+      const all = { tools: null, channels: null, agents: null, position: 100 }
+      const form = { kind: "url" as const, url: "https://api.example.com/", local: false }
+      await (await openStore()).add({ name: "mine", point: "message.in", form, ...all })
+      await ask(
+        "insert into hooks (name, point, position, url) values ('forged', 'message.in', 1, 'https://x.example/')",
+      )
+      await vault.rotateMaster({ key: null })
+      const after = await (await openStore()).current()
+      expect(after.hooks.map(({ name }) => name)).toEqual(["mine"])
+      expect(after.broken).toEqual(["forged"])
+      expect(broken).toEqual(["hook forged"])
     })
 
     test("a rotation that fails, or comes second, changes nothing", async () => {
