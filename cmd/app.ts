@@ -498,6 +498,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
         await jobs.close()
         await gateway.close()
         await hooks.drain()
+        hooks.endAll()
         egress.close()
         await auditBuffer.flush()
         await vault.close()
