@@ -12,6 +12,9 @@
  * | `session.start` | `{why: "created"}`, once the session is a row | nothing | nothing: it is too late, and what it says is ignored |
  * | `session.end` | `{why: "deleted" \| "cleared" \| "left"}`: its rows are gone, it begins anew, or `/new` left it (it can be opened again) | nothing | as above |
  *
+ * What a hook makes keeps the labels of what it was given, and it may add some (`labels`); what a URL makes is untrusted besides. So a
+ * program's rewriting of the owner's message is the owner's word: one that puts in text from outside has to say so.
+ *
  * Fails closed: a hook that times out, crashes, answers with what is no answer, is missing, was changed, or whose row has a broken seal
  * is a refusal at the first four points. At the last two, which cannot be undone, the fault is an event and a line of the log.
  */

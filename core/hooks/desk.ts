@@ -47,6 +47,12 @@ export function createHookDesk({
   chain: Pick<HookChain, "try" | "lastRun">
   ownerId: PersonId
 }): HookDesk {
+  /** One of the same name that is gone had runs of its own. */
+  function lastRunOf({ name, createdAt }: Hook): HookRun | null {
+    const run = chain.lastRun(name)
+    return run !== null && run.at >= createdAt ? run : null
+  }
+
   return {
     async list() {
       const { hooks, broken, problem } = await store.current()
@@ -56,7 +62,7 @@ export function createHookDesk({
         hook,
         form: wordsForForm(hook.form),
         problem: hook.form.kind === "program" ? await changeIn(hook.form.files) : null,
-        lastRun: chain.lastRun(hook.name),
+        lastRun: lastRunOf(hook),
       }))
       const strange = broken.map((name): ShownHook => ({
         name,

@@ -88,19 +88,34 @@ export async function runProgram(
   { argv, files }: HookProgram,
   { input, signal, clock }: { input: string; signal: AbortSignal; clock: Clock },
 ): Promise<HookOutput> {
-  const changed = await changeIn(files)
-  if (changed !== null) return fault(changed)
-  if (signal.aborted) return fault("it was stopped before it began")
+  const cut = Promise.withResolvers<string>()
+  const stop = new AbortController()
+  const end = (why: string) => {
+    cut.resolve(why)
+    stop.abort()
+  }
+  const cancel = clock.after(HOOK_TIMEOUT_MS, () => end(`it did not answer within ${HOOK_TIMEOUT_MS} ms`))
+  const onAbort = () => end("it was stopped")
+  signal.addEventListener("abort", onAbort, { once: true })
+  if (signal.aborted) onAbort()
   try {
-    return await runChild(argv, { input, signal, clock })
+    // Reading its files counts too: they may be on a disk that does not answer.
+    const changed = await Promise.race([changeIn(files), cut.promise])
+    if (changed !== null) return fault(changed)
+    return await runChild(argv, { input, stop, cut, end })
   } catch (error) {
     return fault("it could not be started", error instanceof Error ? error.message : "")
+  } finally {
+    cancel()
+    signal.removeEventListener("abort", onAbort)
   }
 }
 
+type Limits = { stop: AbortController; cut: PromiseWithResolvers<string>; end: (why: string) => void }
+
 async function runChild(
   argv: readonly string[],
-  { input, signal, clock }: { input: string; signal: AbortSignal; clock: Clock },
+  { input, stop, cut, end }: { input: string } & Limits,
 ): Promise<HookOutput> {
   const child = start(() =>
     Bun.spawn([...argv], {
@@ -114,31 +129,21 @@ async function runChild(
   )
   const output = readUpTo(child.stdout, MAX_OUTPUT_BYTES, () => end(`it wrote more than ${MAX_OUTPUT_BYTES} bytes`))
   const complaint = readUpTo(child.stderr, SHOWN_STDERR, () => {})
-  let cut: string | null = null
-  function end(why: string): void {
-    cut ??= why
+  const onStop = () => {
     killGroup(child)
     // Something outside the group may hold the pipes open still.
     output.stop()
     complaint.stop()
   }
-  const cancel = clock.after(HOOK_TIMEOUT_MS, () => end(`it did not answer within ${HOOK_TIMEOUT_MS} ms`))
-  const onAbort = () => end("it was stopped")
-  signal.addEventListener("abort", onAbort, { once: true })
-  if (signal.aborted) onAbort()
-  try {
-    const status = await child.exited
-    const { signalCode } = child
-    killGroup(child) // what it left behind has nothing to do any more
-    const [text, stderr] = await Promise.all([output.text, complaint.text])
-    if (cut !== null) return fault(cut)
-    if (status === 0) return { ok: true, text }
-    const how = signalCode === null ? `it ended with status ${status}` : `it was ended by ${signalCode}`
-    return fault(how, stderr.trim())
-  } finally {
-    cancel()
-    signal.removeEventListener("abort", onAbort)
-  }
+  stop.signal.addEventListener("abort", onStop, { once: true })
+  if (stop.signal.aborted) onStop()
+  const status = await child.exited
+  const { signalCode } = child
+  killGroup(child) // what it left behind has nothing to do any more
+  const [text, stderr] = await Promise.all([output.text, complaint.text])
+  if (stop.signal.aborted) return fault(await cut.promise)
+  if (status === 0) return { ok: true, text }
+  return fault(signalCode === null ? `it ended with status ${status}` : `it was ended by ${signalCode}`, stderr.trim())
 }
 
 export function fault(why: string, detail = ""): HookOutput {

@@ -160,6 +160,7 @@ export function sessionRoutes({ sessions, agent, ownerId }: GatewayDeps, calls: 
           if (command) return { command }
         }
         const chosen: TurnOptions = given(options)
+        calls.of(request).meta.holdOpen() // the owner's hooks may take their time before the message is taken
         const received = await agent.receive({
           agentId,
           sessionId,
@@ -171,7 +172,6 @@ export function sessionRoutes({ sessions, agent, ownerId }: GatewayDeps, calls: 
           ...(Object.keys(chosen).length > 0 ? { options: chosen } : {}),
         })
         if (!wait) return status(202, received)
-        calls.of(request).meta.holdOpen()
         const turn = await agent.wait(received.turnId, request.signal)
         return status(turn.state === "suspended" ? 202 : 200, { ...turn, replyTo: received.messageId })
       },

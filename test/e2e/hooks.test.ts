@@ -45,7 +45,10 @@ test("a hook is set at a terminal alone, rewrites and refuses, lets nothing pass
   const program = join(home.path, "judge.sh")
   const refuse = `echo '{"verdict":"refuse","why":"no invoices"}'`
   const rewrite = `echo '{"verdict":"pass","text":"what time is it?"}'`
-  writeFileSync(program, `#!/bin/sh\ncase $(cat) in *invoice*) ${refuse};; *clock*) ${rewrite};; *) echo '{"verdict":"pass"}';; esac\n`)
+  writeFileSync(
+    program,
+    `#!/bin/sh\ncase $(cat) in *invoice*) ${refuse};; *clock*) ${rewrite};; *) echo '{"verdict":"pass"}';; esac\n`,
+  )
   chmodSync(program, 0o755)
   const say = (text: string) => runBinary(["run", "--json", "-m", text], { home: home.path })
 

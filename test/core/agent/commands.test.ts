@@ -175,7 +175,9 @@ test("/help shows every command", async () => {
 
 test("/new opens another session at the same place and keeps the old one", async () => {
   const id = await rig.session()
-  const made = await commands()("/new", at(id))
+  const left: string[] = []
+  const made = await commands({ left: (session) => left.push(session.id) })("/new", at(id))
+  expect(left).toEqual([id])
   expect(made?.sessionId).not.toBe(id)
   expect((await rig.store.atPlace("main", PLACE))?.id ?? null).toBe(made?.sessionId ?? null)
   expect((await rig.store.get(id)).id).toBe(id)
