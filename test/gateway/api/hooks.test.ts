@@ -1,18 +1,21 @@
 /** The owner's hooks through the API: who may change them, and what becomes of messages, calls and replies that meet one. */
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test"
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { systemClock } from "#core/clock.ts"
 import { AppError } from "#core/errors.ts"
+import { createHookChain } from "#core/hooks/chain.ts"
 import { createHookStore, type NewHook } from "#core/hooks/store.ts"
 import type { HookPoint } from "#core/hooks.ts"
 import { filesOf } from "#core/hooks/program.ts"
+import { silentLog } from "#core/log.ts"
 import { createAuthoritySeal } from "#core/safety/authority.ts"
 import type { Effect } from "#core/safety/capability.ts"
 import { t } from "#core/schema.ts"
 import { defineTool } from "#core/tools/tool.ts"
 import { createFakeInternet, PUBLIC } from "#test/core/safety/fake-internet.ts"
+import { until } from "../../fakes/binary.ts"
 import { refusal } from "../../fakes/gateway.ts"
 import { oneModel, scriptedModel, type ScriptStep } from "../../fakes/model.ts"
 import { AT_TERMINAL, type OwnerHouse, ownerHouse } from "../../fakes/owner-house.ts"
@@ -515,6 +518,63 @@ test("another process on the database hears of a hook, and of its end", async ()
   for (let n = 0; n < 200 && (await namesThere()).length > 0; n++) await systemClock.sleep(10)
   expect(await namesThere()).toEqual([])
   await other.close()
+})
+
+test("a process that cannot read the hooks any more lets nothing pass, until it can", async () => {
+  const seal = createAuthoritySeal({ key: () => new Uint8Array(32).fill(7) })
+  let isDown = false
+  const faults: unknown[] = []
+  const real = at.db
+  const db = {
+    ...real,
+    get orm() {
+      if (isDown) throw new Error("away")
+      return real.orm
+    },
+  }
+  const onFault = (error: unknown) => void faults.push(error)
+  const store = await createHookStore({ db, writer: at.writer, clock: systemClock, seal, onBadSeal() {}, onFault })
+  const chain = createHookChain({
+    store,
+    egress: internet.egress,
+    writer: at.writer,
+    clock: systemClock,
+    log: silentLog,
+    redact: (text) => text,
+  })
+  const judge = () =>
+    chain.judge("reply.out", {
+      agentId: "main",
+      channel: "api",
+      sessionId: null,
+      turnId: null,
+      personId: null,
+      labels: [],
+      source: "",
+      value: { text: "hello" },
+      signal: new AbortController().signal,
+    })
+  const where = { agentId: "main", channel: "api", tool: null }
+  expect(await judge()).toMatchObject({ verdict: "pass", ran: 0 })
+  expect(chain.covers("reply.out", where)).toBe(false)
+  await store.watch()
+  isDown = true
+  await set("elsewhere", "message.in", { argv: [says({ verdict: "pass" })] })
+  for (let n = 0; n < 200 && faults.length === 0; n++) await systemClock.sleep(10)
+  expect(await judge()).toMatchObject({ verdict: "refuse", record: "deny: The hooks could not be read from the database" })
+  expect(chain.covers("reply.out", where)).toBe(true)
+  isDown = false
+  expect(await judge()).toMatchObject({ verdict: "pass" })
+  await store.close()
+})
+
+test("a lockdown ends what runs, and what it was asked about is refused", async () => {
+  const begun = join(folder, "begun")
+  await set("slow", "message.in", { argv: [script(`touch ${begun}; sleep 1000`)] })
+  const said = say("hello")
+  await until("it runs", () => existsSync(begun))
+  at.hooks.endAll()
+  expect((await said).outcome).toMatchObject({ error: { code: "hook.refused" } })
 })
 
 test("without a hook an act asks the database nothing about them", async () => {
