@@ -2,6 +2,8 @@
 import { existsSync } from "node:fs"
 import { join, resolve } from "node:path"
 
+export { until } from "./until.ts"
+
 const root = join(import.meta.dir, "../..")
 
 /** IRONCLAW_TEST_BINARY, else what the last build made, else what a build makes now. */
@@ -23,21 +25,6 @@ export function countOf(what: string, { reduced, full }: { reduced: number; full
   const count = process.env["IRONCLAW_TEST_FULL"] === "1" ? full : reduced
   console.log(`${what}: ${count}${count === full ? "" : ` of ${full} (IRONCLAW_TEST_FULL=1 runs all)`}`)
   return count
-}
-
-/** Polls until `look` gives something; throws with `what` when it does not for so long. */
-export async function until<T>(
-  what: string,
-  look: () => Promise<T | null | undefined | false> | T | null | undefined | false,
-  withinMs = 15_000,
-): Promise<T> {
-  const startedMs = performance.now()
-  for (;;) {
-    const seen = await look()
-    if (seen !== null && seen !== undefined && seen !== false) return seen
-    if (performance.now() - startedMs > withinMs) throw new Error(`Not within ${withinMs} ms: ${what}`)
-    await Bun.sleep(20)
-  }
 }
 
 export type Environment = Readonly<Record<string, string>>

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { systemClock } from "#core/clock.ts"
 import { filesOf, HOOK_TIMEOUT_MS, MAX_OUTPUT_BYTES, runProgram } from "#core/hooks/program.ts"
-import { until } from "../../fakes/binary.ts"
 import { createFakeClock } from "../../fakes/clock.ts"
 import { refusal } from "../../fakes/gateway.ts"
+import { until } from "../../fakes/until.ts"
 
 setDefaultTimeout(30_000) // processes on a machine that may be busy
 

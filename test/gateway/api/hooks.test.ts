@@ -15,10 +15,10 @@ import type { Effect } from "#core/safety/capability.ts"
 import { t } from "#core/schema.ts"
 import { defineTool } from "#core/tools/tool.ts"
 import { createFakeInternet, PUBLIC } from "#test/core/safety/fake-internet.ts"
-import { until } from "../../fakes/binary.ts"
 import { refusal } from "../../fakes/gateway.ts"
 import { oneModel, scriptedModel, type ScriptStep } from "../../fakes/model.ts"
 import { AT_TERMINAL, type OwnerHouse, ownerHouse } from "../../fakes/owner-house.ts"
+import { until } from "../../fakes/until.ts"
 
 setDefaultTimeout(30_000) // one database for all, on a machine that may be busy
 
@@ -561,7 +561,10 @@ test("a process that cannot read the hooks any more lets nothing pass, until it 
   isDown = true
   await set("elsewhere", "message.in", { argv: [says({ verdict: "pass" })] })
   for (let n = 0; n < 200 && faults.length === 0; n++) await systemClock.sleep(10)
-  expect(await judge()).toMatchObject({ verdict: "refuse", record: "deny: The hooks could not be read from the database" })
+  expect(await judge()).toMatchObject({
+    verdict: "refuse",
+    record: "deny: The hooks could not be read from the database",
+  })
   expect(chain.covers("reply.out", where)).toBe(true)
   isDown = false
   expect(await judge()).toMatchObject({ verdict: "pass" })
