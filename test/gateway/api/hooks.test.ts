@@ -26,6 +26,8 @@ const folder = mkdtempSync(join(tmpdir(), "ironclaw-hooks-"))
 const internet = createFakeInternet()
 const steps: ScriptStep[] = []
 const model = scriptedModel([() => steps.shift() ?? { say: "Hello there" }])
+const SECRET = "the-value-of-a-secret-0123"
+const secrets = [{ name: "A_KEY", value: SECRET }]
 const sent: string[] = []
 const looked: string[] = []
 const mail = defineTool({
@@ -49,7 +51,12 @@ const look = defineTool({
 
 let at: OwnerHouse
 beforeAll(async () => {
-  at = await ownerHouse({ models: oneModel(model), tools: [mail, look], hookEgress: internet.egress })
+  at = await ownerHouse({
+    models: oneModel(model),
+    tools: [mail, look],
+    hookEgress: internet.egress,
+    secretValues: () => secrets,
+  })
 })
 afterAll(async () => {
   await at.end()
@@ -351,6 +358,17 @@ describe("a hook over the reply", () => {
     expect(await verdictsOf("reply.out")).toMatchObject([
       { outcome: "failed", verdicts: { hooks: "deny: quiet: too loud" } },
     ])
+  })
+
+  test("passes the gates afterwards: a link or a secret that it puts in is no link and no secret", async () => {
+    const text = `see https://evil.example/?q=1 and ${SECRET}`
+    await set("leaky", "response.transform", { argv: [says({ verdict: "pass", text, labels: ["untrusted"] })] })
+    const { outcome, items, events } = await say("hello")
+    const told = JSON.stringify([outcome, items, events])
+    expect(told).toContain("evil")
+    expect(told).not.toContain("https://evil.example")
+    expect(told).not.toContain(SECRET)
+    expect(items.at(-1)).toMatchObject({ role: "model", labels: ["untrusted"] })
   })
 
   test("may not rewrite at reply.out: that is no answer there", async () => {
