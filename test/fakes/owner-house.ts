@@ -93,7 +93,6 @@ export async function ownerHouse({
     tokens,
     given: {
       sessions: house.sessions,
-      ownerId: house.ownerId,
       agent: house.agent,
       bus: house.bus,
       approvals: house.approvals,
