@@ -56,6 +56,7 @@ import { holdsFolders } from "#core/safety/path-steps.ts"
 import { createRedactor } from "#core/safety/redactor.ts"
 import { createReplyGate } from "#core/safety/reply.ts"
 import { resealAuthority } from "#core/safety/reseal.ts"
+import { createTokens } from "#core/safety/tokens.ts"
 import { systemKeychain } from "#core/secrets/keychain.ts"
 import { ENVIRONMENT_NAME, openMasterKey } from "#core/secrets/master-key.ts"
 import { createVault } from "#core/secrets/vault.ts"
@@ -247,11 +248,13 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       stop() {
         presence.forgetAll()
         hooks.endAll()
+        tokens.endAll()
         return stopWork({ db, jobs, egress, gateway, log })
       },
       goOn: () => (as === "service" ? work.start() : Promise.resolve()),
       onFault: (error) => log.error("The lockdown could not be followed", { error }),
     })
+    const tokens = createTokens({ db, writer, clock, seal, onBadSeal })
     const presence = createPresence({
       clock,
       terminals: systemTerminals(() => ownProcesses({ home, holdsHome })),
@@ -422,6 +425,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       approvals,
       grants: createGrantChanges({ grants, writer }),
       hooks: createHookDesk({ store: hookStore, chain: hooks, ownerId }),
+      tokens,
       presence,
       lockdown,
       tools: registry.list,
@@ -432,7 +436,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       clock,
       ownerToken: loaded.environment.get("GATEWAY_AUTH_TOKEN") ?? localToken(home),
       ownerId,
-      findToken: async () => null,
+      findToken: tokens.find,
       policy: () => ({
         allowedHosts: config.gateway.allowed_hosts,
         allowedOrigins: config.gateway.allowed_origins,
@@ -442,8 +446,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     })
 
     const work = startedOnce(() => jobs.start(), jobs.wake)
-    if (as === "service") await lockdown.watch()
-    if (as === "service") await hookStore.watch()
+    if (as === "service") await Promise.all([lockdown.watch(), hookStore.watch(), tokens.watch()])
     if (as === "service" && !lockdown.active) await work.start()
     if (as === "service") await approvals.expireDue()
     const tasks = [
@@ -493,8 +496,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       async close() {
         watch?.close()
         await upkeep.stop()
-        await lockdown.close()
-        await hookStore.close()
+        await Promise.all([lockdown.close(), hookStore.close(), tokens.close()])
         await jobs.close()
         await gateway.close()
         await hooks.drain()

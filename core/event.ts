@@ -1,5 +1,5 @@
 /** What happened, once, in one vocabulary: SSE, WebSocket, terminal, page, hooks and audit carry these objects unchanged. */
-import type { ApprovalId, CallId, DocumentId, GrantId, JobId, MessageId, SessionId, TurnId } from "./id.ts"
+import type { ApprovalId, CallId, DocumentId, GrantId, JobId, MessageId, SessionId, TokenId, TurnId } from "./id.ts"
 
 /** Where a text came from and who may see it. A missing label reads `untrusted`. */
 export type LabelName = "untrusted" | "private" | "vetted"
@@ -64,6 +64,7 @@ export type EventBody =
     }
   | { type: "approval.answered"; approvalId: ApprovalId; answer: "allowed" | "denied" | "expired" }
   | { type: "grant.changed"; grantId: GrantId; change: "added" | "revoked"; tool: string }
+  | { type: "token.changed"; tokenId: TokenId; change: "added" | "revoked" }
   | { type: "lockdown.changed"; active: boolean }
   // hooks
   | { type: "hook.changed"; hook: string; change: "added" | "removed" }

@@ -14,6 +14,7 @@ import { modelRoutes } from "./api/models.ts"
 import { secretRoutes } from "./api/secrets.ts"
 import { sessionRoutes } from "./api/sessions.ts"
 import { statusRoutes } from "./api/status.ts"
+import { tokenRoutes } from "./api/tokens.ts"
 import { turnRoutes } from "./api/turns.ts"
 import { usageRoutes } from "./api/usage.ts"
 import type { Calls } from "./caller.ts"
@@ -60,6 +61,7 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(approvalRoutes(deps, prove))
       .use(grantRoutes(deps, prove))
       .use(hookRoutes(deps, { prove, calls }))
+      .use(tokenRoutes(deps, prove))
       .use(lockdownRoutes(deps, { prove, calls }))
       .use(openAiRoutes(deps, calls))
   )

@@ -8,8 +8,8 @@
 import { timingSafeEqual } from "node:crypto"
 import type { Clock } from "#core/clock.ts"
 import type { ErrorCode } from "#core/errors.ts"
-import { randomToken, type TokenId } from "#core/id.ts"
 import { isLoopback, parseIp } from "#core/safety/addresses.ts"
+import { type ApiToken, CHAT_SCOPE, isApiToken } from "#core/safety/tokens.ts"
 import type { Caller, RequestMeta } from "./caller.ts"
 import { createLimiter } from "./limits.ts"
 
@@ -29,8 +29,6 @@ export type ClientVerdict =
   | { verdict: "allow"; caller: Caller }
   | { verdict: "refuse"; code: ErrorCode; why: string; retryAfterSeconds?: number }
 
-/** A row of `tokens` whose MAC was checked, neither expired nor revoked. */
-export type ApiToken = { id: TokenId; scopes: readonly string[] }
 /** Finds a token by the SHA-256 of its text, in hex. */
 export type FindToken = (sha256: string) => Promise<ApiToken | null>
 
@@ -47,7 +45,8 @@ export type ClientGate = { judge(request: ClientRequest): ClientVerdict | Promis
 
 /** 132 bits in base64url: what nobody guesses at any rate of tries (the rule of ASVS for session tokens is 64 bits, with throttling). */
 const MIN_TOKEN_CHARACTERS = 22
-const API_TOKEN_PREFIX = "ict_"
+const owner: Caller = { scope: "owner", tokenId: null, ended: null }
+const anyone: Caller = { scope: "chat", tokenId: null, ended: null }
 /** Paths that need no token, by exact name: they say no more than that something is there. */
 const openPaths: ReadonlySet<string> = new Set(["/health", "/ready"])
 
@@ -98,10 +97,10 @@ export function createClientGate({
     if (seconds > 0) return limited(seconds, "Too many wrong tokens") // else each guess would cost a query
     const found = await findToken(digest(token).toString("hex"))
     if (!found) return refuseToken(key, "The token is not known, or not valid any more")
-    if (!found.scopes.includes("chat") || !isChatPath(path)) {
+    if (!found.scopes.includes(CHAT_SCOPE) || !isChatPath(path)) {
       return { verdict: "refuse", code: "client.forbidden", why: `This token may not use ${path}` }
     }
-    return allow({ scope: "chat", tokenId: found.id }, found.id, limits.chat)
+    return allow({ scope: "chat", tokenId: found.id, ended: found.ended }, found.id, limits.chat)
   }
 
   return {
@@ -109,9 +108,9 @@ export function createClientGate({
       const place = judgePlace(request, policy())
       if (place) return place
       // The socket's file is 0600 and this process is the owner's: both are proof enough, but never for what a browser sent.
-      if (request.via !== "tcp") return allow({ scope: "owner", tokenId: null }, request.via)
+      if (request.via !== "tcp") return allow(owner, request.via)
       const key = peerKey(request.peer)
-      if (openPaths.has(request.path)) return allow({ scope: "chat", tokenId: null }, key, limits.open)
+      if (openPaths.has(request.path)) return allow(anyone, key, limits.open)
       const token = bearer(request.authorization)
       if (token === null) {
         const seconds = limits.open.take(key)
@@ -119,7 +118,7 @@ export function createClientGate({
           ? { verdict: "refuse", code: "client.unauthorized", why: "The request has no token" }
           : limited(seconds, "Too many requests without a token")
       }
-      if (timingSafeEqual(digest(token), ownerDigest)) return allow({ scope: "owner", tokenId: null }, key)
+      if (timingSafeEqual(digest(token), ownerDigest)) return allow(owner, key)
       if (isApiToken(token)) return judgeApiToken(token, request)
       return refuseToken(key, "The token is wrong")
     },
@@ -183,12 +182,6 @@ export function judgeBinding({
   return null
 }
 
-/** A token for one client. Shown once; what is stored is `sha256`. */
-export function createApiToken(): { token: string; sha256: string } {
-  const token = API_TOKEN_PREFIX + randomToken()
-  return { token, sha256: digest(token).toString("hex") }
-}
-
 function isKnownHost(host: string | null, { boundHost, allowedHosts }: ClientPolicy): boolean {
   const name = host === null ? null : hostnameOf(host)
   if (name === null) return false
@@ -224,10 +217,6 @@ function isChatPath(path: string): boolean {
 
 function bearer(authorization: string | null): string | null {
   return /^Bearer +([\x21-\x7e]{1,512})$/i.exec(authorization ?? "")?.[1] ?? null
-}
-
-function isApiToken(token: string): boolean {
-  return token.startsWith(API_TOKEN_PREFIX) && /^[\w-]{43}$/.test(token.slice(API_TOKEN_PREFIX.length))
 }
 
 /** One key for the many ways to write one address; an IPv6 host has a whole /64 to itself. */

@@ -4,7 +4,13 @@ import type { TokenId } from "#core/id.ts"
 
 /** `owner` may do everything; `chat` may talk through the OpenAI routes and nothing else. */
 export type Scope = "owner" | "chat"
-export type Caller = { scope: Scope; tokenId: TokenId | null }
+export type Caller = {
+  scope: Scope
+  /** Whose token it is; null: the owner, or anyone at an open path. */
+  tokenId: TokenId | null
+  /** Aborts when the token is revoked: what it keeps open ends then. */
+  ended: AbortSignal | null
+}
 
 /** How a request came: over TCP from `peer` (the socket's address, never a header's), over the 0600 socket, or from this process. */
 export type RequestMeta = {

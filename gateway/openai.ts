@@ -49,6 +49,7 @@ export function openAiRoutes(deps: GatewayDeps, calls: Calls) {
         const chat = readChatRequest(body)
         const { caller, meta } = calls.of(request)
         meta.holdOpen()
+        const { ended } = caller
         const gone = new AbortController()
         const signal = AbortSignal.any([request.signal, gone.signal])
         const isAssistant = chat.model === ASSISTANT || chat.model.startsWith(`${ASSISTANT}/`)
@@ -61,13 +62,25 @@ export function openAiRoutes(deps: GatewayDeps, calls: Calls) {
         }
         const session = request.headers.get("x-ironclaw-session") || null
         const answer = await (isAssistant ? askAssistant : askModel)(deps, { chat, agentId, caller, session, signal })
+        endWith(ended, { answer, gone })
         const createdSeconds = Math.floor(clock.nowMs() / 1_000)
         if (!chat.stream) return Response.json(await completion(answer, createdSeconds), { headers: answer.headers })
         const lines = completionLines(answer, { createdSeconds, model: chat.model, includeUsage: chat.includeUsage })
-        return streamed(answer, { lines, first: await firstOrLate(lines), signal, onGone: () => gone.abort() })
+        const isUnread = () => signal.aborted && !ended?.aborted
+        return streamed(answer, { lines, first: await firstOrLate(lines), isUnread, onGone: () => gone.abort() })
       },
       { body: chatBody, detail: { operationId: "openai.chat", summary: "Chat with the assistant or a model" } },
     )
+
+  /** An answer under way ends with its client's token. Listened to only so long: the token's signal outlives thousands of answers. */
+  function endWith(ended: AbortSignal | null, { answer, gone }: { answer: Answer; gone: AbortController }): void {
+    if (!ended) return
+    const onEnded = () => gone.abort(ended.reason)
+    const unhear = () => ended.removeEventListener("abort", onEnded)
+    if (ended.aborted) onEnded()
+    else ended.addEventListener("abort", onEnded)
+    answer.end.then(unhear, unhear)
+  }
 
   /** The first line, perhaps still to come (in a list, for `await` would wait for it); rejects where the answer fails at once. */
   async function firstOrLate(lines: AsyncGenerator<string>): Promise<Promise<IteratorResult<string>>[]> {
@@ -83,12 +96,12 @@ export function openAiRoutes(deps: GatewayDeps, calls: Calls) {
     {
       lines,
       first,
-      signal,
+      isUnread,
       onGone,
     }: {
       lines: AsyncGenerator<string>
       first: Promise<IteratorResult<string>>[]
-      signal: AbortSignal
+      isUnread: () => boolean
       onGone: () => void
     },
   ): Response {
@@ -100,7 +113,7 @@ export function openAiRoutes(deps: GatewayDeps, calls: Calls) {
           if (next.done) controller.close()
           else controller.enqueue(encoder.encode(next.value))
         } catch (error) {
-          if (signal.aborted) return // nobody reads it, and that somebody went away is no fault of ours
+          if (isUnread()) return // nobody reads it, and that somebody went away is no fault of ours
           controller.enqueue(encoder.encode(dataLine(shown(error))))
           controller.close()
         }

@@ -42,6 +42,7 @@ export const verbTable: VerbTable = {
     about: "List, add, remove and test your own programs that may rewrite or refuse",
     load: () => import("../hook.ts"),
   },
+  token: { about: "List, add and revoke tokens for programs that chat", load: () => import("../token.ts") },
   lockdown: { about: "Stop everything at once; --lift lets it go on", load: () => import("../lockdown.ts") },
   completion: { about: "Print a completion script for bash, zsh or fish", load: () => import("../completion.ts") },
 }

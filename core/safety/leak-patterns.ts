@@ -70,6 +70,8 @@ const formPatterns: readonly LeakPattern[] = [
     "docs.near.org: access keys; an Ed25519 secret key is 64 bytes",
   ),
 
+  row("ironclaw-token", "ict_", /ict_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/y, "core/safety/tokens.ts: API tokens", LONE),
+
   // Code and packages
   row(
     "github-token",

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "#core/clock.ts"
 import { AppError } from "#core/errors.ts"
 import { newId } from "#core/id.ts"
 import { silentLog } from "#core/log.ts"
-import type { ApiToken } from "#gateway/auth.ts"
+import type { ApiToken } from "#core/safety/tokens.ts"
 import type { GatewayDeps } from "#gateway/deps.ts"
 import { fakeAgent, fakeBus, fakeMemory, fakeModels, fakeSessions, type Reply } from "./gateway-services.ts"
 
@@ -116,6 +116,11 @@ export function gatewayHouse({
       add: async () => Promise.reject(new AppError("conflict", "No hooks here")),
       remove: async (name) => Promise.reject(new AppError("not_found", `There is no hook ${name}`)),
       test: async (name) => Promise.reject(new AppError("not_found", `There is no hook ${name}`)),
+    },
+    tokens: {
+      list: async () => [],
+      add: async () => Promise.reject(new AppError("conflict", "No tokens here")),
+      revoke: async (id) => Promise.reject(new AppError("not_found", `There is no token ${id}`)),
     },
     presence: {
       prove: () => {

@@ -15,7 +15,7 @@ import { createLockdown } from "#core/safety/lockdown.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
 import { createPresence, type ShownCode } from "#core/safety/presence.ts"
 import type { TerminalVerdict } from "#core/safety/presence-terminal.ts"
-import type { ApiToken } from "#gateway/auth.ts"
+import { createTokens } from "#core/safety/tokens.ts"
 import { createClient } from "#gateway/client.ts"
 import { createGateway } from "#gateway/server.ts"
 import { agentHouse } from "./agent-house.ts"
@@ -31,12 +31,10 @@ const noEgress: Pick<Egress, "fetchFor"> = {
 export const AT_TERMINAL = 4_242
 
 export async function ownerHouse({
-  tokens = new Map(),
   clock = systemClock,
   hookEgress = noEgress,
   ...agent
 }: Parameters<typeof agentHouse>[0] & {
-  tokens?: Map<string, ApiToken>
   clock?: Clock
   hookEgress?: Pick<Egress, "fetchFor">
 }) {
@@ -77,20 +75,24 @@ export async function ownerHouse({
     },
     ownPid: 0,
   })
+  const onBadSeal = (what: string) => void badSeals.push(what)
+  const tokens = createTokens({ db: house.db, writer: house.writer, clock, seal, onBadSeal })
   const openLockdown = () =>
     createLockdown({
       db: house.db,
       writer: house.writer,
       clock: systemClock,
       seal,
-      onBadSeal: (what) => badSeals.push(what),
-      stop: async () => void stopped.push("stop"),
+      onBadSeal,
+      async stop() {
+        tokens.endAll()
+        stopped.push("stop")
+      },
       goOn: async () => void stopped.push("go on"),
       onFault: (error) => badSeals.push(String(error)),
     })
   const lockdown = await openLockdown()
   const { deps } = gatewayHouse({
-    tokens,
     given: {
       sessions: house.sessions,
       agent: house.agent,
@@ -98,6 +100,8 @@ export async function ownerHouse({
       approvals: house.approvals,
       grants: createGrantChanges({ grants: house.grants, writer: house.writer }),
       hooks: createHookDesk({ store: hookStore, chain: hooks, ownerId: house.ownerId }),
+      tokens,
+      findToken: tokens.find,
       presence,
       lockdown,
       ownerId: house.ownerId,
@@ -113,11 +117,13 @@ export async function ownerHouse({
 
   return {
     ...house,
+    tokens,
     presence,
     lockdown,
     hooks,
     hookStore,
     openLockdown,
+    seal,
     badSeals,
     stopped,
     screen,

@@ -1,14 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { newId } from "#core/id.ts"
-import {
-  type ApiToken,
-  type ClientPolicy,
-  type ClientRequest,
-  createApiToken,
-  createClientGate,
-  judgeBinding,
-  judgePlace,
-} from "#gateway/auth.ts"
+import { type ApiToken, createApiToken } from "#core/safety/tokens.ts"
+import { type ClientPolicy, type ClientRequest, createClientGate, judgeBinding, judgePlace } from "#gateway/auth.ts"
 import { createGateway } from "#gateway/server.ts"
 import { createFakeClock } from "../fakes/clock.ts"
 import { gatewayHouse, OWNER_TOKEN, refusal } from "../fakes/gateway.ts"
@@ -95,7 +88,9 @@ describe("a client's own token", () => {
   const authorization = `Bearer ${token}`
 
   test("may chat, and nothing else", async () => {
-    const { codeOf } = gateWith({ tokens: new Map([[sha256, { id, scopes: ["chat"] }]]) })
+    const { codeOf } = gateWith({
+      tokens: new Map([[sha256, { id, scopes: ["chat"], ended: new AbortController().signal }]]),
+    })
     expect(await codeOf({ authorization, path: "/v1/chat/completions" })).toBe("chat")
     expect(await codeOf({ authorization, path: "/v1/models" })).toBe("chat")
     for (const path of [
@@ -111,7 +106,9 @@ describe("a client's own token", () => {
   })
 
   test("without the scope may not even chat", async () => {
-    const { codeOf } = gateWith({ tokens: new Map([[sha256, { id, scopes: [] }]]) })
+    const { codeOf } = gateWith({
+      tokens: new Map([[sha256, { id, scopes: [], ended: new AbortController().signal }]]),
+    })
     expect(await codeOf({ authorization, path: "/v1/models" })).toBe("client.forbidden")
   })
 
@@ -135,7 +132,9 @@ describe("a client's own token", () => {
   })
 
   test("has a rate of its own", async () => {
-    const { codeOf, clock } = gateWith({ tokens: new Map([[sha256, { id, scopes: ["chat"] }]]) })
+    const { codeOf, clock } = gateWith({
+      tokens: new Map([[sha256, { id, scopes: ["chat"], ended: new AbortController().signal }]]),
+    })
     for (let sent = 0; sent < 60; sent++) expect(await codeOf({ authorization, path: "/v1/models" })).toBe("chat")
     expect(await codeOf({ authorization, path: "/v1/models" })).toBe("client.rate_limited")
     expect(await codeOf({})).toBe("owner")

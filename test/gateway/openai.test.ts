@@ -4,7 +4,7 @@ import type { Incoming } from "#core/agent/agent.ts"
 import { AppError } from "#core/errors.ts"
 import { newId } from "#core/id.ts"
 import type { ModelEvent, ModelFailure, ModelRequest } from "#core/llm/model.ts"
-import { createApiToken } from "#gateway/auth.ts"
+import { createApiToken } from "#core/safety/tokens.ts"
 import { createGateway, type Gateway } from "#gateway/server.ts"
 import { bodyOf, gatewayHouse, OWNER_TOKEN, PNG } from "../fakes/gateway.ts"
 import { fakeModels, type Reply } from "../fakes/gateway-services.ts"
@@ -19,7 +19,7 @@ const models = fakeModels((request) => script(request))
 const house = gatewayHouse({
   reply: (incoming) => reply(incoming),
   models,
-  tokens: new Map([[api.sha256, { id: newId("tok"), scopes: ["chat"] }]]),
+  tokens: new Map([[api.sha256, { id: newId("tok"), scopes: ["chat"], ended: new AbortController().signal }]]),
   given: {
     tools: () => [
       {

@@ -52,6 +52,7 @@ const fixtures: readonly Fixture[] = [
   plain("fireworks-key", ["f", "w_"], ALNUM, 24),
   plain("tavily-key", ["tv", "ly-"], ALNUM, 32),
   plain("near-secret-key", ["ed25519", ":"], BASE58, 87),
+  plain("ironclaw-token", ["ic", "t_"], ALNUM, 43),
   plain("github-token", ["gh", "p_"], ALNUM, 36),
   plain("github-fine-grained", ["github", "_pat_"], ALNUM, 82),
   plain("gitlab-token", ["gl", "pat-"], ALNUM, 20),

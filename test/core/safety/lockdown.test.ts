@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { newId } from "#core/id.ts"
 import { mayPassLockdown } from "#gateway/api/lockdown.ts"
-import { createApiToken } from "#gateway/auth.ts"
+import { createApiToken } from "#core/safety/tokens.ts"
 import { OWNER_TOKEN, refusal } from "../../fakes/gateway.ts"
 import { oneModel, scriptedModel } from "../../fakes/model.ts"
 import { AT_TERMINAL, type OwnerHouse, ownerHouse } from "../../fakes/owner-house.ts"

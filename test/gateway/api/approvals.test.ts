@@ -8,7 +8,6 @@ import type { Challenge } from "#core/safety/presence.ts"
 import type { Effect } from "#core/safety/capability.ts"
 import { t } from "#core/schema.ts"
 import { defineTool } from "#core/tools/tool.ts"
-import { type ApiToken, createApiToken } from "#gateway/auth.ts"
 import { OWNER_TOKEN, refusal } from "../../fakes/gateway.ts"
 import { oneModel, scriptedModel } from "../../fakes/model.ts"
 import { AT_TERMINAL, otherThan, type OwnerHouse, ownerHouse } from "../../fakes/owner-house.ts"
@@ -36,11 +35,11 @@ const mail = defineTool({
 })
 
 /** A turn that waits for the owner. */
-async function waiting({ tokens = new Map<string, ApiToken>() } = {}) {
+async function waiting() {
   sent = []
   const call = (to: string) => ({ call: [{ id: to, name: "mail_send", arguments: { to } }] })
   const steps = [call("mia"), { say: "Sent" }, call("eve"), { say: "Sent again" }]
-  house = await ownerHouse({ models: oneModel(scriptedModel(steps)), tools: [mail], tokens })
+  house = await ownerHouse({ models: oneModel(scriptedModel(steps)), tools: [mail] })
   const { outcome, received } = await house.say("Write to Mia")
   return { house, id: outcome.approval?.id ?? "apr_none", turnId: received.turnId, sessionId: received.sessionId }
 }
@@ -170,8 +169,8 @@ describe("a forged yes", () => {
   })
 
   test("with an API token or a chat token is refused before it is looked at", async () => {
-    const { token, sha256 } = createApiToken()
-    const { house, id } = await waiting({ tokens: new Map([[sha256, { id: newId("tok"), scopes: ["chat"] }]]) })
+    const { house, id } = await waiting()
+    const { text: token } = await house.tokens.add({ name: "phone", expiresAt: null })
     for (const path of [`/api/approvals/${id}/allow`, `/api/approvals/${id}/deny`, "/api/grants", "/api/lockdown"]) {
       const answer = await fetch(house.address + path, {
         method: "POST",
