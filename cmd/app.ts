@@ -17,18 +17,25 @@ import { type AuditHead, createAuditHead } from "#core/audit-head.ts"
 import { egressOf, listAudit } from "#core/audit-read.ts"
 import { verifyAudit } from "#core/audit-verify.ts"
 import type { Clock } from "#core/clock.ts"
-import { describeConfig, configSchema, type Config, type LoadConfigOptions, type LoadedConfig } from "#core/config.ts"
-import { setConfigValue, unsetConfigValue } from "#core/config-edit.ts"
+import {
+  describeConfig,
+  configSchema,
+  type Config,
+  isConfigKey,
+  loadConfig,
+  type LoadConfigOptions,
+  type LoadedConfig,
+} from "#core/config.ts"
+import { type ConfigChange, judgedValue, setConfigValue, unsetConfigValue } from "#core/config-edit.ts"
 import { watchConfig } from "#core/config-watch.ts"
 import { finishReplacement } from "#core/db/backup-swap.ts"
 import type { Db } from "#core/db/db.ts"
 import { lastSeq, readEvents } from "#core/db/events.ts"
 import { openDb } from "#core/db/open.ts"
-import type { NewAudit } from "#core/db/schema.ts"
 import { loadSnapshot } from "#core/db/snapshot.ts"
 import { vacuum } from "#core/db/vacuum.ts"
 import { createWriter } from "#core/db/writer.ts"
-import { createEventBus, preview } from "#core/event.ts"
+import { createEventBus } from "#core/event.ts"
 import type { LockHolder } from "#core/home-lock.ts"
 import { localToken } from "#core/home-socket.ts"
 import { createHookChain } from "#core/hooks/chain.ts"
@@ -76,6 +83,7 @@ import { createPipeline } from "#core/tools/run.ts"
 import { timeTools } from "#core/tools/time.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
 import { createGateway, type Gateway } from "#gateway/server.ts"
+import { createConfigRecord } from "./lib/config-record.ts"
 import { createCompaction } from "./lib/compaction.ts"
 import { databaseOf, leaseOwnerOf, limitsOf, llmSettingsOf, projectOf, timeZoneOf } from "./lib/from-config.ts"
 import { type Actor, cleanseWith, egressAudit, modelFetch, scans, toolFetch } from "./lib/outbound.ts"
@@ -371,10 +379,18 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     })
     const agent: Agent = createAgent({ db, bus, live, jobs, receive, compact: compaction.asked, command })
 
-    /** A service sees the change of the file itself, by whatever hand; a verb is gone by then. */
-    const recordConfigChange = async (keys: readonly string[]) => {
-      if (as === "verb") await writer.commit({ statements: [], audit: [configAudit(keys)] })
-    }
+    const configRecord = createConfigRecord({ db, writer, home })
+    const changeConfig = (key: string, make: () => Promise<ConfigChange>) =>
+      configRecord.change(isConfigKey(key) ? [key] : [], {
+        make,
+        read: () =>
+          loadConfig(setting).then(
+            (next) => next.config,
+            () => null, // the change itself says what is wrong still
+          ),
+      })
+    const setConfig = (key: string, value: string) =>
+      changeConfig(key, () => setConfigValue({ ...setting, key, value }))
 
     const gateway = createGateway({
       sessions,
@@ -386,9 +402,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       models,
       setDefaultModel: async (id) => {
         models.get(id)
-        const change = await setConfigValue({ ...setting, key: "model.name", value: id })
-        await recordConfigChange(["model.name"])
-        return change
+        return setConfig("model.name", id)
       },
       memory,
       usage: {
@@ -406,16 +420,11 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       config: {
         list: () => describeConfig(config),
         schema: configSchema,
-        async set(key, value) {
-          const change = await setConfigValue({ ...setting, key, value })
-          await recordConfigChange([key])
-          return change
+        judge(key, value) {
+          if (value !== null) judgedValue(key, value)
         },
-        async unset(key) {
-          const change = await unsetConfigValue({ ...setting, key })
-          await recordConfigChange([key])
-          return change
-        },
+        set: setConfig,
+        unset: (key) => changeConfig(key, () => unsetConfigValue({ ...setting, key })),
       },
       audit: {
         list: (query) => listAudit(db, query),
@@ -447,6 +456,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
 
     const work = startedOnce(() => jobs.start(), jobs.wake)
     if (as === "service") await Promise.all([lockdown.watch(), hookStore.watch(), tokens.watch()])
+    if (as === "service") await configRecord.notice(config)
     if (as === "service" && !lockdown.active) await work.start()
     if (as === "service") await approvals.expireDue()
     const tasks = [
@@ -474,8 +484,9 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
                 labels: [],
                 source: "owner",
               } as const
-              writer
-                .commit({ statements: [], events: [{ ...event, labels: [] }], audit: [configAudit(changed)] })
+              // As the files say it now: what needs a restart is on record before it is in force.
+              loadConfig(setting)
+                .then((loaded) => configRecord.notice(loaded.config, [{ ...event, labels: [] }]))
                 .catch((error: unknown) => log.warn("A change of the configuration was not recorded", { error }))
             },
             onProblem: (error) => log.warn(`The configuration is wrong and was left as it was: ${error.message}`),
@@ -517,19 +528,6 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
 
 /** A shorter one stands in ordinary text by chance, so redacting it would take words out of every answer. */
 const LEAST_KEY_CHARACTERS = 8
-
-function configAudit(keys: readonly string[]): NewAudit {
-  return {
-    agentId: "main",
-    act: "owner.change",
-    principal: "owner",
-    subject: "config",
-    outcome: "done",
-    preview: preview(keys.join(", ")),
-    labels: [],
-    source: "owner",
-  }
-}
 
 /** Starts once; again is a nudge. */
 function startedOnce(start: () => Promise<void>, again: () => void): { start: () => Promise<void> } {

@@ -1,5 +1,5 @@
-/** `ironclaw config`: works on the files alone, for it must work when they are wrong and nothing else does. */
-import { type ConfigChange, setConfigValue, unsetConfigValue } from "#core/config-edit.ts"
+/** `ironclaw config`: reads the files alone, and changes them so too where safety allows it, for it must work when they are wrong. */
+import type { ConfigChange } from "#core/config-edit.ts"
 import {
   type ConfigEntry,
   type ConfigKey,
@@ -12,6 +12,7 @@ import {
 } from "#core/config.ts"
 import { unknownKey } from "#core/config-file.ts"
 import { readLock } from "#core/home-lock.ts"
+import { changeConfig } from "./lib/config-change.ts"
 import { openSetting, type Setting } from "./lib/setting.ts"
 import type { Ui } from "./lib/ui.ts"
 import { visible } from "./lib/ui.ts"
@@ -65,7 +66,8 @@ const get = defineVerb({
 
 const set = defineVerb({
   meta: {
-    description: "Sets a key in config.toml; comments and order of the file are kept",
+    description:
+      "Sets a key in config.toml, whose comments and order are kept; what changes safety is confirmed at this terminal",
     examples: [
       "ironclaw config set limits.day_usd 5",
       "ironclaw config set approvals.level read-only",
@@ -74,13 +76,10 @@ const set = defineVerb({
     offers,
   },
   args: { key, value: { type: "positional", description: "The value; a list is written with commas, or as JSON" } },
-  async run({ args, flags, ui }) {
+  async run({ args: { key: name, value }, flags, ui, signal }) {
     const setting = openSetting({ flags, ui })
-    return outcomeOf(await setConfigValue({ ...setting, key: args.key, value: args.value }), {
-      setting,
-      ui,
-      wanted: true,
-    })
+    const change = await changeConfig({ key: name, value }, { setting, flags, ui, signal })
+    return outcomeOf(change, { setting, ui, wanted: true })
   },
 })
 
@@ -91,9 +90,10 @@ const unset = defineVerb({
     offers,
   },
   args: { key },
-  async run({ args, flags, ui }) {
+  async run({ args: { key: name }, flags, ui, signal }) {
     const setting = openSetting({ flags, ui })
-    return outcomeOf(await unsetConfigValue({ ...setting, key: args.key }), { setting, ui, wanted: false })
+    const change = await changeConfig({ key: name, value: null }, { setting, flags, ui, signal })
+    return outcomeOf(change, { setting, ui, wanted: false })
   },
 })
 

@@ -23,10 +23,7 @@ export async function setConfigValue(
   options: LoadConfigOptions & { key: string; value: unknown },
 ): Promise<ConfigChange> {
   const { home, key } = options
-  if (!isConfigKey(key)) throw unknownKey(key, key, configKeyNames)
-  const value = typeof options.value === "string" ? specOf(key).fromText(options.value) : options.value
-  const problem = judgeValue(key, value, { from: "file", name: "" })
-  if (problem !== null) throw new AppError("config.invalid", problem)
+  const value = judgedValue(key, options.value)
   edit(
     home.configFile,
     (tables, section, name) => {
@@ -35,6 +32,15 @@ export async function setConfigValue(
     key,
   )
   return effect(options, key)
+}
+
+/** The value as the file will have it. Throws `config.unknown_key`, `config.invalid`, `config.secret`. */
+export function judgedValue(key: string, given: unknown): unknown {
+  if (!isConfigKey(key)) throw unknownKey(key, key, configKeyNames)
+  const value = typeof given === "string" ? specOf(key).fromText(given) : given
+  const problem = judgeValue(key, value, { from: "file", name: "" })
+  if (problem !== null) throw new AppError("config.invalid", problem)
+  return value
 }
 
 /** Takes a key out of config.toml, so that its default is in force; unknown ones too, for they are why a person comes here. */

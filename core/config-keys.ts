@@ -254,7 +254,9 @@ export function envNameOf(key: ConfigKey): string {
 
 /** Keys that decide what may happen without the owner, who may call, where data goes and what it may cost. */
 const safetyKeys = /^(?:approvals|gateway|database|limits|project)\.|^model\.(?:backend|base_url|local_endpoints)$/
+/** Of those sections, what does not. */
+const harmlessKeys: ReadonlySet<string> = new Set(["gateway.port", "database.pool_size"])
 
 export function isSafetyKey(key: string): boolean {
-  return safetyKeys.test(key)
+  return safetyKeys.test(key) && !harmlessKeys.has(key)
 }

@@ -54,7 +54,7 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(memoryRoutes(deps))
       .use(usageRoutes(deps))
       .use(modelRoutes(deps, calls))
-      .use(configRoutes(deps, calls))
+      .use(configRoutes(deps, { calls, prove }))
       .use(secretRoutes(deps, calls))
       .use(backupRoutes(deps, calls))
       .use(auditRoutes(deps, calls))

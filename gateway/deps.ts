@@ -35,6 +35,8 @@ export type ConfigFace = {
   list(): ConfigEntry[]
   /** JSON Schema of every key. */
   schema(): Record<string, unknown>
+  /** Whether a change can be: throws what making it would. */
+  judge(key: string, value: string | null): void
   /** Throws `config.unknown_key`, `config.invalid`, `config.secret`. */
   set(key: string, value: string): Promise<ConfigChange>
   unset(key: string): Promise<ConfigChange>

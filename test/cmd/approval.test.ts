@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expiryTime } from "#cmd/lib/expiry.ts"
+import { atTerminal as commandAtTerminal, codeIn } from "../fakes/at-terminal.ts"
 import { startModelServer } from "../fakes/model-server.ts"
 
 setDefaultTimeout(60_000) // every command is a process of its own, on a machine that may be busy
@@ -35,31 +36,11 @@ async function run(...args: string[]) {
 }
 const data = async (...args: string[]) => JSON.parse((await run(...args, "--json")).out)
 
-/** At a terminal, with a person who answers what is asked: `answer` gets all that was shown so far. */
-async function atTerminal(args: readonly string[], answer: (shown: string) => string | null) {
-  let shown = ""
-  let answered = 0
-  const decoder = new TextDecoder()
-  const child = Bun.spawn(argv(args), {
-    env: { ...env, TERM: "dumb" },
-    cwd: base,
-    terminal: {
-      cols: 200,
-      rows: 50,
-      data(terminal, bytes) {
-        shown += decoder.decode(bytes, { stream: true })
-        const asked = shown.match(/leave it\): |\[y\/N\] /g)?.length ?? 0
-        if (asked <= answered) return
-        answered = asked
-        terminal.write(`${answer(shown) ?? ""}\n`)
-      },
-    },
-  })
-  return { status: await child.exited, shown }
-}
-const codeIn = (shown: string) => /Code: (\d{3} \d{3})/.exec(shown)?.[1] ?? null
+const atTerminal = (args: readonly string[], answer: (shown: string) => string | null) =>
+  commandAtTerminal(argv(args), { env, cwd: base, answer })
 
 let service: Bun.Subprocess<"ignore", "pipe", "inherit">
+let address = ""
 beforeAll(async () => {
   mkdirSync(home, { mode: 0o700 })
   mkdirSync(project)
@@ -71,7 +52,8 @@ beforeAll(async () => {
     stderr: "inherit",
   })
   const first = new TextDecoder().decode((await service.stdout.getReader().read()).value)
-  expect(first).toContain("http://127.0.0.1:")
+  address = /http:\/\/127\.0\.0\.1:\d+/.exec(first)?.[0] ?? ""
+  expect(address).not.toBe("")
 })
 afterAll(async () => {
   service.kill("SIGTERM")
@@ -153,6 +135,22 @@ describe.if(process.platform === "linux")("with a service running", () => {
     expect(added.status).toBe(0)
     expect(added.shown).toContain("ALSO WHEN TEXT FROM OUTSIDE HAD A HAND IN IT.")
     expect((await data("grant", "list")).data.items).toMatchObject([{ tool: "file_write", evenUntrusted: true }])
+  })
+
+  test("token add prints the token alone, once it was confirmed; token revoke takes it back by name", async () => {
+    expect((await run("token", "add", "phone")).status).toBe(1)
+    const added = await atTerminal(["token", "add", "phone", "--expires", "90d"], codeIn)
+    expect(added.status).toBe(0)
+    expect(added.shown).toContain("Make an API token for phone")
+    const token = /^ict_[\w-]{43}(?=\r?$)/m.exec(added.shown)?.[0] ?? ""
+    const models = () => fetch(`${address}/v1/models`, { headers: { authorization: `Bearer ${token}` } })
+    expect((await models()).status).toBe(200)
+    expect((await data("token", "list")).data.items).toMatchObject([{ name: "phone", expiresAt: expect.any(String) }])
+    expect((await run("token", "list")).out).toContain("in force")
+    expect((await run("token", "revoke", "phone")).out).toContain("is revoked")
+    expect((await models()).status).toBe(401)
+    expect((await run("token", "revoke", "phone")).err).toContain('No token in force is called "phone"')
+    expect((await data("token", "list", "--all")).data.items).toMatchObject([{ revokedAt: expect.any(String) }])
   })
 
   test("lockdown ends the turn that waits and refuses the next, until it is lifted at a terminal", async () => {

@@ -1,7 +1,10 @@
-import { afterAll, describe, expect, test } from "bun:test"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { atTerminal, codeIn } from "../fakes/at-terminal.ts"
+
+setDefaultTimeout(60_000) // every command is a process of its own, on a machine that may be busy
 
 const base = mkdtempSync(join(tmpdir(), "ironclaw-cmd-config-"))
 afterAll(() => rmSync(base, { recursive: true, force: true }))
@@ -144,5 +147,92 @@ describe("ironclaw config", () => {
       status: 1,
       err: expect.stringContaining("could not be made"),
     })
+  })
+})
+
+describe.if(process.platform === "linux")("a change of what is safe, in a home that was used", () => {
+  const env = { LLM_BACKEND: "demo" }
+  const level = (home: string) => ironclaw(home, ["config", "get", "approvals.level"]).then(({ out }) => out.trim())
+  const configRows = async (home: string) => {
+    const { out } = await ironclaw(home, ["audit", "list", "--act", "owner.change", "--json"], env)
+    const { data } = JSON.parse(out) as { data: { items: { subject: string; outcome: string; preview: string }[] } }
+    return data.items.filter(({ subject }) => subject === "config").map(({ outcome, preview }) => [outcome, preview])
+  }
+  const typed = (home: string, args: string[], answer: (shown: string) => string | null) =>
+    atTerminal([process.execPath, entry, ...args], { env: { IRONCLAW_HOME: home, ...env }, cwd: base, answer })
+  async function usedHome(toml?: string) {
+    const home = freshHome(toml)
+    expect((await ironclaw(home, ["session", "list"], env)).status).toBe(0)
+    return home
+  }
+
+  test("without a service is confirmed at the terminal and goes on record; without a terminal it is refused, with what to do", async () => {
+    const home = await usedHome()
+    const script = await ironclaw(home, ["config", "set", "approvals.level", "trusted"], env)
+    expect(script).toMatchObject({ status: 1, err: expect.stringContaining("change config.toml by hand") })
+    const left = await typed(home, ["config", "set", "approvals.level", "trusted"], () => "n")
+    expect([left.status, existsSync(join(home, "config.toml"))]).toEqual([1, false])
+    const done = await typed(home, ["config", "set", "approvals.level", "trusted"], () => "y")
+    expect(done.shown).toContain('Set approvals.level to trusted (it is "supervised" now).')
+    expect([done.status, await level(home)]).toEqual([0, "trusted"])
+    expect((await ironclaw(home, ["config", "unset", "approvals.level"], env)).status).toBe(1)
+    expect((await typed(home, ["config", "unset", "approvals.level"], () => "y")).status).toBe(0)
+    expect(await level(home)).toBe("supervised")
+    expect(await configRows(home)).toEqual([
+      ["done", 'approvals.level = "supervised" (default, was "trusted")'],
+      ["done", expect.stringMatching(/^approvals\.level = "trusted" \(file/)],
+    ])
+    expect((await ironclaw(home, ["config", "set", "approvals.level", "lax"], env)).err).toContain("approvals.level")
+  })
+
+  test("with a service needs the code that it shows; a hand edit is noticed while it runs and at its start", async () => {
+    const home = await usedHome("[limits]\nday_usd = 3\n")
+    const start = async () => {
+      const service = Bun.spawn([process.execPath, entry, "serve", "--port", "0"], {
+        env: { IRONCLAW_HOME: home, ...env },
+        cwd: base,
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "ignore",
+      })
+      await service.stdout.getReader().read()
+      return service
+    }
+    const first = await start()
+    try {
+      expect((await ironclaw(home, ["config", "set", "approvals.level", "trusted"], env)).status).toBe(1)
+      const done = await typed(home, ["config", "set", "approvals.level", "trusted"], codeIn)
+      expect([done.status, await level(home)]).toEqual([0, "trusted"])
+      writeFileSync(join(home, "config.toml"), "[limits]\nday_usd = 4\n")
+      const noticed = async () => (await configRows(home)).some(([, preview]) => preview?.includes("day_usd = 4"))
+      for (let n = 0; n < 50 && !(await noticed()); n++) await Bun.sleep(50)
+    } finally {
+      first.kill("SIGTERM")
+      await first.exited
+    }
+    writeFileSync(join(home, "config.toml"), "[limits]\nday_usd = 5\n")
+    const second = await start()
+    second.kill("SIGTERM")
+    await second.exited
+    const rows = await configRows(home)
+    expect(rows.map(([outcome]) => outcome)).toEqual(["noticed", "noticed", "done", "noticed"])
+    expect(rows[0]?.[1]).toBe("limits.day_usd = 5 (file, was 4)")
+    expect(rows[1]?.[1]).toContain('approvals.level = "supervised" (default, was "trusted")')
+    expect(rows[3]?.[1]).toContain("limits.day_usd = 3 (file)")
+  })
+
+  test("mends what keeps everything from opening, at the terminal alone", async () => {
+    const home = await usedHome()
+    writeFileSync(join(home, "config.toml"), "[gateway]\nprot = 1\n")
+    expect((await ironclaw(home, ["config", "unset", "gateway.prot"], env)).status).toBe(1)
+    const mended = await typed(home, ["config", "unset", "gateway.prot"], () => "y")
+    expect(mended.shown).toContain("goes on record when it can")
+    expect([mended.status, (await ironclaw(home, ["config", "list"])).status]).toEqual([0, 0])
+  })
+
+  test("what makes nothing less safe is set as before", async () => {
+    const home = await usedHome()
+    expect((await ironclaw(home, ["config", "set", "agent.name", "Ada"], env)).status).toBe(0)
+    expect((await ironclaw(home, ["config", "set", "gateway.port", "0"], env)).status).toBe(0)
   })
 })

@@ -79,6 +79,7 @@ export function gatewayHouse({
     config: {
       list: () => [],
       schema: () => ({ type: "object" }),
+      judge: () => {},
       set: async (key, value) => ({ key, value, source: null, restartNeeded: false, problem: null }),
       unset: async (key) => ({ key, value: null, source: null, restartNeeded: false, problem: null }),
     },
