@@ -61,6 +61,7 @@ import { createPresence, type Presence } from "#core/safety/presence.ts"
 import { systemTerminals } from "#core/safety/presence-terminal.ts"
 import { holdsFolders } from "#core/safety/path-steps.ts"
 import { createRedactor } from "#core/safety/redactor.ts"
+import { createRefusals } from "#core/safety/refusals.ts"
 import { createReplyGate } from "#core/safety/reply.ts"
 import { resealAuthority } from "#core/safety/reseal.ts"
 import { createTokens } from "#core/safety/tokens.ts"
@@ -262,6 +263,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       goOn: () => (as === "service" ? work.start() : Promise.resolve()),
       onFault: (error) => log.error("The lockdown could not be followed", { error }),
     })
+    const noteRefusal = createRefusals({ writer, clock, log })
     const tokens = createTokens({ db, writer, clock, seal, onBadSeal })
     const presence = createPresence({
       clock,
@@ -363,8 +365,14 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       agent: directory.agent,
       defaultModel: () => models.defaultId,
       redact,
+      noteRefusal,
     })
     const receive: Agent["receive"] = async (message) => {
+      if (lockdown.active) {
+        const { channel, peer } = message.place
+        const who = message.personId ?? "stranger"
+        noteRefusal({ gate: "lockdown", why: "The owner has stopped everything", who, what: `${channel}:${peer}` })
+      }
       lockdown.assertOpen()
       return inbox.receive(message)
     }
@@ -434,6 +442,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       approvals,
       grants: createGrantChanges({ grants, writer }),
       hooks: createHookDesk({ store: hookStore, chain: hooks, ownerId }),
+      noteRefusal,
       tokens,
       presence,
       lockdown,

@@ -24,6 +24,8 @@ export type EventBody =
       preview: string
       characters: number
     }
+  /** Nobody was let in: `client`, `sender` or `lockdown` says who was asked. */
+  | { type: "message.refused"; gate: "client" | "sender" | "lockdown"; detail: string }
   /** The assistant said something besides a reply. */
   | { type: "message.delivered"; sessionId: SessionId; messageId: MessageId; channel: string; preview: string }
   // turns

@@ -17,6 +17,7 @@ import type { Approvals } from "#core/safety/approvals.ts"
 import type { GrantChanges } from "#core/safety/grant-changes.ts"
 import type { Lockdown } from "#core/safety/lockdown.ts"
 import type { Presence } from "#core/safety/presence.ts"
+import type { NoteRefusal } from "#core/safety/refusals.ts"
 import type { Tokens } from "#core/safety/tokens.ts"
 import type { Vault } from "#core/secrets/vault.ts"
 import type { SessionStore } from "#core/session/session.ts"
@@ -108,6 +109,7 @@ export type GatewayDeps = {
   approvals: Pick<Approvals, "list" | "get" | "answer">
   grants: GrantChanges
   hooks: HookDesk
+  noteRefusal: NoteRefusal
   tokens: Pick<Tokens, "list" | "add" | "revoke">
   presence: Presence
   lockdown: Pick<Lockdown, "active" | "state" | "lock" | "lift">

@@ -120,6 +120,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     if (verdict.verdict === "allow") {
       if (deps.lockdown.active && !mayPassLockdown({ path: asked.path, method: request.method, via: meta.via })) {
         const stopped = new AppError("lockdown.active", "The owner has stopped everything")
+        noteRefused("lockdown", { why: stopped.message, who: verdict.caller.tokenId ?? meta.peer, asked, request })
         return errors.answer(stopped, { method: request.method, path: asked.path })
       }
       calls.set(request, { caller: verdict.caller, meta })
@@ -127,8 +128,18 @@ export function createGateway(deps: GatewayDeps): Gateway {
     }
     const { code, why, retryAfterSeconds } = verdict
     const error = new AppError(code, why, retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
-    if (code !== "not_found") log.info("A client was refused", { code, path: asked.path, peer: meta.peer })
+    if (code !== "not_found") {
+      log.info("A client was refused", { code, path: asked.path, peer: meta.peer })
+      noteRefused("client", { why: `${code}: ${why}`, who: meta.peer, asked, request })
+    }
     return errors.answer(error, { method: request.method, path: asked.path })
+  }
+
+  function noteRefused(
+    gate: "client" | "lockdown",
+    { why, who, asked, request }: { why: string; who: string; asked: ClientRequest; request: Request },
+  ): void {
+    deps.noteRefusal({ gate, why, who, what: `${request.method} ${asked.path}` })
   }
 
   async function upgrade(

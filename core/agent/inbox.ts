@@ -11,6 +11,7 @@ import { insertJob } from "../jobs/job.ts"
 import type { Hooks } from "../hooks.ts"
 import type { JobRunner } from "../jobs/runner.ts"
 import type { ModelMessage } from "../llm/model.ts"
+import type { NoteRefusal } from "../safety/refusals.ts"
 import { judgeSender } from "../safety/sender.ts"
 import { discardUndoneStatement, newSessionStatement, touchSessionStatement } from "../session/statements.ts"
 import type { Incoming, Received } from "./agent.ts"
@@ -40,6 +41,7 @@ export type InboxDeps = {
   agent: (id: string) => Promise<{ model: string | null } | null>
   defaultModel: () => string
   redact: (text: string) => string
+  noteRefusal: NoteRefusal
 }
 
 export function createInbox({
@@ -53,6 +55,7 @@ export function createInbox({
   agent,
   defaultModel,
   redact,
+  noteRefusal,
 }: InboxDeps) {
   const passDoor = createDoor({ hooks, writer, ownerId, redact })
   /** Sessions in which this process is about to start a turn; what two processes do at once the unique index catches. */
@@ -62,7 +65,12 @@ export function createInbox({
     const asked = checked(incoming)
     // Who may not talk to us does not get as far as the owner's programs; they cannot change who sent it.
     const sender = judgeSender({ personId: asked.personId })
-    if (sender.verdict === "deny") throw new AppError("sender.refused", sender.why)
+    if (sender.verdict === "deny") {
+      const { agentId, place } = asked
+      const what = `${place.channel}:${place.peer}`
+      noteRefusal({ gate: "sender", why: sender.why, who: "stranger", what, agentId })
+      throw new AppError("sender.refused", sender.why)
+    }
     const message = checked(await passDoor(asked))
     const known = await agent(message.agentId)
     if (!known) throw new AppError("not_found", `There is no agent called "${message.agentId}"`)

@@ -4,6 +4,7 @@ import type { FolderEntry, Jail } from "../safety/paths.ts"
 import { t } from "../schema.ts"
 import { judgeFileKind, KIND_BYTES } from "./file-kind.ts"
 import { FILE_LABELS, readBytes } from "./file-read.ts"
+import { pathFailure } from "./path-failure.ts"
 import { defineTool, type Tool } from "./tool.ts"
 
 const TIMEOUT_MS = 30_000 // a project of many thousand files on a slow disk
@@ -36,7 +37,7 @@ export function fileFindTools({ project }: { project: Jail }): Tool[] {
     async run({ pattern, path = "." }, { signal }) {
       const matcher = new Bun.Glob(pattern)
       const walk = await startWalk({ project, path, signal })
-      if (!walk.ok) return { failed: walk.why }
+      if (!walk.ok) return pathFailure(walk)
       const found: { path: string; size: number; modifiedAt: string }[] = []
       for await (const file of walk.files) {
         if (matcher.match(file.below)) found.push({ path: file.path, size: file.size, modifiedAt: file.modifiedAt })
@@ -79,7 +80,7 @@ export function fileFindTools({ project }: { project: Jail }): Tool[] {
       if (!compiled)
         return { failed: "That is no regular expression of RE2. Correct it, or set `plain` to look for it as it is" }
       const walk = await startWalk({ project, path, signal })
-      if (!walk.ok) return { failed: walk.why }
+      if (!walk.ok) return pathFailure(walk)
       const name = files === undefined ? null : new Bun.Glob(files)
       const lines: { path: string; line: number; text: string }[] = []
       let searched = 0

@@ -4,6 +4,7 @@ import { promisify } from "node:util"
 import type { Jail, OpenFile } from "../safety/paths.ts"
 import { int, t } from "../schema.ts"
 import { judgeFileKind, KIND_BYTES } from "./file-kind.ts"
+import { pathFailure } from "./path-failure.ts"
 import { defineTool, type Tool } from "./tool.ts"
 
 const TIMEOUT_MS = 20_000 // a slow disk, not a broken one
@@ -57,7 +58,7 @@ export function fileReadTools({ project }: { project: Jail }): Tool[] {
         const { path: real, size, modifiedAt } = file
         return { data: { path: real, size, modifiedAt, ...(await part) } }
       })
-      if (!opened.ok) return { failed: opened.why }
+      if (!opened.ok) return pathFailure(opened)
       const { value } = opened
       return "failed" in value ? value : { ...value, labels: [...FILE_LABELS], source: `file:${value.data.path}` }
     },
@@ -78,7 +79,7 @@ export function fileReadTools({ project }: { project: Jail }): Tool[] {
     timeoutMs: TIMEOUT_MS,
     async run({ path = ".", depth = 1 }, { signal }) {
       const tree = await listTree(project, { path, depth, signal })
-      if (!tree.ok) return { failed: tree.why }
+      if (!tree.ok) return pathFailure(tree)
       return { data: tree.value, labels: [...FILE_LABELS], source: `file:${tree.value.path}` }
     },
   })

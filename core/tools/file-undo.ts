@@ -4,6 +4,7 @@ import { joinLabels, joinSources } from "../safety/labels.ts"
 import { t } from "../schema.ts"
 import { undoChange } from "./file-change.ts"
 import type { FileChanges } from "./file-changes.ts"
+import { pathFailure } from "./path-failure.ts"
 import { defineTool, type Tool } from "./tool.ts"
 
 const TIMEOUT_MS = 20_000 // a slow disk, not a broken one
@@ -23,7 +24,7 @@ export function fileUndoTools({ project, changes }: { project: Jail; changes: Fi
     timeoutMs: TIMEOUT_MS,
     async run({ path }, { sessionId, agentId, labels, source }) {
       const judged = path === undefined ? null : judgePath({ root: project.root, path, use: "write" })
-      if (judged?.ok === false) return { failed: `The path is refused: ${judged.why}` }
+      if (judged?.ok === false) return pathFailure({ why: `The path is refused: ${judged.why}` })
       const change = await changes.latest({ sessionId, agentId, path: judged?.segments.join("/") ?? null })
       if (!change) return { failed: "There is no change of this conversation left to take back" }
       const undone = await undoChange({ project, change })

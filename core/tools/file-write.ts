@@ -3,6 +3,7 @@ import { judgePath, type Jail } from "../safety/paths.ts"
 import { t } from "../schema.ts"
 import { readPresent, sha256, type KeepChange, type Present } from "./file-change.ts"
 import { judgeFileKind, KIND_BYTES } from "./file-kind.ts"
+import { pathFailure } from "./path-failure.ts"
 import { defineTool, type Tool, type ToolContext, type ToolResult } from "./tool.ts"
 
 const TIMEOUT_MS = 20_000 // a slow disk, not a broken one
@@ -105,9 +106,9 @@ async function change(
 ): Promise<ToolResult> {
   // Before anything is kept: what may be read may still be closed for writing.
   const judged = judgePath({ root: project.root, path, use: "write" })
-  if (!judged.ok) return { failed: `The path is refused: ${judged.why}` }
+  if (!judged.ok) return pathFailure({ why: `The path is refused: ${judged.why}` })
   const present = await readPresent(project, path)
-  if (!present.ok) return { failed: present.why }
+  if (!present.ok) return pathFailure(present)
   const planned = plan(present)
   if ("failed" in planned) return planned
   const content = Buffer.from(planned.content.toWellFormed())
@@ -125,7 +126,7 @@ async function change(
   })
   context.signal.throwIfAborted()
   const written = await project.replace({ path, content, expected: present.file })
-  if (!written.ok) return { failed: written.why }
+  if (!written.ok) return pathFailure(written)
   const data = { path: written.value.path, bytes: content.length, created: present.file === null }
   return { data, labels: [...labels], source }
 }

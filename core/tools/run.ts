@@ -5,7 +5,7 @@
 import type { Clock } from "../clock.ts"
 import type { Db, Statement, Writer } from "../db/db.ts"
 import { AppError } from "../errors.ts"
-import type { LabelName, NewEvent, ToolEnd } from "../event.ts"
+import { type LabelName, type NewEvent, preview, type ToolEnd } from "../event.ts"
 import { hookRecord, type Hooks } from "../hooks.ts"
 import type { ApprovalId, CallId, MessageId, PersonId, SessionId, TurnId } from "../id.ts"
 import type { Log } from "../log.ts"
@@ -25,6 +25,9 @@ import type { CallFacts, ToolContext, ToolResult } from "./tool.ts"
 
 /** A result is stored whole up to here; the model sees its head and tail, and can read the rest by handle. */
 const MAX_RESULT_CHARACTERS = 4 * 1024 * 1024
+
+/** Of the reason in a gate's verdict: the row's preview is as long. */
+const MAX_WHY = 200
 
 export type CallRequest = {
   callId: CallId
@@ -287,7 +290,10 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     } catch (error) {
       if (request.signal.aborted) return { cutOff: "It was stopped before it was done" }
       if (deadline.aborted) return { cutOff: `It took longer than ${card.timeoutMs} ms and was stopped` }
-      if (error instanceof AppError) return { failed: `${error.message}. ${error.hint}` }
+      if (error instanceof AppError) {
+        const failed = `${error.message}. ${error.hint}`
+        return error.code === "egress.refused" ? { failed, gate: "egress" } : { failed }
+      }
       log.error("A tool threw", { tool: request.tool, callId: request.callId, error })
       return { failed: "The tool failed inside; the log holds the details" }
     } finally {
@@ -325,12 +331,14 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     // A result that says nothing of its labels is as untrusted as the outside, and so is the failure of a call that reached there.
     const own = (failed ? undefined : result.labels) ?? (failed && !outside ? [] : ["untrusted" as const])
     const clean = cleanse(fitting, joinLabels([own, request.labels]))
+    const deniedBy = "gate" in result && result.gate !== undefined ? result.gate : null
+    const denied = deniedBy === null ? {} : { [deniedBy]: `deny: ${preview(clean.text, MAX_WHY)}` }
     return {
       state: unknown ? ("unknown" as const) : failed ? ("failed" as const) : ("done" as const),
       text: clean.text,
       labels: clean.labels,
       source: joinSources([(failed ? undefined : result.source) ?? `tool:${request.tool}`, request.source]),
-      verdicts: { ...verdicts, ...clean.verdicts },
+      verdicts: { ...verdicts, ...denied, ...clean.verdicts },
       effect,
     }
   }

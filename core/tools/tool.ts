@@ -4,8 +4,11 @@ import type { Static, TObject } from "../schema.ts"
 import type { Capability, Effect } from "../safety/capability.ts"
 import type { CallId, PersonId, SessionId, TurnId } from "../id.ts"
 
-/** What a tool gives back. `failed` is for what the model or the owner can act on; a thrown error is a fault. */
-export type ToolResult = { data: unknown; labels?: LabelName[]; source?: string } | { failed: string }
+/**
+ * What a tool gives back. `failed` is for what the model or the owner can act on, with the gate that turned it away where one did; a
+ * thrown error is a fault.
+ */
+export type ToolResult = { data: unknown; labels?: LabelName[]; source?: string } | { failed: string; gate?: string }
 
 /** What a running tool may reach. There is no `fetch` but the egress gate's, already bound to this principal and these grants. */
 export type ToolContext = {

@@ -21,6 +21,7 @@ import { createApprovals } from "#core/safety/approvals.ts"
 import { createAuthoritySeal } from "#core/safety/authority.ts"
 import { createAuthorize, type ApprovalLevel } from "#core/safety/authorize.ts"
 import { createGrants } from "#core/safety/grants.ts"
+import { createRefusals } from "#core/safety/refusals.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
 import { createSessionStore } from "#core/session/store.ts"
 import type { RedactorDeps } from "#core/safety/redactor.ts"
@@ -49,6 +50,7 @@ export async function agentHouse({
   owner = "test-1",
   secretValues = () => [],
   hooksFor = async () => noHooks,
+  cleanse = (text, labels) => ({ text: redactLeaks(text), labels: [...labels], verdicts: { leak: "allow" } }),
   fetchFor = () => async () => {
     throw new Error("No network here")
   },
@@ -56,7 +58,9 @@ export async function agentHouse({
   models: Models
   tools?: Tool[]
   db?: Db
-  level?: ApprovalLevel
+  /** A function where it changes in the middle. */
+  level?: ApprovalLevel | (() => ApprovalLevel)
+  cleanse?: PipelineDeps["cleanse"]
   maxIterations?: number
   owner?: string
   secretValues?: RedactorDeps["secretValues"]
@@ -101,13 +105,14 @@ export async function agentHouse({
     hooks,
     registry,
     authorize: createAuthorize({ take }),
-    level: () => level,
+    level: typeof level === "function" ? level : () => level,
     grants,
     approvals,
     fetchFor,
-    cleanse: (text, labels) => ({ text: redactLeaks(text), labels: [...labels], verdicts: { leak: "allow" } }),
+    cleanse,
     redact: redactLeaks,
   })
+  const noteRefusal = createRefusals({ writer, clock, log })
   const live = createLive({ db, writer, clock, bus, log })
   const turnKind = createTurnKind({
     db,
@@ -158,6 +163,7 @@ export async function agentHouse({
     agent: async (id) => (id === "main" ? { model: null } : null),
     defaultModel: () => models.defaultId,
     redact: redactLeaks,
+    noteRefusal,
   })
   const agent = createAgent({
     db,
@@ -183,6 +189,7 @@ export async function agentHouse({
     approvals,
     grants,
     badSeals,
+    noteRefusal,
     /** Sends the owner's text and waits for the turn to end. */
     async say(text: string, more: { sessionId?: SessionId; mode?: "queue" | "steer" } = {}) {
       const received = await agent.receive({

@@ -118,6 +118,7 @@ export function gatewayHouse({
       remove: async (name) => Promise.reject(new AppError("not_found", `There is no hook ${name}`)),
       test: async (name) => Promise.reject(new AppError("not_found", `There is no hook ${name}`)),
     },
+    noteRefusal() {},
     tokens: {
       list: async () => [],
       add: async () => Promise.reject(new AppError("conflict", "No tokens here")),

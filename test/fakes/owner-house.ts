@@ -94,12 +94,14 @@ export async function ownerHouse({
   const lockdown = await openLockdown()
   const { deps } = gatewayHouse({
     given: {
+      ownerId: house.ownerId,
       sessions: house.sessions,
       agent: house.agent,
       bus: house.bus,
       approvals: house.approvals,
       grants: createGrantChanges({ grants: house.grants, writer: house.writer }),
       hooks: createHookDesk({ store: hookStore, chain: hooks, ownerId: house.ownerId }),
+      noteRefusal: house.noteRefusal,
       tokens,
       findToken: tokens.find,
       presence,
