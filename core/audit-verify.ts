@@ -6,7 +6,7 @@
  * second behind at most while the program runs.
  */
 import type { AuditHead, AuditLink, SealedHead } from "./audit-head.ts"
-import { CHAIN_PAGE, type ChainRow, chainRows } from "./audit-rows.ts"
+import { type ChainRow, createChainReader } from "./audit-rows.ts"
 import type { Db } from "./db/db.ts"
 
 export type AuditProblem = {
@@ -49,12 +49,19 @@ export async function verifyAudit(
     count += 1
     if (problems.length < MAX_PROBLEMS) problems.push(problem)
   }
-  let coming = pageAfter(db, 0)
+  const reader = createChainReader()
+  /** The next page is on its way while one is judged: two threads, or two machines, share the work. */
+  async function pageAfter(seq: number): Promise<{ rows: string; last: number } | null> {
+    const [row] = await db.query(reader.page({ after: seq, limit: PAGE_ROWS }))
+    const rows = row?.["rows"]
+    return typeof rows === "string" ? { rows, last: Number(row?.["last"]) } : null
+  }
+  let coming = pageAfter(0)
   for (let page = await coming; page !== null; page = await coming) {
     signal.throwIfAborted()
-    coming = pageAfter(db, page.last)
+    coming = pageAfter(page.last)
     coming.catch(() => {}) // it is heard when it is waited for; nobody does where this page ends in an error
-    for (const row of chainRows(page.rows)) {
+    for (const row of reader.rows(page.rows)) {
       for (const problem of judgeRow(row, last)) note(problem)
       if (sealed.state === "sealed" && row.seq === sealed.link.seq) underHead = row.hash
       last = { seq: row.seq, hash: row.hash }
@@ -71,13 +78,6 @@ export async function verifyAudit(
     problems,
     count,
   }
-}
-
-/** The next page is on its way while one is judged: two threads, or two machines, share the work. */
-async function pageAfter(db: Pick<Db, "query">, seq: number): Promise<{ rows: string; last: number } | null> {
-  const [row] = await db.query({ sql: CHAIN_PAGE, params: [seq, PAGE_ROWS] })
-  const rows = row?.["rows"]
-  return typeof rows === "string" ? { rows, last: Number(row?.["last"]) } : null
 }
 
 function judgeRow({ seq, hash, prevHash, text }: ChainRow, before: AuditLink): AuditProblem[] {
