@@ -10,6 +10,7 @@ import { type Bench, type Figure, isKept, table } from "./figure.ts"
 import { idle } from "./idle.ts"
 import { longSession } from "./long-session.ts"
 import { memory } from "./memory.ts"
+import { pipeline } from "./pipeline.ts"
 import { safety } from "./safety.ts"
 import { start } from "./start.ts"
 import { turns } from "./turns.ts"
@@ -23,6 +24,7 @@ const benches: Record<string, Bench> = {
   memory,
   "long-session": longSession,
   audit,
+  pipeline,
   safety,
 }
 
