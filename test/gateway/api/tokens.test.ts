@@ -71,13 +71,9 @@ describe("an API token", () => {
     const at = await open()
     const [phone, laptop] = [await add(at, "phone"), await add(at, "laptop")]
     for (const { openai } of [phone, laptop, phone]) await openai.chat.completions.create({ ...hello, user: "notes" })
-    const rows = await at.db.query({ sql: "select channel, peer, topic from sessions", params: [] })
-    expect(rows.map(({ channel, peer, topic }) => [channel, peer, topic]).sort()).toEqual(
-      [
-        ["openai", phone.token.id, "notes"],
-        ["openai", laptop.token.id, "notes"],
-      ].sort(),
-    )
+    const rows = await at.db.query({ sql: "select channel, peer, topic from sessions order by peer", params: [] })
+    const peers = [phone, laptop].map(({ token }) => token.id).toSorted((a, b) => (a < b ? -1 : 1))
+    expect(rows).toEqual(peers.map((peer) => ({ channel: "openai", peer, topic: "notes" })))
   })
 
   test("opens nothing but /v1: no approval, grant, token, secret, setting, memory, event or record", async () => {
