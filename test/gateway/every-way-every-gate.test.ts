@@ -146,7 +146,7 @@ const gates: readonly Gate[] = [
   {
     name: "egress",
     calls: [call("inside_read")],
-    told: /inside\.example\.com/,
+    told: /leads to a forbidden address/,
     outcome: "failed",
     verdict: ["egress", /^deny/],
     event: { type: "tool.finished", outcome: "failed" },
