@@ -122,6 +122,7 @@ async function measure(name: string, db: Db): Promise<Figure[]> {
       agentId: "main",
       sessionId,
       turnId: turn.id,
+      channel: place.channel,
       personId: null,
       allowedTools: null,
       labels: [],

@@ -94,7 +94,6 @@ export async function ownerHouse({
   const lockdown = await openLockdown()
   const { deps } = gatewayHouse({
     given: {
-      ownerId: house.ownerId,
       sessions: house.sessions,
       agent: house.agent,
       bus: house.bus,

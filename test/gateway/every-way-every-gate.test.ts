@@ -241,7 +241,9 @@ beforeAll(async () => {
   })
   await house.writer.commit({ statements: [granted.statement] })
   const program = join(folder, "hook.sh")
-  writeFileSync(program, `#!/bin/sh\ncat >/dev/null\necho '{"verdict":"refuse","why":"not on Fridays"}'\n`, { mode: 0o755 })
+  writeFileSync(program, `#!/bin/sh\ncat >/dev/null\necho '{"verdict":"refuse","why":"not on Fridays"}'\n`, {
+    mode: 0o755,
+  })
   await house.hookStore.add({
     name: "fridays",
     point: "tool.call",
