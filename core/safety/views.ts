@@ -22,13 +22,9 @@ const MAX_GROWTH = 4
 const MIN_BASE64 = 20
 const MIN_HEX = 24
 
-// Classes of ASCII characters, so that one loop over the text finds what could be decoded.
-const BASE64 = 1
-const ESCAPE = 2
-const CLASSES = new Uint8Array(128)
+const BASE64 = new Uint8Array(128)
 for (const character of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
-  CLASSES[character.charCodeAt(0)] = BASE64
-for (const character of "%&\\") CLASSES[character.charCodeAt(0)] = ESCAPE
+  BASE64[character.charCodeAt(0)] = 1
 
 /** Every view that differs from the text. The text itself is none of them. */
 export function viewsOf(text: string): View[] {
@@ -55,29 +51,55 @@ export function viewsOf(text: string): View[] {
 
 /** At most two: the characters as they are meant, where some are not, and what the encoded stretches hold. */
 function decode(text: string): View[] {
-  const runs: Stretch[] = []
-  const windows: Stretch[] = []
-  let runStart = -1
+  const windows = windowsOf(text)
+  const runs = runsOf(text)
+  const plain = windows.length > 0 ? rewrite(text, windows) : null
+  const decoded = runs.length > 0 ? decodeRuns(text, runs) : null
+  return [plain, decoded].filter((view) => view !== null)
+}
+
+/** The stretches around characters that are not what they seem. */
+function windowsOf(text: string): Stretch[] {
+  const windows: [start: number, end: number][] = []
   let window: [start: number, end: number] | null = null
-  for (let at = 0; at <= text.length; at++) {
-    const code = at < text.length ? text.charCodeAt(at) : 0
-    const kind = code < 128 ? CLASSES[code] : 0
-    if (kind === BASE64) {
-      if (runStart === -1) runStart = at
-      continue
-    }
-    if (runStart !== -1) {
-      if (at - runStart >= MIN_BASE64) runs.push([runStart, at + paddingAt(text, at)])
-      runStart = -1
-    }
-    if (code < 128 ? kind !== ESCAPE || !isEscape(text, at, code) : !isDressed(text, at, code)) continue
+  for (let at = nextMark(text, 0); at !== -1; at = nextMark(text, at + 1)) {
+    if (!isMeantOtherwise(text, at)) continue
     const start = Math.max(0, at - CONTEXT)
     if (window && start <= window[1]) window[1] = at + CONTEXT
     else windows.push((window = [start, at + CONTEXT]))
   }
-  const plain = windows.length > 0 ? rewrite(text, windows) : null
-  const decoded = runs.length > 0 ? decodeRuns(text, runs) : null
-  return [plain, decoded].filter((view) => view !== null)
+  return windows
+}
+
+/** By itself, as nextAnchor in anchors.ts is: a small loop over the whole text. */
+function nextMark(text: string, from: number): number {
+  const length = text.length
+  for (let at = from; at < length; at++) if (MARKS[text.charCodeAt(at)] !== 0) return at
+  return -1
+}
+
+/** Runs of base64's letters that are long enough. One of so many characters is looked at: no run falls in between. */
+function runsOf(text: string): Stretch[] {
+  const runs: Stretch[] = []
+  const length = text.length
+  let end = 0
+  for (let at = MIN_BASE64 - 1; at < length; at += MIN_BASE64) {
+    if (!isBase64(text, at)) continue
+    let start = at
+    while (start > end && isBase64(text, start - 1)) start -= 1
+    let after = at + 1
+    while (after < length && isBase64(text, after)) after += 1
+    if (after - start >= MIN_BASE64) runs.push([start, after + paddingAt(text, after)])
+    end = after
+    // The next look is where a run that begins behind this one would reach at the earliest.
+    at = after - 1
+  }
+  return runs
+}
+
+function isBase64(text: string, at: number): boolean {
+  const code = text.charCodeAt(at)
+  return code < 128 && BASE64[code] === 1
 }
 
 /** The signs of equality that fill up the last group of four. */
@@ -91,17 +113,17 @@ type Stretch = readonly [start: number, end: number]
 /** What is looked at on either side of a character that is not what it seems: a key, or a sentence. */
 const CONTEXT = 160
 
-function isEscape(text: string, at: number, code: number): boolean {
+function isMeantOtherwise(text: string, at: number): boolean {
+  const code = text.charCodeAt(at)
+  // A letter that looks like another counts only beside a Latin one: a word of one alphabet is what it is.
+  if (code >= 128)
+    return (
+      MARKS[code] === DRESSED || isLetter(text.charCodeAt(at - 1)) || isLetter(text.charCodeAt(at + 1))
+    )
   const next = text.charCodeAt(at + 1) | 32 // capital letters as small ones; digits stay
   if (code === 92) return next === 117 || next === 120 // \u \x
   if (code === 38) return next === 35 || (next >= 97 && next <= 122) // &# &a
   return (next >= 48 && next <= 57) || (next >= 97 && next <= 102) // %0 %a
-}
-
-/** A letter that looks like another counts only beside a Latin one: a word of one alphabet is what it is. */
-function isDressed(text: string, at: number, code: number): boolean {
-  const kind = DRESSED[code]
-  return kind === 1 || (kind === 2 && (isLetter(text.charCodeAt(at - 1)) || isLetter(text.charCodeAt(at + 1))))
 }
 
 function isLetter(code: number): boolean {
@@ -153,13 +175,17 @@ function createPieces() {
 }
 
 // Escapes that stand for a character, then what is not seen, then letters that look like others. Every repetition is of one class.
-const ESCAPE_FORMS = String.raw`(?:%[0-9a-fA-F]{2}){1,64}|&(?:#[xX][0-9a-fA-F]{1,6}|#\d{1,7}|[a-z]{2,6});|\\u[0-9a-fA-F]{4}|\\u\{[0-9a-fA-F]{1,6}\}|\\x[0-9a-fA-F]{2}`
+const ESCAPE_FORMS = String.raw`(?:%[0-9a-fA-F]{2}){1,64}|(?:&(?:#[xX][0-9a-fA-F]{1,6}|#\d{1,7}|[a-z]{2,6});){1,64}|(?:\\u[0-9a-fA-F]{4}){1,64}|\\u\{[0-9a-fA-F]{1,6}\}|(?:\\x[0-9a-fA-F]{2}){1,64}`
 const INVISIBLE_FORMS = String.raw`[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\u{e0000}-\u{e01ef}]+`
 const DRESSED_FORMS = String.raw`[\u0300-\u036f\u20d0-\u20ff]+|[\uff01-\uff5e\u{1d400}-\u{1d7ff}\u2460-\u24ff]+`
 const ALL = new RegExp(`${ESCAPE_FORMS}|${INVISIBLE_FORMS}|${DRESSED_FORMS}`, "gu")
 
-/** 1: always worth a look. 2: looks like a Latin letter. */
-const DRESSED = new Uint8Array(0x10000)
+const DRESSED = 1
+const LOOKALIKE = 2
+const ESCAPE = 3
+/** What a character may be that is not what it seems: dressed always, a look-alike and an escape by what stands beside it. */
+const MARKS = new Uint8Array(0x10000)
+for (const character of "%&\\") MARKS[character.charCodeAt(0)] = ESCAPE
 for (const [from, to] of [
   [0xad, 0xad],
   [0x300, 0x36f],
@@ -178,8 +204,8 @@ for (const [from, to] of [
   [0xfeff, 0xfeff],
   [0xff01, 0xff5e],
 ] as const)
-  DRESSED.fill(1, from, to + 1)
-for (const letter of Object.keys(LOOKALIKES)) DRESSED[letter.charCodeAt(0)] = 2
+  MARKS.fill(DRESSED, from, to + 1)
+for (const letter of Object.keys(LOOKALIKES)) MARKS[letter.charCodeAt(0)] = LOOKALIKE
 /** What each of them stands for; 0: itself. */
 const MEANT = new Uint16Array(0x10000)
 for (const [letter, latin] of Object.entries(LOOKALIKES)) MEANT[letter.charCodeAt(0)] = latin.charCodeAt(0)
@@ -225,12 +251,24 @@ function rewrite(text: string, windows: readonly Stretch[]): View | null {
 
 function meaningOf(form: string): string {
   if (form.startsWith("%")) return Buffer.from(form.replaceAll("%", ""), "hex").toString("utf8")
-  if (form.startsWith("&#"))
-    return characterOf(/^&#[xX]/.test(form) ? Number.parseInt(form.slice(3), 16) : Number.parseInt(form.slice(2), 10))
-  if (form.startsWith("&")) return ENTITIES[form.slice(1, -1)] ?? form
-  if (form.startsWith("\\")) return characterOf(Number.parseInt(form.replaceAll(/[\\ux{}]/g, ""), 16))
+  if (form.startsWith("&")) return form.slice(1, -1).split(";&").map(referenceOf).join("")
+  if (form.startsWith("\\u{")) return characterOf(Number.parseInt(form.slice(3, -1), 16))
+  if (form.startsWith("\\u")) return String.fromCharCode(...unitsOf(form, 6))
+  if (form.startsWith("\\x")) return Buffer.from(unitsOf(form, 4)).toString("utf8")
   if (/^[\uff01-\uff5e\u{1d400}-\u{1d7ff}\u2460-\u24ff]/u.test(form)) return form.normalize("NFKC")
   return smuggled(form)
+}
+
+/** The numbers in a row of escapes that are `width` characters each. */
+function unitsOf(form: string, width: number): number[] {
+  return Array.from({ length: form.length / width }, (_, at) =>
+    Number.parseInt(form.slice(at * width + 2, (at + 1) * width), 16),
+  )
+}
+
+function referenceOf(name: string): string {
+  if (!name.startsWith("#")) return ENTITIES[name] ?? `&${name};`
+  return characterOf(/^#[xX]/.test(name) ? Number.parseInt(name.slice(2), 16) : Number.parseInt(name.slice(1), 10))
 }
 
 function characterOf(code: number): string {
