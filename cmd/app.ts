@@ -87,7 +87,7 @@ import { createGateway, type Gateway } from "#gateway/server.ts"
 import { createConfigRecord } from "./lib/config-record.ts"
 import { createCompaction } from "./lib/compaction.ts"
 import { databaseOf, leaseOwnerOf, limitsOf, llmSettingsOf, projectOf, timeZoneOf } from "./lib/from-config.ts"
-import { type Actor, cleanseWith, egressAudit, modelFetch, scans, toolFetch } from "./lib/outbound.ts"
+import { type Actor, cleanseWith, egressAudit, modelFetch, scansFor, toolFetch } from "./lib/outbound.ts"
 import { createBackups } from "./lib/backups.ts"
 import { createHealth, type Health } from "./lib/health.ts"
 import { ownProcesses } from "./lib/own-processes.ts"
@@ -177,6 +177,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
 
     // Who acts, for the record of what a model call sends out: the turn that is running, where there is one.
     const acting = new AsyncLocalStorage<Actor>()
+    const scans = scansFor(secretValues)
     const egress = createEgress({
       ...systemNetwork,
       ...scans,

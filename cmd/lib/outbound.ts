@@ -11,6 +11,7 @@ import { findLeaks } from "#core/safety/leaks.ts"
 import { hasEffect } from "#core/safety/capability.ts"
 import { judgeInjection } from "#core/safety/injection.ts"
 import { isUntrusted } from "#core/safety/labels.ts"
+import { createValueFinder, type RedactorDeps } from "#core/safety/redactor.ts"
 import type { Cleansed, PipelineDeps } from "#core/tools/run.ts"
 
 /** The turn in whose name a model is called. */
@@ -82,17 +83,31 @@ export function toolFetch(egress: Egress): PipelineDeps["fetchFor"] {
     })
 }
 
-/** The owner's own secrets are not for anyone but whom they belong to: what a tool sends is read before it leaves. */
-export const scans: Pick<EgressDeps, "scanRequest" | "scanResponse"> = {
-  scanRequest: ({ purpose }, { url, headers, body }) => {
-    // Models are given redacted text; what the owner says to a model on purpose is the owner's to say.
-    if (purpose === "model") return { verdict: "allow" }
-    const head = [url.href, ...[...headers].map(([name, value]) => `${name}: ${value}`)].join("\n")
-    const leak = findLeaks(head)[0] ?? (body ? findLeaks(new TextDecoder().decode(body))[0] : undefined)
-    return leak ? { verdict: "deny", why: `It carries what looks like a secret (${leak.rule})` } : { verdict: "allow" }
-  },
-  // Answers are cleansed where they are read: a tool's result by the pipeline, a model's words by the turn.
-  scanResponse: (_caller, _response, body) => body,
+/**
+ * The owner's own secrets are not for anyone but whom they belong to: what a tool sends is read before it leaves, for the values of this
+ * house in whatever way they are written, and for what looks like a secret.
+ */
+export function scansFor(
+  secretValues: RedactorDeps["secretValues"],
+): Pick<EgressDeps, "scanRequest" | "scanResponse"> {
+  const findValues = createValueFinder(secretValues)
+  const secretIn = (text: string): string | null => {
+    const [value] = findValues(text)
+    if (value) return `It carries the secret ${value.name}`
+    const [leak] = findLeaks(text)
+    return leak ? `It carries what looks like a secret (${leak.rule})` : null
+  }
+  return {
+    scanRequest: ({ purpose }, { url, headers, body }) => {
+      // Models are given redacted text; what the owner says to a model on purpose is the owner's to say.
+      if (purpose === "model") return { verdict: "allow" }
+      const head = [url.href, ...[...headers].map(([name, value]) => `${name}: ${value}`)].join("\n")
+      const why = secretIn(head) ?? (body ? secretIn(new TextDecoder().decode(body)) : null)
+      return why === null ? { verdict: "allow" } : { verdict: "deny", why }
+    },
+    // Answers are cleansed where they are read: a tool's result by the pipeline, a model's words by the turn.
+    scanResponse: (_caller, _response, body) => body,
+  }
 }
 
 export function egressAudit(record: EgressRecord): NewAudit {

@@ -6,7 +6,7 @@
 /** What a pattern is looked for by. */
 export type Anchored = {
   /**
-   * Begins every match of `pattern`; at least three ASCII characters; capital letters and small ones count as one. A list: any of them.
+   * Begins every match of `pattern`; at least three characters; capital letters and small ones count as one. A list: any of them.
    */
   literal: string | readonly string[]
   /** Tried where a literal begins: sticky. Bounded repetition only, so that no text makes it slow. */
@@ -22,13 +22,16 @@ export type Found<Row> = { row: Row; start: number; end: number; /** The text of
 /** Enough for what comes before a literal: the scheme of a URL, a number, the dashes of a header. */
 const BEFORE = 80
 
-// Small letters, digits and the marks that literals hold get six bits each; anything else is 0 and ends a literal.
+// Small letters, digits and the marks that literals hold get six bits each; other ASCII is 0 and ends a literal.
 const KNOWN = "abcdefghijklmnopqrstuvwxyz0123456789_-:/.=@$ <>[]|#*'\"+!?~,("
-const CODES = new Uint8Array(128)
+const CODES = new Uint8Array(0x10000)
 for (const [at, character] of Array.from(KNOWN).entries()) {
   if (character < "\u0080") CODES[character.charCodeAt(0)] = at + 1
   CODES[character.toUpperCase().charCodeAt(0) & 127] = at + 1
 }
+// Beyond ASCII, many characters share a code: that only means a look for nothing now and then. Letters of one alphabet, capital or small,
+// are 32 apart, so their last five bits are alike.
+for (let code = 128; code < CODES.length; code++) CODES[code] = 32 | (code & 31)
 /** 1: a letter or digit. 2: a mark inside of paths and base64. */
 const EDGES = new Uint8Array(128)
 for (let code = 0; code < 128; code++) {
@@ -41,7 +44,10 @@ const MASK = (1 << (3 * BITS)) - 1
 
 type Candidate<Row> = {
   row: Row
-  /** How far the three characters' end is behind the literal's beginning. */ back: number
+  /** The literal, a code each. */
+  literal: Uint8Array
+  /** How far the three characters' end is behind the literal's beginning. */
+  back: number
 }
 
 /** Prepares the search. `onFound` says false to have the same row tried again inside the match. */
@@ -55,7 +61,7 @@ export function createAnchorSearch<Row extends Anchored>(
       const at = rarest(literal)
       const key = keyOf(literal.slice(at, at + 3))
       const bucket = buckets.get(key) ?? []
-      bucket.push({ row, back: at + 2 })
+      bucket.push({ row, literal: codesOf(literal), back: at + 2 })
       buckets.set(key, bucket)
       isAnchor[key] = 1
     }
@@ -64,9 +70,9 @@ export function createAnchorSearch<Row extends Anchored>(
     // Where the last match of each row ended: a row is not tried again inside its own match.
     const ends = new Map<Row, number>()
     for (let at = nextAnchor(text, isAnchor, 0); at !== -1; at = nextAnchor(text, isAnchor, at + 1)) {
-      for (const { row, back } of buckets.get(keyAt(text, at)) ?? []) {
+      for (const { row, literal, back } of buckets.get(keyAt(text, at)) ?? []) {
         const start = at - back
-        if (start < 0 || start < (ends.get(row) ?? 0)) continue
+        if (start < 0 || !standsAt(text, start, literal) || start < (ends.get(row) ?? 0)) continue
         const found = matchAt(row, text, start)
         if (found && onFound(found) !== false) ends.set(row, found.end)
       }
@@ -83,7 +89,7 @@ function nextAnchor(text: string, isAnchor: Uint8Array, from: number): number {
   let key = from < 2 ? 0 : keyAt(text, from - 1)
   for (let at = from; at < length; at++) {
     const code = text.charCodeAt(at)
-    key = ((key << BITS) | (code < 128 ? (CODES[code] ?? 0) : 0)) & MASK
+    key = ((key << BITS) | (CODES[code] ?? 0)) & MASK
     if (isAnchor[key] !== 0) return at
   }
   return -1
@@ -93,8 +99,7 @@ function nextAnchor(text: string, isAnchor: Uint8Array, from: number): number {
 function keyAt(text: string, at: number): number {
   let key = 0
   for (let place = Math.max(0, at - 2); place <= at; place++) {
-    const code = text.charCodeAt(place)
-    key = (key << BITS) | (code < 128 ? (CODES[code] ?? 0) : 0)
+    key = (key << BITS) | (CODES[text.charCodeAt(place)] ?? 0)
   }
   return key & MASK
 }
@@ -115,14 +120,22 @@ function matchAt<Row extends Anchored>(row: Row, text: string, start: number): F
   return { row, start: from, end, match: text.slice(from, end) }
 }
 
+/** Far cheaper than the pattern, and wrong only where characters share a code. */
+function standsAt(text: string, start: number, literal: Uint8Array): boolean {
+  for (let at = 0; at < literal.length; at++) if (CODES[text.charCodeAt(start + at)] !== literal[at]) return false
+  return true
+}
+
+function codesOf(literal: string): Uint8Array {
+  return Uint8Array.from({ length: literal.length }, (_, at) => {
+    const code = CODES[literal.charCodeAt(at)]
+    if (!code) throw new Error(`A literal cannot hold ${JSON.stringify(literal.charAt(at))}`)
+    return code
+  })
+}
+
 function keyOf(three: string): number {
-  let key = 0
-  for (const character of three) {
-    const code = CODES[character.charCodeAt(0)]
-    if (!code) throw new Error(`A literal cannot hold ${JSON.stringify(character)}`)
-    key = (key << BITS) | code
-  }
-  return key
+  return codesOf(three).reduce((key, code) => (key << BITS) | code, 0)
 }
 
 /** Where the three characters begin that ordinary text has least: marks and digits before letters, rare letters before others. */
@@ -131,10 +144,7 @@ function rarest(literal: string): number {
   let best = 0
   let bestWeight = Number.POSITIVE_INFINITY
   for (let at = 0; at + 3 <= literal.length; at++) {
-    const weight = Array.from(literal.slice(at, at + 3).toLowerCase()).reduce(
-      (sum, character) => sum + weightOf(character),
-      0,
-    )
+    const weight = Array.from(literal.slice(at, at + 3).toLowerCase(), weightOf).reduce((sum, each) => sum + each, 0)
     if (weight < bestWeight) {
       best = at
       bestWeight = weight

@@ -1,8 +1,10 @@
 /**
- * Shapes of secrets, one row each: where the vendor documents the format, and what its values begin with. It is one file, long as it is,
- * because it is one table: a new format is one row here and one in the test.
+ * Shapes of secrets that are more than a prefix and a filling (those are in leak-vendors.ts), one row each: where the vendor describes
+ * the format, and what its values begin with. It is one file, long as it is, because it is one table: a new format is one row here or
+ * there, and one in the test.
  */
 import type { Anchored } from "./anchors.ts"
+import { vendorKeys } from "./leak-vendors.ts"
 
 export type LeakPattern = Anchored & {
   rule: string
@@ -10,12 +12,12 @@ export type LeakPattern = Anchored & {
   source: string
   /**
    * `random`: the value is random, so a text without enough different characters is a placeholder. `form`: the form alone decides.
-   * `password`, `named`: only the name before it says that it is one; leaks.ts judges the value.
+   * `jwt`: its header is read. `url`: the password in it is read. `password`, `named`: only the name before it says that it is one; leaks.ts judges the value.
    */
-  value: "random" | "form" | "password" | "named"
+  value: "random" | "form" | "jwt" | "url" | "password" | "named"
 }
 
-type Place = Pick<LeakPattern, "before" | "edge"> & { value?: "form" }
+type Place = Pick<LeakPattern, "before" | "edge"> & { value?: "form" | "jwt" | "url" }
 
 /** `pattern` begins where the literal does. Flags: sticky, and unicode off, because every format is ASCII. */
 function row(
@@ -113,8 +115,8 @@ const formPatterns: readonly LeakPattern[] = [
   row("npm-token", "npm_", /npm_[A-Za-z0-9]{36}/y, "docs.npmjs.com: about access tokens"),
   row(
     "pypi-token",
-    "pypi-ageichlwas5vcmc",
-    /pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,300}/y,
+    ["pypi-ageichlwas5vcmc", "pypi-agendgvzdc5wexbpl"],
+    /pypi-AgE(?:IcHlwaS5vcmc|NdGVzdC5weXBpLm9yZw)[A-Za-z0-9_-]{50,300}/y,
     "pypi.org/help: API tokens; a macaroon for pypi.org",
   ),
   row("rubygems-key", "rubygems_", /rubygems_[a-f0-9]{48}/y, "guides.rubygems.org: API key scopes"),
@@ -161,9 +163,30 @@ const formPatterns: readonly LeakPattern[] = [
     /AccountKey=[A-Za-z0-9+/]{86}==/y,
     "learn.microsoft.com: storage connection strings",
   ),
-  row("azure-ad-secret", "8q~", /8Q~[A-Za-z0-9_.~-]{31,34}/y, "learn.microsoft.com: Entra client secrets", {
+  row("azure-ad-secret", Array.from("0123456789", (digit) => `${digit}q~`), /\dQ~[A-Za-z0-9_.~-]{31,34}/y, "learn.microsoft.com: Entra client secrets", {
     before: /(?<![A-Za-z0-9_.~-])[A-Za-z0-9_.~-]{3}$/,
   }),
+  row(
+    "azure-marked-key",
+    ["acdb", "+ast", "azse", "azfu", "azeg", "+acr", "+aba", "apim", "aiot", "+amc"],
+    /(?:ACDb|\+ASt|AzSe|AzFu|AZEG|\+ACR|\+ABa|APIM|AIoT|\+AMC)[A-Za-z0-9+/]{5,6}(?![A-Za-z0-9+/])={0,2}/y,
+    "github.com/microsoft/security-utilities: identifiable keys",
+    { before: /(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{76}|[A-Za-z0-9+/]{42}|[A-Za-z0-9+/]{33})$/ },
+  ),
+  row(
+    "azure-devops-token",
+    "azdo",
+    /AZDO[A-Za-z0-9]{4}(?![A-Za-z0-9])/y,
+    "learn.microsoft.com/azure/devops: personal access tokens",
+    { before: /(?<![A-Za-z0-9])[A-Za-z0-9]{76}$/ },
+  ),
+  row(
+    "azure-sas",
+    "sig=",
+    /sig=[A-Za-z0-9%+/]{43,80}(?:%3D|=)/iy,
+    "learn.microsoft.com/azure/storage: shared access signatures",
+    { before: /(?:[?&]|&amp;|\\u0026)$/ },
+  ),
   row(
     "teams-webhook",
     ".webhook.office.com/webhookb2/",
@@ -194,8 +217,8 @@ const formPatterns: readonly LeakPattern[] = [
   row("heroku-key", "hrku-aa", /HRKU-AA[A-Za-z0-9_-]{58}/y, "devcenter.heroku.com: OAuth, token prefix"),
   row(
     "flyio-token",
-    ["fm1_", "fm2_", "fo1_"],
-    /f(?:m[12]|o1)_[A-Za-z0-9+/_-]{40,500}/y,
+    ["fm1_", "fm1a_", "fm1r_", "fm2_", "fo1_"],
+    /f(?:m1[ar]?|m2|o1)_[A-Za-z0-9+/_-]{40,500}/y,
     "fly.io/docs: access tokens",
     WORD_START,
   ),
@@ -234,6 +257,13 @@ const formPatterns: readonly LeakPattern[] = [
     WORD_START,
   ),
   row(
+    "vault-legacy-token",
+    Array.from("abcdefghijklmnopqrstuvwxyz0123456789", (first) => `s.${first}`),
+    /s\.(?=[a-z0-9]{0,23}[A-Z])(?=[A-Za-z]{0,23}\d)[A-Za-z0-9]{24}(?![A-Za-z0-9])/y,
+    "developer.hashicorp.com/vault: token prefixes before 1.10",
+    { before: /(?<![A-Za-z0-9_.\])-])$/ },
+  ),
+  row(
     "doppler-token",
     ["dp.pt.", "dp.st.", "dp.ct.", "dp.sa.", "dp.scim.", "dp.audit."],
     /dp\.(?:pt|st|ct|sa|scim|audit)\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,44}/y,
@@ -265,8 +295,8 @@ const formPatterns: readonly LeakPattern[] = [
   // Chat and mail
   row(
     "slack-token",
-    ["xoxb-", "xoxp-", "xoxa-", "xoxe-", "xoxo-", "xoxr-", "xoxs-", "xapp-", "xoxe."],
-    /x(?:ox[abeoprs][.-]|app-)(?=[A-Za-z0-9.-]{0,40}\d{5})[A-Za-z0-9.-]{16,300}/y,
+    ["xoxb-", "xoxp-", "xoxa-", "xoxe-", "xoxo-", "xoxr-", "xoxs-", "xapp-", "xoxe.", "xoxc-", "xoxd-"],
+    /x(?:ox[abcdeoprs][.-]|app-)(?=[A-Za-z0-9.-]{0,40}\d{5})[A-Za-z0-9.-]{16,300}/y,
     "api.slack.com/authentication/token-types",
   ),
   row(
@@ -289,6 +319,13 @@ const formPatterns: readonly LeakPattern[] = [
     /:AA[A-Za-z0-9_-]{32,33}(?![A-Za-z0-9_-])/y,
     "core.telegram.org/bots/api: authorizing your bot",
     { before: /(?<![0-9])[0-9]{8,10}$/ },
+  ),
+  row(
+    "discord-bot",
+    [".g", ".x", ".y", ".z"].flatMap((dot) => Array.from("abcdefghijklmnopqrstuvwxyz0123456789_-", (next) => dot + next)),
+    /\.[GXYZ][A-Za-z0-9_-]{5}\.(?=[A-Za-z_-]{0,40}\d)[A-Za-z0-9_-]{27,38}(?![A-Za-z0-9_-])/y,
+    "discord.com/developers/docs/reference: authentication",
+    { before: /(?<![A-Za-z0-9_.-])[MNO][A-Za-z0-9]{23,27}$/ },
   ),
   row("sendgrid-key", "sg.", /SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{16,64}/y, "docs.sendgrid.com: API keys", LONE),
   row("mailgun-key", "key-", /key-[a-f0-9]{32}(?![A-Za-z0-9])/y, "documentation.mailgun.com: authentication", LONE),
@@ -321,8 +358,8 @@ const formPatterns: readonly LeakPattern[] = [
   ),
   row(
     "shopify-token",
-    ["shpat_", "shpca_", "shppa_", "shpss_"],
-    /shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}/y,
+    ["shpat_", "shpca_", "shppa_", "shpss_", "shpit_"],
+    /shp(?:at|ca|pa|ss|it)_[a-fA-F0-9]{32}/y,
     "shopify.dev: access tokens",
   ),
   row(
@@ -383,6 +420,22 @@ const formPatterns: readonly LeakPattern[] = [
     "developers.facebook.com: access tokens",
     LONE,
   ),
+  row(
+    "facebook-app-token",
+    Array.from({ length: 10 }, (_, digit) =>
+      Array.from("abcdefghijklmnopqrstuvwxyz0123456789_-", (first) => `${digit}|${first}`),
+    ).flat(),
+    /\d\|(?=[A-Za-z_-]{0,26}\d)[A-Za-z0-9_-]{26,28}(?![A-Za-z0-9_-])/y,
+    "developers.facebook.com: app access tokens",
+    { before: /(?<!\d)\d{12,16}$/ },
+  ),
+  row(
+    "rapidapi-key",
+    "msh",
+    /msh[a-z0-9]{15}p1[a-z0-9]{6}jsn[a-z0-9]{12}(?![A-Za-z0-9])/y,
+    "docs.rapidapi.com: X-RapidAPI-Key",
+    { before: /(?<![A-Za-z0-9])[a-z0-9]{10}$/ },
+  ),
   row("adobe-secret", "p8e-", /p8e-[A-Za-z0-9]{32}(?![A-Za-z0-9])/y, "developer.adobe.com: credentials", LONE),
   row("readme-key", "rdme_", /rdme_[a-z0-9]{60,80}/y, "docs.readme.com: API keys"),
   row("maxmind-key", "_mmk", /_mmk(?![A-Za-z0-9])/y, "dev.maxmind.com: license keys", {
@@ -397,6 +450,7 @@ const formPatterns: readonly LeakPattern[] = [
     "grafana.com/docs: service account tokens",
     WORD_START,
   ),
+  row("grafana-legacy-key", "eyjrijoi", /eyJrIjoi[A-Za-z0-9+/_-]{70,400}={0,2}/y, "grafana.com/docs: API keys before 9.1", LONE),
   row(
     "newrelic-key",
     ["nrak-", "nrjs-", "nrii-", "nraa-"],
@@ -430,29 +484,43 @@ const formPatterns: readonly LeakPattern[] = [
   row(
     "private-key",
     "private key",
-    /PRIVATE KEY(?: BLOCK)?-----(?=[\s\S]{0,300}?[A-Za-z0-9+/]{40})(?:[A-Za-z0-9+/=\s\\:,.()]|-(?!----)){40,20000}(?:-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?/y,
+    /PRIVATE KEY(?: BLOCK)? ?-----?(?=[\s\S]{0,300}?[A-Za-z0-9+/]{40})(?:[A-Za-z0-9+/=\s\\:,.()"'#]|-(?!--)){40,20000}(?:-----? ?END [A-Z0-9 ]{0,30}KEY(?: BLOCK)? ?-----?)?/y,
     "RFC 7468, RFC 9580",
     {
-      before: /-----BEGIN [A-Z0-9 ]{0,30}$/,
+      before: /-{4,5} ?BEGIN [A-Z0-9 ]{0,30}$/,
       value: "form",
     },
   ),
+  row(
+    "putty-private-key",
+    "putty-user-key-file-",
+    /PuTTY-User-Key-File-\d: (?:(?!PuTTY-User)[^]){1,8000}?Private-Lines: \d{1,4}[\sA-Za-z0-9+/=\\]{39,20000}[A-Za-z0-9+/=]/y,
+    "PuTTY manual, appendix: PPK file format",
+    { value: "form" },
+  ),
+  row("wireguard-key", ["privatekey", "presharedkey"], /(?:PrivateKey|PresharedKey)\s{0,3}=\s{0,3}[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=/y, "wireguard: wg(8), key format", WORD_START),
   row(
     "jwt",
     "eyj",
     /eyJ[A-Za-z0-9_-]{8,1000}\.eyJ[A-Za-z0-9_-]{8,4000}(?:\.[A-Za-z0-9_-]{8,1000})?/y,
     "RFC 7519",
-    LONE,
+    { ...LONE, value: "jwt" },
+  ),
+  row(
+    "kubernetes-secret",
+    ["kind: secret", "kind: \"secret\""],
+    /kind: "?Secret"?\s[^]{0,300}?\b(?:data|stringData):\s{1,12}[\w.-]{1,60}: {1,4}["']?(?=[^\s"']{0,400}\d)[A-Za-z0-9+/]{12,4000}={0,2}/y,
+    "kubernetes.io/docs: Secret",
   ),
   row("jwt-base64", "zxlk", /ZXlK[A-Za-z0-9+/]{60,4000}={0,2}/y, "RFC 7519, once more in base64", LONE),
   row(
     "bearer",
     "bearer ",
-    /bearer +(?=[A-Za-z0-9._~+/-]{0,400}\d)[A-Za-z0-9._~+/-]{20,2000}={0,2}/iy,
+    /bearer {1,8}(?=[A-Za-z0-9._~+/-]{0,400}\d)[A-Za-z0-9._~+/-]{20,2000}={0,2}/iy,
     "RFC 6750",
     WORD_START,
   ),
-  row("basic-credentials", "basic ", /basic +[A-Za-z0-9+/]{16,400}={0,2}/iy, "RFC 7617", {
+  row("basic-credentials", "basic ", /basic {1,8}[A-Za-z0-9+/]{16,400}={0,2}/iy, "RFC 7617", {
     before: /authorization["']?\s{0,3}[:=]\s{0,3}["']?$/i,
   }),
   row(
@@ -462,47 +530,59 @@ const formPatterns: readonly LeakPattern[] = [
     "RFC 3986, userinfo",
     {
       before: /(?<![A-Za-z0-9])[a-z][a-z0-9+.-]{1,20}$/i,
-      value: "form",
+      value: "url",
     },
   ),
 ]
 
 /**
- * Values that only their name gives away: `password = "…"`, `API_TOKEN: …`, `--client-secret …`. The value is the last group; whether it
- * is one, leaks.ts judges.
+ * Values that only their name gives away: `password = "…"`, `API_TOKEN: …`, `--client-secret …`, `<password>…`, `name: X_TOKEN, value: …`,
+ * "the password is …". The value is the last group, quoted or not; whether it is one, leaks.ts judges.
  */
-const NAMED_VALUE = String.raw`[A-Za-z0-9_.-]{0,24}["'\x60\]]{0,2}\s{0,4}(?:=>|:=|[:=]|(?<=-[a-z-]{3,30}) )\s{0,4}(?:(?:bearer|token|basic) )?\\?["'\x60]?([^\s"'\x60,;<>(){}\\:=]{8,200}={0,2})`
+const SIGN = String.raw`["'\x60\]]{0,2}(?:\s{0,4}(?:=>|:=|={1,3}|::?|：)\s{0,4}|>|(?<=-[a-z-]{3,30}) |,?\s{1,20}["']?value["']?\s{0,3}[:=]\s{0,3}| (?:is|was|ist|lautet|est|es|è|é) |是|为|は)`
+const VALUE = String.raw`(?:(?:bearer|token|basic) )?(?:\\?["'\x60]([^\s"'\x60\\]{8,200})(?=\\?["'\x60])|([^\s"'\x60,;<>(){}\\&]{8,200}))`
+const NAMED_VALUE = String.raw`[A-Za-z0-9_.-]{0,24}${SIGN}${VALUE}`
+
+/** The word for it in the languages that most people write; where it has two signs, with what follows it. */
+const passwordWords = [
+  ...["passw", "passphrase", "passwd", "_pwd", "pwd=", "pwd:", '"pwd', "_pass=", "_pass:", '_pass"'],
+  ...["kennwort", "mot de passe", "mot_de_passe", "motdepasse", "contraseña", "contrasena", "senha", "palavra-passe"],
+  ...["parola", "wachtwoord", "hasło", "haslo", "lösenord", "adgangskode", "passord", "salasana", "heslo", "jelszó"],
+  ...["пароль", "şifre", "sifre", "كلمة المرور", "كلمة السر", "סיסמה", "पासवर्ड", "kata sandi", "mật khẩu", "รหัสผ่าน"],
+  ...["密码:", "密码：", "密码是", "密码为", "密码=", "密碼:", "密碼：", "密碼是", "パスワード", "비밀번호"],
+]
 
 const namedPatterns: readonly LeakPattern[] = [
   {
+    rule: "curl-credentials",
+    literal: "curl ",
+    pattern:
+      /curl [^\n]{0,200}?(?<=\s)(?:-u|--user)[ =]{0,2}(?:["'][^\s"':]{1,60}:([^\s"']{8,100})["']|[^\s"':]{1,60}:([^\s"']{8,100}))/iy,
+    source: "curl(1), --user",
+    value: "password",
+  },
+  {
     rule: "named-password",
-    literal: ["passw", "passphrase", "passwd", "_pwd", "pwd=", "pwd:", '"pwd'],
-    pattern: new RegExp(`(?:passw(?:or)?d|passphrase|[_"]?pwd)${NAMED_VALUE}`, "iy"),
+    literal: passwordWords,
+    pattern: new RegExp(
+      `(?:passw(?:or[dt])?|passphrase|[_"]?pwd|_pass|${passwordWords
+        .slice(10)
+        .map((word) => RegExp.escape(word.replace(/[:：是为=]$/, "")))
+        .join("|")})${NAMED_VALUE}`,
+      "iy",
+    ),
     source: "names in common use; CWE-798",
     value: "password",
   },
   {
     rule: "named-secret",
     literal: [
-      "secret",
-      "token",
-      "apikey",
-      "api_key",
-      "api-key",
-      "api key",
-      "_key",
-      "access_key",
-      "access-key",
-      "accesskey",
-      "private_key",
-      "private-key",
-      "auth_key",
-      "authkey",
-      "credential",
-      "license_key",
+      ...["secret", "token", "apikey", "api_key", "api-key", "api key", "_key", "access_key", "access-key", "accesskey"],
+      ...["private_key", "private-key", "auth_key", "authkey", "credential", "license_key", "clé_api", "clave_api"],
+      ...["schlüssel", "geheimnis", "токен", "секрет", "密钥:", "密钥：", "令牌:", "令牌："],
     ],
     pattern: new RegExp(
-      `(?:secret|token|_key|api[_ -]?key|access[_-]?key|private[_-]key|auth_?key|credentials?|license_key)${NAMED_VALUE}`,
+      `(?:secret|token|_key|api[_ -]?key|access[_-]?key|private[_-]key|auth_?key|credentials?|license_key|cl(?:é|ave)_api|schlüssel|geheimnis|токен|секрет|密钥|令牌)${NAMED_VALUE}`,
       "iy",
     ),
     source: "names in common use; CWE-798",
@@ -510,4 +590,14 @@ const namedPatterns: readonly LeakPattern[] = [
   },
 ]
 
-export const leakPatterns: readonly LeakPattern[] = [...formPatterns, ...namedPatterns]
+const vendorPatterns = vendorKeys.map(({ rule, prefixes, filling, source, edge }) =>
+  row(
+    rule,
+    prefixes,
+    new RegExp(`(?:${prefixes.map((prefix) => RegExp.escape(prefix)).join("|")})${filling}`, "y"),
+    source,
+    edge ? { edge } : {},
+  ),
+)
+
+export const leakPatterns: readonly LeakPattern[] = [...formPatterns, ...vendorPatterns, ...namedPatterns]

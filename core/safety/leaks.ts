@@ -1,9 +1,9 @@
 /**
  * Question: does this text carry a secret?
  * Fails closed by: where a scan is needed and throws, its caller refuses (egress) or shows nothing (logs).
- * Known limits: a first table: vendors' published formats and values whose name says what they are. What has neither is found only by
- * its exact value (redactor.ts). Decoded as views.ts says; split and reversed values are not seen.
- * Source: leak-patterns.ts names each vendor's own description of its format.
+ * Known limits: vendors' published formats and values whose name says what they are. What has neither is found only by its exact value,
+ * and so is what is reversed or split (known-values.ts). Decoded as views.ts says.
+ * Source: leak-patterns.ts and leak-vendors.ts name each vendor's own description of its format.
  */
 import { createAnchorSearch, type Found } from "./anchors.ts"
 import { type LeakPattern, leakPatterns } from "./leak-patterns.ts"
@@ -12,7 +12,8 @@ import { viewsOf } from "./views.ts"
 /** `start` and `end` count UTF-16 units of the text scanned; where the secret was encoded, they are of the encoded stretch. */
 export type Leak = { rule: string; start: number; end: number }
 
-const search = createAnchorSearch(leakPatterns)
+/** Made with the first text: a command that scans nothing does not pay for the table. */
+let prepared: ReturnType<typeof createAnchorSearch<LeakPattern>> | null = null
 
 /** All secrets in `text`, in order, overlapping ones joined. */
 export function findLeaks(text: string): Leak[] {
@@ -47,17 +48,44 @@ export function redactLeaks(text: string): string {
 }
 
 function scan(text: string, onLeak: (leak: Leak) => void): void {
-  search(text, ({ row: { rule, value: kind }, start, end, match }: Found<LeakPattern>) => {
-    if (kind === "form" || (kind === "random" && !isPlaceholder(match))) {
-      onLeak({ rule, start, end })
+  prepared ??= createAnchorSearch(leakPatterns)
+  prepared(text, ({ row, start, end, match }: Found<LeakPattern>) => {
+    const { rule, value: kind } = row
+    if (kind === "password" || kind === "named") {
+      const value = valueAt(row.pattern, { text, start })
+      if (!isSecretValue(value, kind) || isCalled(text, end)) return false
+      onLeak({ rule, start: end - value.length, end })
       return true
     }
-    if (kind === "random") return false
-    const value = valueOf(match)
-    if (!isSecretValue(value, kind) || isCalled(text, end)) return false
-    onLeak({ rule, start: end - value.length, end })
+    if (kind === "random" && isPlaceholder(match)) return false
+    if (kind === "jwt" && !isJwt(match)) return false
+    if (kind === "url" && isShownPassword(match)) return false
+    onLeak({ rule, start, end })
     return true
   })
+}
+
+/** The part behind the name and the sign: the group that matched. */
+function valueAt(pattern: RegExp, { text, start }: { text: string; start: number }): string {
+  pattern.lastIndex = start
+  const [, quoted, bare] = pattern.exec(text) ?? []
+  return quoted ?? bare ?? ""
+}
+
+/**
+ * The header says how it is signed or encrypted. One of two parts is a token only with that; where there is a signature too, a header
+ * that was cut or changed on the way does not make it harmless.
+ */
+function isJwt(match: string): boolean {
+  const [header = "", payload = "", signature] = match.split(".")
+  // The example that the RFC's best known debugger shows, and documentation after it.
+  if (Buffer.from(payload, "base64url").includes('"1234567890"')) return false
+  try {
+    const read: unknown = JSON.parse(Buffer.from(header, "base64url").toString("utf8"))
+    return typeof read === "object" && read !== null && ("alg" in read || "typ" in read || "enc" in read)
+  } catch {
+    return signature !== undefined && !isPlaceholder(signature)
+  }
 }
 
 /** Enough of a value to tell chance from pattern. No more is looked at, so that padding behind a secret hides nothing. */
@@ -96,9 +124,14 @@ function isPlain(text: string): boolean {
   return close * 2 > text.length || different < Math.min(8, text.length / 2)
 }
 
-/** The part behind the name and the sign. */
-function valueOf(match: string): string {
-  return /[^\s"'`,;<>(){}\\:=]+={0,2}$/.exec(match)?.[0] ?? match
+/** What documentation writes where a URL has its password. */
+function isShownPassword(match: string): boolean {
+  const password = match.slice(match.indexOf(":", match.indexOf("://") + 3) + 1, -1)
+  return (
+    /^(?:[$%{[(].*|\*+|\.+|x+|pass|passw(?:or)?d|passwort|pwd|pw|p|secret|my-?password|your.*|changeme|token|key|user|postgres|root|admin|test)$/i.test(
+      password,
+    )
+  )
 }
 
 /** `token = getToken()`: what an opening bracket follows is code. */
@@ -108,7 +141,7 @@ function isCalled(text: string, end: number): boolean {
 
 /** Words that stand where a value would. */
 const STAND_IN =
-  /^(?:[$%@*#!.<[{]|(?:env|secrets?|vars?|config|process|os|self|this|ctx|args?|options|params|req|request|data|settings|user|null|none|true|false|undefined|string|function|await|new|import|https?|file|arn|projects|urn)\b)|example|placeholder|your|change[-_]?me|redacted|dummy|sample|insert|replace|xxx|\*\*\*|\.\.\.|todo|notreal|fake|foobar|[-_](?:key|token|secret|password|here)$|\]\(|:\/\//i
+  /^(?:[$%@*#!.<[{=>|~^]|(?:env|secrets?|vars?|config|process|os|self|this|ctx|args?|options|params|req|request|data|settings|user|null|none|true|false|undefined|string|function|await|new|import|https?|file|arn|projects|urn)\b)|example|placeholder|your|change[-_]?me|redacted|dummy|sample|insert|replace|xxx|\*\*\*|\.\.\.|todo|notreal|fake|foobar|[-_](?:key|token|secret|password|here)$|\]\(|:\/\/|\[\d+\]?$/i
 
 function isSecretValue(value: string, kind: "password" | "named"): boolean {
   if (!/[^A-Za-z]/.test(value)) return false
@@ -122,7 +155,7 @@ function isSecretValue(value: string, kind: "password" | "named"): boolean {
 }
 
 /** Shorter ones are numbers of things, and seldom keys. */
-const LEAST_NAMED = 16
+const LEAST_NAMED = 12
 /** Bits a character: 16 random hex digits have 3.2 on average, words and paths of that length less where a digit is asked for too. */
 const LEAST_ENTROPY = 3
 

@@ -1,18 +1,16 @@
 /**
- * Takes out of a text what must not be shown: whatever looks like a secret (leaks.ts), and the exact values of the secrets that this
- * house holds, also as they stand in JSON, in a URL or in base64.
+ * Takes out of a text what must not be shown: whatever looks like a secret (leaks.ts), and the values of the secrets that this house
+ * holds, however they are written (known-values.ts).
  */
+import { createKnownSearch, type KnownFound, type KnownValue, namedForms } from "./known-values.ts"
 import type { TextFilter } from "./links.ts"
 
 export type RedactorDeps = {
   /** By form, without knowing any value. */
   leaks: (text: string) => string
   /** By value; the same list as long as nothing changed. */
-  secretValues: () => readonly { name: string; value: string }[]
+  secretValues: () => readonly KnownValue[]
 }
-
-/** A shorter value stands in ordinary text by chance: "admin" or "1234" would take words out of every sentence. */
-const LEAST_CHARACTERS = 8
 
 export function createRedactor({ leaks, secretValues }: RedactorDeps): (text: string) => string {
   const values = createValueRedactor({ secretValues })
@@ -22,32 +20,51 @@ export function createRedactor({ leaks, secretValues }: RedactorDeps): (text: st
 
 export type ValueRedactor = {
   whole(text: string): string
-  /** The same for a text that comes in pieces: what may still become a value is held back. */
+  /**
+   * The same for a text that comes in pieces: what may still become a value is held back. A value that other characters split up is
+   * found in the whole text only.
+   */
   stream(): TextFilter
 }
 
 /** By value alone: for texts that may well show what only looks like a secret, such as a password that the owner asked for. */
 export function createValueRedactor({ secretValues }: Pick<RedactorDeps, "secretValues">): ValueRedactor {
-  let known: readonly { name: string; value: string }[] | null = null
-  let search: Search | null = null
-  const current = () => {
-    const values = secretValues()
-    if (values !== known) {
-      search = searchFor(values)
-      known = values
-    }
-    return search
-  }
+  const find = createValueFinder(secretValues)
+  const stream = whileSame(secretValues, streamSearchFor)
   return {
     whole(text) {
-      const found = current()
-      return found ? text.replace(found.pattern, (form) => `[redacted: ${found.names.get(form) ?? "secret"}]`) : text
+      let clean = ""
+      let from = 0
+      for (const { name, start, end } of find(text)) {
+        clean += `${text.slice(from, start)}[redacted: ${name}]`
+        from = end
+      }
+      return clean + text.slice(from)
     },
-    stream: () => streamBy(current()),
+    stream: () => streamBy(stream()),
   }
 }
 
-function streamBy(search: Search | null): TextFilter {
+/** The values of the house in a text. */
+export function createValueFinder(secretValues: RedactorDeps["secretValues"]): (text: string) => KnownFound[] {
+  const search = whileSame(secretValues, createKnownSearch)
+  return (text) => search()(text)
+}
+
+/** What is made of the values, made again where the list is another one. */
+function whileSame<Made>(
+  secretValues: RedactorDeps["secretValues"],
+  make: (values: readonly KnownValue[]) => Made,
+): () => Made {
+  let last: { values: readonly KnownValue[]; made: Made } | null = null
+  return () => {
+    const values = secretValues()
+    if (last?.values !== values) last = { values, made: make(values) }
+    return last.made
+  }
+}
+
+function streamBy(search: StreamSearch | null): TextFilter {
   if (!search) return { push: (text) => text, end: () => "" }
   const { pattern, names, openEnd } = search
   let held = ""
@@ -76,7 +93,7 @@ function streamBy(search: Search | null): TextFilter {
   }
 }
 
-type Search = {
+type StreamSearch = {
   pattern: RegExp
   names: ReadonlyMap<string, string>
   /** Where, from `at` on, the text ends with the beginning of a value; its length where it does not. */
@@ -84,37 +101,24 @@ type Search = {
 }
 
 /** Null where there is nothing to look for. */
-function searchFor(values: readonly { name: string; value: string }[]): Search | null {
-  const names = new Map<string, string>()
-  for (const { name, value } of values) for (const form of formsOf(value)) names.set(form, name)
+function streamSearchFor(values: readonly KnownValue[]): StreamSearch | null {
+  const names = namedForms(values)
   if (names.size === 0) return null
   // The longest first, so that a value that begins like another one is taken out whole.
   const longestFirst = [...names.keys()].toSorted((a, b) => b.length - a.length)
   const longest = longestFirst[0]?.length ?? 0
+  const byFirst = Map.groupBy(longestFirst, (form) => form.charAt(0))
   return {
     pattern: new RegExp(longestFirst.map((form) => RegExp.escape(form)).join("|"), "g"),
     names,
     openEnd(text, at) {
       for (let end = Math.max(at, text.length - longest + 1); end < text.length; end++) {
+        const forms = byFirst.get(text.charAt(end))
+        if (!forms) continue
         const rest = text.slice(end)
-        if (longestFirst.some((form) => form.length > rest.length && form.startsWith(rest))) return end
+        if (forms.some((form) => form.length > rest.length && form.startsWith(rest))) return end
       }
       return text.length
     },
   }
-}
-
-function formsOf(value: string): string[] {
-  const trimmed = value.trim()
-  const base64 = Buffer.from(trimmed).toString("base64")
-  const forms = [
-    value,
-    trimmed,
-    JSON.stringify(trimmed).slice(1, -1),
-    encodeURIComponent(trimmed),
-    base64,
-    base64.replace(/=+$/, ""),
-    Buffer.from(trimmed).toString("base64url"),
-  ]
-  return trimmed.length < LEAST_CHARACTERS ? [] : [...new Set(forms)]
 }

@@ -1,45 +1,12 @@
 import { describe, expect, test } from "bun:test"
 import { leakPatterns } from "#core/safety/leak-patterns.ts"
 import { findLeaks, redactLeaks } from "#core/safety/leaks.ts"
+import { ALNUM, BASE32, BASE58, BECH32, DIGITS, type Fixture, HEX, LETTERS, LOWER, made, plain, randomOf, UPPER } from "./made-keys.ts"
+import { vendorFixtures } from "./vendor-fixtures.ts"
 
-// No key stands in this file: every one is put together here, from a prefix and letters that a counter chooses.
-const ALNUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-const LETTERS = ALNUM.slice(0, 52)
-const LOWER = ALNUM.slice(26)
-const UPPER = ALNUM.slice(0, 26) + "0123456789"
-const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-const BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-const BECH32 = "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"
-const HEX = "0123456789abcdef"
-const DIGITS = "0123456789"
-
-type Random = (alphabet: string, length: number) => string
-/** The same letters for the same seed: a linear congruential generator, of which the high bits are used. */
-function randomOf(seed: number): Random {
-  let state = seed * 2_654_435_761
-  return (alphabet, length) =>
-    Array.from({ length }, () => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
-      return alphabet[(state >>> 8) % alphabet.length]
-    }).join("")
-}
-
-type Fixture = { rule: string; make: (random: Random) => string; near: (random: Random) => string[] }
-/** Near misses of a prefix and a filling: too short a filling, and another prefix. */
-const plain = (rule: string, prefix: readonly string[], alphabet: string, length: number): Fixture => {
-  const whole = prefix.join("")
-  return {
-    rule,
-    make: (random) => whole + random(alphabet, length),
-    near: (random) => [
-      whole + random(alphabet, 5),
-      `q${whole.slice(0, 1)}${whole.slice(2)}${random(alphabet, Math.min(length, 30))}`,
-    ],
-  }
-}
-const made = (rule: string, make: Fixture["make"], near: Fixture["near"]): Fixture => ({ rule, make, near })
 
 const fixtures: readonly Fixture[] = [
+  ...vendorFixtures,
   plain("anthropic-key", ["sk", "-ant-", "api03-"], ALNUM, 80),
   plain("openrouter-key", ["sk", "-or-", "v1-"], HEX, 64),
   plain("openai-key", ["sk", "-proj-"], ALNUM, 60),
@@ -76,7 +43,7 @@ const fixtures: readonly Fixture[] = [
   made(
     "azure-ad-secret",
     (random) => `${random(ALNUM, 3)}8${"Q~"}${random(ALNUM, 34)}`,
-    (random) => [`8Q~${random(ALNUM, 9)}`, `abc9Q~${random(ALNUM, 34)}`],
+    (random) => [`8Q~${random(ALNUM, 9)}`, `abcXQ~${random(ALNUM, 34)}`],
   ),
   made(
     "teams-webhook",
@@ -228,8 +195,69 @@ const fixtures: readonly Fixture[] = [
   ),
   made(
     "jwt",
-    (random) => `ey${"J"}${random(ALNUM, 20)}.eyJ${random(ALNUM, 60)}.${random(ALNUM, 43)}`,
-    (random) => [`eyJ${random(ALNUM, 20)}`, `eyJ${random(ALNUM, 20)}.abc${random(ALNUM, 60)}`],
+    (random) => {
+      const [header, payload] = [{ alg: "HS256" }, { sub: random(ALNUM, 20) }].map((part) =>
+        Buffer.from(JSON.stringify(part)).toString("base64url"),
+      )
+      return `${header}.${payload}.${random(ALNUM, 43)}`
+    },
+    (random) => [`eyJ${random(ALNUM, 20)}`, `eyJ${random(ALNUM, 20)}.eyJ${random(ALNUM, 60)}`],
+  ),
+  made(
+    "azure-marked-key",
+    (random) => `${random(ALNUM, 76)}${"+A"}St${random(ALNUM, 6)}==`,
+    (random) => [`${random(ALNUM, 20)}+ASt${random(ALNUM, 6)}==`, `${random(ALNUM, 76)}+ASx${random(ALNUM, 6)}==`],
+  ),
+  made(
+    "azure-devops-token",
+    (random) => `${random(ALNUM, 76)}${"AZ"}DO${random(ALNUM, 4)}`,
+    (random) => [`${random(ALNUM, 60)}AZDO${random(ALNUM, 4)}`, `${random(ALNUM, 76)}AZXO${random(ALNUM, 4)}`],
+  ),
+  made(
+    "azure-sas",
+    (random) => `https://acme.blob.core.windows.net/a?sv=2022-11-02&sr=b&${"si"}g=${random(ALNUM, 43)}%3D`,
+    (random) => [`?sv=2022-11-02&sig=${random(ALNUM, 9)}%3D`, `mysig=${random(ALNUM, 43)}%3D`],
+  ),
+  made(
+    "facebook-app-token",
+    (random) => `${random("123456789", 15)}${"|"}${random(ALNUM, 27)}`,
+    (random) => [`${random("123456789", 4)}|${random(ALNUM, 27)}`, `${random("123456789", 15)}|${random(ALNUM, 9)}`],
+  ),
+  made(
+    "discord-bot",
+    (random) => `M${random(ALNUM, 23)}.${"G"}${random(ALNUM, 5)}.${random(ALNUM, 38)}`,
+    (random) => [`M${random(ALNUM, 23)}.G${random(ALNUM, 5)}`, `M${random(ALNUM, 9)}.G${random(ALNUM, 5)}.${random(ALNUM, 38)}`],
+  ),
+  made(
+    "rapidapi-key",
+    (random) => `${random(LOWER, 10)}${"ms"}h${random(LOWER, 15)}p1${random(LOWER, 6)}jsn${random(LOWER, 12)}`,
+    (random) => [`${random(LOWER, 10)}msh${random(LOWER, 15)}`, `${random(LOWER, 10)}msh${random(LOWER, 15)}p2${random(LOWER, 6)}jsn${random(LOWER, 12)}`],
+  ),
+  made(
+    "vault-legacy-token",
+    (random) => `${"s"}.${random(ALNUM, 22)}A1`,
+    (random) => [`s.${random(LETTERS, 9)}`, `s.${random(LOWER, 24)}`],
+  ),
+  plain("grafana-legacy-key", ["eyJr", "Ijoi"], ALNUM, 90),
+  made(
+    "kubernetes-secret",
+    (random) => `kind: ${"Secret"}\nmetadata:\n  name: db\ndata:\n  pass: ${random(ALNUM, 24)}`,
+    () => ["kind: Secret\nmetadata:\n  name: db", "kind: SecretStore\nspec:\n  provider: x"],
+  ),
+  made(
+    "putty-private-key",
+    (random) => `PuTTY-User-Key-${"File"}-3: ssh-ed25519\nPublic-Lines: 2\n${random(ALNUM, 64)}\nPrivate-Lines: 1\n${random(ALNUM, 64)}`,
+    (random) => ["PuTTY-User-Key-File-3: ssh-ed25519", `PuTTY-User-Key-File-3: ssh-ed25519\nPublic-Lines: 2\n${random(ALNUM, 64)}`],
+  ),
+  made(
+    "wireguard-key",
+    (random) => `Private${"Key"} = ${random(ALNUM, 42)}A=`,
+    (random) => [`PrivateKey = ${random(ALNUM, 12)}=`, `PublicKey = ${random(ALNUM, 42)}A=`],
+  ),
+  made(
+    "curl-credentials",
+    (random) => `curl -s -u ${"admin"}:${random(ALNUM, 20)}7Aa https://example.com`,
+    () => ["curl -u admin:$PASSWORD https://example.com", "curl -u user:password https://example.com"],
   ),
   plain("jwt-base64", ["ZX", "lK"], ALNUM, 120),
   made(
@@ -290,7 +318,7 @@ describe("the leak table", () => {
 })
 
 describe("leaks", () => {
-  const key = fixtures[0]?.make(randomOf(5)) ?? ""
+  const key = fixtures.find(({ rule }) => rule === "anthropic-key")?.make(randomOf(5)) ?? ""
 
   test("are redacted in place, by the name of what they are", () => {
     expect(redactLeaks(`a ${key} b`)).toBe("a [redacted: anthropic-key] b")
