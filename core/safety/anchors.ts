@@ -23,15 +23,21 @@ export type Found<Row> = { row: Row; start: number; end: number; /** The text of
 const BEFORE = 80
 
 // Small letters, digits and the marks that literals hold get six bits each; other ASCII is 0 and ends a literal.
-const KNOWN = "abcdefghijklmnopqrstuvwxyz0123456789_-:/.=@$ <>[]|#*'\"+!?~,("
+const KNOWN = "abcdefghijklmnopqrstuvwxyz0123456789_-:/.=@$ <>[]|#*'\"+!?~,({"
 const CODES = new Uint8Array(0x10000)
 for (const [at, character] of Array.from(KNOWN).entries()) {
   if (character < "\u0080") CODES[character.charCodeAt(0)] = at + 1
   CODES[character.toUpperCase().charCodeAt(0) & 127] = at + 1
 }
-// Beyond ASCII, many characters share a code: that only means a look for nothing now and then. Letters of one alphabet, capital or small,
-// are 32 apart, so their last five bits are alike.
-for (let code = 128; code < CODES.length; code++) CODES[code] = 32 | (code & 31)
+/** Alphabets with capital letters end here; what follows has one form. */
+const LAST_CASED = 0x2000
+/** Beyond ASCII, many characters share a code: that only means a look for nothing now and then. Done with the first search. */
+function fillCodes(): void {
+  for (let code = 128; code < CODES.length; code++) {
+    const small = code < LAST_CASED ? String.fromCharCode(code).toLowerCase().charCodeAt(0) : code
+    CODES[code] = 32 | (small & 31)
+  }
+}
 /** 1: a letter or digit. 2: a mark inside of paths and base64. */
 const EDGES = new Uint8Array(128)
 for (let code = 0; code < 128; code++) {
@@ -54,6 +60,7 @@ type Candidate<Row> = {
 export function createAnchorSearch<Row extends Anchored>(
   rows: readonly Row[],
 ): (text: string, onFound: (found: Found<Row>) => boolean | void) => void {
+  if (CODES[128] === 0) fillCodes()
   const buckets = new Map<number, Candidate<Row>[]>()
   const isAnchor = new Uint8Array(MASK + 1)
   for (const row of rows) {

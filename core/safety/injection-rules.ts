@@ -1,13 +1,27 @@
-/** Shapes of injected instructions: each row a rule, what to look for it by, its pattern and how much it weighs. */
+/**
+ * Shapes of injected instructions in English and in markup: each row a rule, what to look for it by, its pattern and how much it weighs.
+ * Other languages are in injection-languages.ts. It is one file, long as it is, because it is one table.
+ */
 import type { Anchored } from "./anchors.ts"
+import { languageRules } from "./injection-languages.ts"
 
 export type InjectionRule = Anchored & { rule: string; weight: number; source: string }
 
 /** Up to so many words in between. Words and what parts them share no character, so there is one way to read a text as words. */
 const words = (most: number) => String.raw`(?:[^\s,.:;>]{1,30}[\s,.:;>]{1,4}){0,${most}}?["'“‘*_]{0,2}`
 const GAP = String.raw`["'”’*_]{0,2}[\s,.:;>]{1,4}["'“‘*_]{0,2}`
-const ORDERS = String.raw`(?:instructions?|instruct|prompts?|rules?|guidelines?|directives?|commands?|orders|messages?|conversation|context|programming|constraints?|restrictions?|policy|policies|training|tasks?|requests?|everything|text|polic(?:y|ies))`
+const ORDERS = String.raw`(?:i[a-z]{0,2}nstructions?|instruct|prompts?|rules?|guidelines?|directives?|commands?|orders|messages?|conversation|context|programming|constraints?|restrictions?|policy|policies|training|tasks?|requests?|everything|text|polic(?:y|ies))`
 const BEFORE = String.raw`(?:previous(?:ly)?|prior|above|earlier|preceding|foregoing|all|any|your|my|the|these|those|original|initial|system|other|current|existing|every|everything|what(?:ever)?)`
+
+/** Ways to write a word with digits for letters, the plain one left out. */
+function leetOf(word: string): string[] {
+  const ways: Record<string, string> = { i: "i1!", o: "o0", e: "e3" }
+  const all = Array.from(word).reduce<string[]>(
+    (heads, letter) => heads.flatMap((head) => Array.from(ways[letter] ?? letter, (way) => head + way)),
+    [""],
+  )
+  return all.filter((way) => way !== word)
+}
 
 function rule(
   name: string,
@@ -20,7 +34,21 @@ function rule(
   return { rule: name, literal, pattern: new RegExp(pattern, "iy"), weight, source, ...(before ? { before } : {}) }
 }
 
-export const injectionRules: readonly InjectionRule[] = [
+const englishRules = (): InjectionRule[] => [
+  rule(
+    "ignore-rest",
+    ["ignore", "disregard", "forget", "skip"],
+    String.raw`(?:ignor(?:e|ing)|disregard(?:ing)?|forget|skip)${GAP}(?:(?:all|about|any|the)${GAP}){0,2}(?:(?:rest|remainder) of${GAP}(?:the|this|that|your)${GAP}(?:data|documents?|text|content|page|message|input|prompt|instructions?|conversation)|(?:other|remaining|following|surrounding)${GAP}(?:content|data|text|instructions?|input))\b`,
+    0.75,
+    "garak: latent injection",
+  ),
+  rule(
+    "ignore-safety",
+    ["ignore", "disregard", "bypass", "circumvent", "disable", "override"],
+    String.raw`(?:ignor(?:e|ing)|disregard(?:ing)?|bypass(?:ing)?|circumvent|disable|overrid(?:e|ing))${GAP}(?:(?:all|any|the|your|its|every|manual|of)${GAP}){0,2}(?:(?:user|human|security|safety|ethical|moderation|content|manual)${GAP}){1,2}(?:protocols?|rules|checks?|guidelines?|polic(?:y|ies)|measures|filters?|restrictions?|confirmations?|approvals?|scoring|review)\b`,
+    0.5,
+    "jailbreaks and agent attacks in the wild",
+  ),
   rule(
     "ignore-previous",
     ["ignore", "disregard", "forget", "neglect", "overlook"],
@@ -99,15 +127,21 @@ export const injectionRules: readonly InjectionRule[] = [
   ),
   rule(
     "chat-markup",
-    ["<|im_", "<|system", "<|user", "<|assistant", "<|endoftext", "<|eot_id", "<|start_header", "<|end"],
-    String.raw`<\|(?:im_(?:start|end|sep)|system|user|assistant|endoftext|eot_id|start_header_id|end_header_id|end(?:_of_(?:text|turn))?)\|>`,
+    [
+      ...["<|im_", "<|system", "<|user", "<|assistant", "<|endoftext", "<|eot_id", "<|start", "<|end", "<|begin"],
+      ...["<|channel", "<|message", "<|python_tag", "<|header_", "<|eom_id", "<|tool", "<|turn", "<|return", "<|call"],
+    ],
+    String.raw`<\|(?:im_(?:start|end|sep)|system|user|assistant|endoftext|eo[tm](?:_id)?|(?:start_)?header_(?:id|start|end)|end_header_id|start|begin_of_text|channel|message|python_tag|tool[a-z_]{0,20}|turn|return|call|end(?:_of_(?:text|turn))?)\|>`,
     1,
     "chat templates of open models",
   ),
   rule(
     "inst-markup",
-    ["[inst]", "[/inst]", "<<sys>>", "<</sys>>", "<start_of_turn>", "<end_of_turn>"],
-    String.raw`\[/?inst\]|<</?sys>>|<(?:start|end)_of_turn>`,
+    [
+      ...["[inst]", "[/inst]", "<<sys>>", "<</sys>>", "<start_of_turn>", "<end_of_turn>", "[system_prompt]"],
+      ...["[/system_prompt]", "[tool_calls]", "[tool_results]", "[available_tools]", "<<human_conv", "<extra_id_0>"],
+    ],
+    String.raw`\[/?(?:inst|system_prompt|tool_(?:calls|results)|available_tools)\]|<</?sys>>|<<human_conversation_(?:start|end)>>|<(?:start|end)_of_turn>|<extra_id_0>system`,
     1,
     "chat templates of open models",
   ),
@@ -124,11 +158,18 @@ export const injectionRules: readonly InjectionRule[] = [
       "</data>",
       "</user",
       "<information>",
-      "</instructions",
-      "<instructions",
+      "</instruction",
+      "<instruction",
       "<important>",
+      "</important>",
+      "</information>",
+      "</context",
+      "</search_result",
+      "</function_result",
+      "</email>",
+      "</webpage",
     ],
-    String.raw`</?(?:untrusted|tool_(?:output|result)|system(?:[_-]?prompt)?|instructions?|information|important)\b[^>\n]{0,100}>|</(?:documents?|data|user(?:_input)?)>`,
+    String.raw`</?(?:untrusted|tool_(?:output|result)|system(?:[_-]?prompt)?|instructions?|information|important)\b[^>\n]{0,100}>|</(?:documents?|data|user(?:_input)?|context|search_results?|function_results?|webpage|email)>(?=\\s{0,3}\\S{0,3}(?:system|new|now|ignore|important|user|assistant|<))`,
     0.5,
     "closing-tag breakouts reported against agents",
   ),
@@ -139,6 +180,88 @@ export const injectionRules: readonly InjectionRule[] = [
     0.5,
     "transcript forgery",
     /(?:^|\n)[ \t#*>[("-]{0,8}$/,
+  ),
+  rule(
+    "tool-call-lookalike",
+    ["<tool_call", "<function_call", "<function=", "<invoke name", "\"tool_calls\"", "\"function_call\"", "<|tool_call"],
+    String.raw`<(?:tool|function)_calls?>\s{0,3}[{<\[]|<function=[a-z_]{2,40}>|<invoke name="|"(?:tool_calls|function_call)"\s{0,3}:\s{0,3}[{\[]\s{0,5}[{"]`,
+    0.5,
+    "tool call formats of open models, forged in data",
+  ),
+  rule(
+    "bracketed-order",
+    ["admin ", "admin_", "system message", "system_message", "system note", "system notice", "system request", "agent ", "developer "],
+    String.raw`(?:admin|system|agent|developer)[ _-](?:message|request|notice|command|note|instruction|override|update|directive)s?\s{0,2}(?:[:)\]>]|\*\*)`,
+    0.5,
+    "garak: latent injection; AgentDojo: system message",
+    /[#*[(<"'\u00ab:>-]\s{0,2}$|(?:^|\n)\s{0,8}$/,
+  ),
+  rule(
+    "steered-verdict",
+    ["if questioned", "if asked", "if anyone asks", "when asked", "report only", "report that", "override "],
+    String.raw`(?:if (?:questioned|asked|anyone asks)|when asked)[^.\n]{0,40}(?:report|say|answer|respond|reply|state|claim|output|print|that)\b[^.\n]{0,20}(?:that|this|is|are|not)\b|report only\s{0,2}:|override[^.\n]{0,40}and (?:output|print|say|report|respond|recommend)\b`,
+    0.5,
+    "garak: latent injection",
+  ),
+  rule(
+    "when-processing",
+    ["if you are asked", "if you're asked", "if asked to", "when asked to", "when summari", "when you summari", "while summari", "when translat", "when you translat", "when answering", "when processing this", "when reading this", "when you read this", "if you are an ai", "if you are a language", "if you're an ai", "if an ai", "any ai ", "when reviewing this", "when you process"],
+    String.raw`(?:if|when|while|any)${GAP}(?:you(?:'re| are)?${GAP})?(?:(?:asked|requested|told)${GAP}to${GAP})?(?:summari[sz]\w{0,3}|translat\w{1,3}|answer\w{0,3}|process\w{0,3}|read\w{0,3}|review\w{0,3}|an? (?:ai|language model|llm)|ai)\b[^.\n]{0,120}(?:\binstead\b|\balso (?:include|add|mention|send|append|say|tell|call|visit|open|output|print)|\byou (?:must|should|have to|need to)\b|\bmust (?:also|first|include|add|say|output)\b|\bin place of (?:that|this)|\bfirst (?:send|call|open|visit))`,
+    0.5,
+    "spikee: special cases; Greshake et al. 2023",
+  ),
+  rule(
+    "pretext",
+    ["special case:", "for academic purposes", "for testing purposes", "for test purposes", "for research purposes", "for educational purposes", "for debugging", "you are in test mode", "you are in debug", "entering debug", "hypothetical", "maintenance mode"],
+    String.raw`(?:special case\s{0,2}:\s{0,3}if|for (?:academic|test(?:ing)?|research|educational|debugging) purposes(?: only)?,? (?:please |you (?:must|should|can) )?(?:print|output|repeat|show|reveal|translate|write|provide|ignore|list|return|include|add|execute|act|answer)|you are in (?:test|debug|maintenance|developer) mode|entering debug mode)`,
+    0.5,
+    "spikee",
+  ),
+  rule(
+    "flood-of-urgency",
+    ["really important", "extremely important", "**emergency", "immediately.", "immediately!"],
+    String.raw`(?:really important, extremely important|extremely important[,.!][^.\n]{0,60}(?:must|do not|say|report)|\*\*emergency\*\*|immediately[.!][*)\]-])`,
+    0.5,
+    "garak: latent injection; spikee",
+  ),
+  rule(
+    "character-card",
+    ["{{user", "{{char"],
+    String.raw`\{\{(?:user|char)\}\}(?=[^]{0,400}\{\{(?:user|char)\}\})`,
+    0.5,
+    "Shen et al. 2023, in-the-wild jailbreaks",
+  ),
+  rule(
+    "not-an-ai",
+    ["not allowed to say", "never say", "do not say", "don't say", "never mention", "do not mention", "don't mention", "never admit", "as an ai", "you are an ai", "break character", "not an ai", "being an ai"],
+    String.raw`(?:(?:not allowed to|never|do not|don't) (?:say|mention|admit)[^.\n]{0,60}(?:\bai\b|language model|openai)|as an ai[^.\n]{0,40}(?:cannot|can't|unable|not able)|(?:do not|don't|never|not) break character|break character)`,
+    0.5,
+    "Shen et al. 2023, in-the-wild jailbreaks",
+  ),
+  rule(
+    "amoral-answers",
+    ["no matter how", "regardless of", "usual ethical", "without any ethic", "no ethical", "does not care", "doesn't care", "illegal, ", "unethical", "immoral"],
+    String.raw`(?:(?:no matter how|regardless of)[^.\n]{0,60}(?:legal|ethic|moral|harmful|offensive)|usual ethical|(?:does not|doesn't) care[^.\n]{0,40}(?:ethic|moral|legal)|(?:illegal, |unethical|immoral)[^.\n]{0,60}(?:responses?|answers?|allowed|anything|requests?|questions?))`,
+    0.5,
+    "Shen et al. 2023, in-the-wild jailbreaks",
+  ),
+  rule(
+    "behind-the-back",
+    ["without notifying", "without asking", "without user", "without human", "without the owner", "never be shown to", "not be shown to", "hidden from the", "not be visible to", "do not ask for", "don't ask for"],
+    String.raw`(?:without (?:notifying|asking)${GAP}(?:the${GAP}|any${GAP})?(?:user|owner|human|anyone)|without (?:the${GAP})?(?:user|human|owner)(?:'s)?${GAP}(?:confirmation|approval|consent|knowledge|permission|interaction|notice)|(?:never|not) be (?:shown|visible) to the (?:end )?user|hidden from the (?:end )?user|(?:do not|don't) ask for (?:confirmation|permission|approval))`,
+    0.5,
+    "indirect injections in pages and mail",
+  ),
+  rule(
+    "disguised-order",
+    [
+      ...leetOf("ignore"),
+      ...["vtaber ", "vafgehpgvba", "flfgrz cebzcg", "snoitcurtsni", "suoiverp", "tpmorp metsys"],
+      ...["i g n o r e", "i-g-n-o-r-e", "i.g.n.o.r.e", "i_g_n_o_r_e", "i n s t r u c t i o n", "p r e v i o u s"],
+    ],
+    String.raw`(?:[i1!]gn[o0]r[e3]${GAP}${words(3)}(?:[i1!]n[s5$]truct[i1!][o0]ns?|pr[o0]mpts?|rul[e3][s5]|pr[e3]v[i1!][o0]us)|vtaber (?:nyy|cerivbhf|gur|lbhe)|vafgehpgvbaf?|flfgrz cebzcg|snoitcurtsni|suoiverp|tpmorp metsys|i([ ._-])g\1n\1o\1r\1e|i n s t r u c t i o n|p r e v i o u s)`,
+    1,
+    "orders in leetspeak, ROT13, backwards or spaced",
   ),
   rule(
     "new-identity",
@@ -237,7 +360,7 @@ export const injectionRules: readonly InjectionRule[] = [
     String.raw`(?:(?:system|initial|hidden|original|your) (?:prompt|instructions)|prompt|(?:instructions|text|words) above)\b`,
     0.75,
     "Zhang & Ippolito 2023, prompt extraction",
-    /(?:reveal|print|repeat|show|output|display|tell me|give me|what (?:is|are|was|were)|leak|translate|summari[sz]e|copy|write(?: out| down)?|recite|spell ?check|return|dump|say)[\s,:"']{1,3}(?:[\w']{1,15}[\s,:"']{1,3}){0,5}$/i,
+    /(?:reveal|print|repeat|show|encode|convert|paraphrase|list|output|display|tell me|give me|what (?:is|are|was|were)|leak|translate|summari[sz]e|copy|write(?: out| down)?|recite|spell ?check|return|dump|say)[\s,:"']{1,3}(?:[\w']{1,15}[\s,:"']{1,3}){0,9}$/i,
   ),
   rule(
     "say-instead",
@@ -264,7 +387,7 @@ export const injectionRules: readonly InjectionRule[] = [
   rule(
     "send-secrets",
     ["send", "forward", "upload", "exfiltrate", "post", "email", "transmit", "leak"],
-    String.raw`(?:send|forward|upload|exfiltrate|post|e-?mail|transmit|leak)${GAP}${words(6)}(?:passwords?|credentials?|api[ _-]?keys?|secrets?|private keys?|access tokens?|ssh keys?|env(?:ironment)? variables?|session cookies?|credit cards?|conversation history|chat history|contacts|codes?)${GAP}${words(6)}(?:to|at|via)\b`,
+    String.raw`(?:send|forward|upload|exfiltrate|post|e-?mail|transmit|leak)${GAP}${words(6)}(?:(?:user|personal|private|customer|sensitive|confidential)${GAP}(?:data|information|files|details)|contents? of|passwords?|credentials?|api[ _-]?keys?|secrets?|private keys?|access tokens?|ssh keys?|env(?:ironment)? variables?|session cookies?|credit cards?|conversation history|chat history|contacts|codes?)${GAP}${words(6)}(?:to|at|via)\b`,
     0.75,
     "Greshake et al. 2023: exfiltration goals",
   ),
@@ -318,6 +441,11 @@ export const injectionRules: readonly InjectionRule[] = [
     "Willison 2022, fake completions",
   ),
 ]
+
+/** Made when they are asked for, so that a command which judges nothing does not pay for them. */
+export function injectionRules(): InjectionRule[] {
+  return [...englishRules(), ...languageRules()]
+}
 
 /** Text that is there for the model and not for a person. */
 export const HIDDEN = { rule: "hidden-text", weight: 0.5, source: "Unicode tag and bidi smuggling" } as const

@@ -1,23 +1,26 @@
 /**
  * Question: is this data pretending to be instructions?
  * Fails closed by: what it flags is labelled untrusted and fenced; it never endorses a text.
- * Known limits: a first table of English phrases and chat markup, also decoded as views.ts says. An order in plain words, as a person
- * would write it, another language, spaced or misspelt letters pass. The flow gate does not rely on it.
- * Source: injection-rules.ts names where each shape was seen.
+ * Known limits: phrases of English and nineteen other languages, and chat markup, also decoded as views.ts says. An order in plain
+ * words, as a person would write it, a rarer language, a misspelling pass. The flow gate does not rely on it.
+ * Source: injection-rules.ts and injection-languages.ts name where each shape was seen.
  */
 import { createAnchorSearch } from "./anchors.ts"
-import { HIDDEN, HIDDEN_FORM, injectionRules } from "./injection-rules.ts"
+import { HIDDEN, HIDDEN_FORM, type InjectionRule, injectionRules } from "./injection-rules.ts"
 import { viewsOf } from "./views.ts"
 
 export type InjectionVerdict = { verdict: "clean" | "suspicious" | "malicious"; score: number; rules: string[] }
 
-const search = createAnchorSearch(injectionRules)
+/** Made with the first text: a command that judges nothing does not pay for the table. */
+let prepared: ReturnType<typeof createAnchorSearch<InjectionRule>> | null = null
 
 /** An order that had to be decoded was hidden on purpose. */
 const HIDDEN_TIMES = 2
 
 /** Each rule counts once. Scores add up; from 0.5 a text is suspicious, from 1 malicious. */
 export function judgeInjection(text: string): InjectionVerdict {
+  prepared ??= createAnchorSearch(injectionRules())
+  const search = prepared
   const weights = new Map<string, number>()
   search(text, ({ row: { rule, weight } }) => void weights.set(rule, weight))
   if (HIDDEN_FORM.test(text)) weights.set(HIDDEN.rule, HIDDEN.weight)

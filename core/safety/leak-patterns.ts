@@ -35,7 +35,7 @@ const WORD_START = { edge: "word" } as const
 /** Nor in the middle of base64. */
 const LONE = { edge: "token" } as const
 
-const formPatterns: readonly LeakPattern[] = [
+const formPatterns = (): LeakPattern[] => [
   // Models
   row("anthropic-key", "sk-ant-", /sk-ant-[A-Za-z0-9_-]{24,160}/y, "docs.anthropic.com: API keys"),
   row("openrouter-key", "sk-or-v1-", /sk-or-v1-[A-Za-z0-9]{24,100}/y, "openrouter.ai/docs: authentication"),
@@ -552,7 +552,7 @@ const passwordWords = [
   ...["密码:", "密码：", "密码是", "密码为", "密码=", "密碼:", "密碼：", "密碼是", "パスワード", "비밀번호"],
 ]
 
-const namedPatterns: readonly LeakPattern[] = [
+const namedPatterns = (): LeakPattern[] => [
   {
     rule: "curl-credentials",
     literal: "curl ",
@@ -590,7 +590,8 @@ const namedPatterns: readonly LeakPattern[] = [
   },
 ]
 
-const vendorPatterns = vendorKeys.map(({ rule, prefixes, filling, source, edge }) =>
+const vendorPatterns = () =>
+  vendorKeys().map(({ rule, prefixes, filling, source, edge }) =>
   row(
     rule,
     prefixes,
@@ -600,4 +601,7 @@ const vendorPatterns = vendorKeys.map(({ rule, prefixes, filling, source, edge }
   ),
 )
 
-export const leakPatterns: readonly LeakPattern[] = [...formPatterns, ...vendorPatterns, ...namedPatterns]
+/** Made when it is asked for, so that a command which scans nothing does not pay for it. */
+export function leakPatterns(): LeakPattern[] {
+  return [...formPatterns(), ...vendorPatterns(), ...namedPatterns()]
+}

@@ -40,7 +40,7 @@ function key(
   return { rule, prefixes: [prefix].flat(), filling, source, ...(edge ? { edge } : {}) }
 }
 
-export const vendorKeys: readonly VendorKey[] = [
+export const vendorKeys = (): VendorKey[] => [
   // Models and what serves them
   key("nvidia-key", "nvapi-", word(60, 72), "docs.nvidia.com/ngc: API keys"),
   key("cerebras-key", "csk-", lower(48), "inference-docs.cerebras.ai: authentication", "token"),

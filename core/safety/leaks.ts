@@ -48,7 +48,7 @@ export function redactLeaks(text: string): string {
 }
 
 function scan(text: string, onLeak: (leak: Leak) => void): void {
-  prepared ??= createAnchorSearch(leakPatterns)
+  prepared ??= createAnchorSearch(leakPatterns())
   prepared(text, ({ row, start, end, match }: Found<LeakPattern>) => {
     const { rule, value: kind } = row
     if (kind === "password" || kind === "named") {
