@@ -13,11 +13,28 @@ export type Anchored = {
   pattern: RegExp
   /** What must stand right before the literal and belongs to the match; ends in `$`. Sees {@link BEFORE} characters. */
   before?: RegExp
+  /**
+   * What else must stand in the same sentence, each of these, in any order, so many characters on at most. By itself, because a pattern
+   * that allows for every order of words takes too long where it does not match.
+   */
+  followed?: readonly RegExp[]
   /** What must not stand right before it: a letter or digit, or anything that words, paths and base64 are made of. */
   edge?: "word" | "token"
 }
 
-export type Found<Row> = { row: Row; start: number; end: number; /** The text of the match. */ match: string }
+export type Found<Row> = {
+  row: Row
+  start: number
+  end: number
+  /** The text of the match. */
+  match: string
+  /** What the groups of the pattern hold. */
+  groups: readonly (string | undefined)[]
+}
+
+/** A sentence: where nothing that must follow is found from one place on, nothing is from places in its first half on. */
+const SENTENCE = 120
+const SENTENCE_END = /[.!?;\n。！？]/
 
 /** Enough for what comes before a literal: the scheme of a URL, a number, the dashes of a header. */
 const BEFORE = 80
@@ -81,7 +98,9 @@ export function createAnchorSearch<Row extends Anchored>(
         const start = at - back
         if (start < 0 || !standsAt(text, start, literal) || start < (ends.get(row) ?? 0)) continue
         const found = matchAt(row, text, start)
-        if (found && onFound(found) !== false) ends.set(row, found.end)
+        if (!found) continue
+        if (row.followed && !isFollowed(text, found.end, row.followed)) ends.set(row, start + SENTENCE / 2)
+        else if (onFound(found) !== false) ends.set(row, found.end)
       }
     }
   }
@@ -118,13 +137,21 @@ function matchAt<Row extends Anchored>(row: Row, text: string, start: number): F
     if (edge === 1 || (edge === 2 && row.edge === "token")) return null
   }
   row.pattern.lastIndex = start
-  if (!row.pattern.test(text)) return null
+  const groups = row.pattern.exec(text)
+  if (!groups) return null
   const end = row.pattern.lastIndex
-  if (!row.before) return { row, start, end, match: text.slice(start, end) }
+  if (!row.before) return { row, start, end, match: groups[0], groups }
   const before = row.before.exec(text.slice(Math.max(0, start - BEFORE), start))
   if (!before) return null
   const from = start - before[0].length
-  return { row, start: from, end, match: text.slice(from, end) }
+  return { row, start: from, end, match: text.slice(from, end), groups }
+}
+
+function isFollowed(text: string, from: number, wanted: readonly RegExp[]): boolean {
+  const rest = text.slice(from, from + SENTENCE)
+  const end = rest.search(SENTENCE_END)
+  const sentence = end === -1 ? rest : rest.slice(0, end)
+  return wanted.every((pattern) => pattern.test(sentence))
 }
 
 /** Far cheaper than the pattern, and wrong only where characters share a code. */

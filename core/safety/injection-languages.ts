@@ -107,7 +107,7 @@ const languages: readonly Language[] = [
     forget: ["yok say", "görmezden gel", "unut ", "dikkate alma"],
     earlier: "önceki|yukarıdaki|tüm|bütün|daha önce",
     orders: "talimat|komut|yönerge|kural|istem",
-    verbLast: { begins: ["önceki", "yukarıdaki", "daha önceki", "tüm talimat", "bütün talimat"], verb: "yok say|görmezden gel|unut|göz ardı et|dikkate alma|boş ver" },
+    verbLast: { begins: ["önceki", "yukarıdaki", "daha önceki", "tüm ", "bütün "], verb: "yok say|görmezden gel|unut|göz ardı et|dikkate alma|boş ver" },
     hide: ["kullanıcıya söyleme", "kullanıcıya bildirme", "kullanıcıya haber verme", "kullanıcının haberi olmadan", "kullanıcıya bahsetme"],
     reveal: ["sistem istemini göster", "sistem komutunu göster", "talimatlarını göster", "talimatlarını tekrarla", "talimatlarını yaz", "sistem istemini yaz"],
     identity: ["artık sen bir", "sen artık bir", "bundan sonra sen", "bundan böyle sen", "yeni talimatlar:", "yeni talimat:"],
@@ -135,7 +135,7 @@ const languages: readonly Language[] = [
     forget: ["अनदेखा कर", "नज़रअंदाज़", "नजरअंदाज", "भूल जा"],
     earlier: "पिछले|पिछली|पूर्व|उपरोक्त|ऊपर|पहले|सभी",
     orders: "निर्देश|आदेश|नियम|हिदायत",
-    verbLast: { begins: ["पिछले", "पिछली", "उपरोक्त", "ऊपर दिए", "सभी निर्देश", "पहले के", "पूर्व "], verb: "अनदेखा|नज़रअंदाज़|नजरअंदाज|भूल|उपेक्षा" },
+    verbLast: { begins: ["पिछले", "पिछली", "उपरोक्त", "ऊपर दिए", "सभी ", "पहले के", "पूर्व "], verb: "अनदेखा|नज़रअंदाज़|नजरअंदाज|भूल|उपेक्षा" },
     hide: ["उपयोगकर्ता को न बता", "उपयोगकर्ता को मत बता", "उपयोगकर्ता को बताए बिना", "यूज़र को मत बता"],
     reveal: ["अपने निर्देश दिखा", "अपना सिस्टम प्रॉम्प्ट", "अपने निर्देश दोहरा", "अपने निर्देश बता"],
     identity: ["अब आप एक", "अब तुम एक", "अब से आप", "अब से तुम", "नए निर्देश:"],
@@ -189,28 +189,24 @@ const unspaced: readonly { name: string; begins: readonly string[]; pattern: str
 ]
 
 const SOURCE = "translated from the English rules"
-/** Between the words of an order; as in injection-rules.ts, words and what parts them share no character. */
-const between = (most: number) => String.raw`(?:[^\s.;:!?。]{0,30}[\s,]{1,3}){0,${most}}[^\s.;:!?。]{0,12}?`
-
-function row(rule: string, literal: readonly string[], { pattern, weight }: { pattern: string; weight: number }): InjectionRule {
-  return { rule, literal, pattern: new RegExp(pattern, "iy"), weight, source: SOURCE }
+function row(rule: string, literal: readonly string[], { pattern, weight, followed }: { pattern: string; weight: number; followed?: readonly string[] }): InjectionRule {
+  return {
+    rule,
+    literal,
+    pattern: new RegExp(pattern, "iy"),
+    weight,
+    source: SOURCE,
+    ...(followed ? { followed: followed.map((words) => new RegExp(`(?:${words})`, "i")) } : {}),
+  }
 }
 
 const anyOf = (phrases: readonly string[]) => `(?:${phrases.map((phrase) => RegExp.escape(phrase)).join("|")})`
 
 export const languageRules = (): InjectionRule[] => [
   ...languages.flatMap(({ forget, earlier, orders, verbLast, hide, reveal, identity }) => [
-    row("ignore-previous", forget, {
-      pattern: `${anyOf(forget)}[^\\s.;:!?]{0,12}[\\s,]{1,3}(?:${between(3)}(?:${earlier})[^\\s.;:!?]{0,14}[\\s,]{1,3}${between(2)}(?:${orders})|${between(2)}(?:${orders})[^\\s.;:!?]{0,14}[\\s,]{1,3}${between(2)}(?:${earlier}))`,
-      weight: 1,
-    }),
+    row("ignore-previous", forget, { pattern: anyOf(forget), followed: [earlier, orders], weight: 1 }),
     ...(verbLast
-      ? [
-          row("ignore-previous", verbLast.begins, {
-            pattern: `${anyOf(verbLast.begins)}${between(3)}(?:${orders})?[^\\s.;:!?]{0,14}[\\s,]{0,3}${between(3)}(?:${verbLast.verb})`,
-            weight: 1,
-          }),
-        ]
+      ? [row("ignore-previous", verbLast.begins, { pattern: anyOf(verbLast.begins), followed: [orders, verbLast.verb], weight: 1 })]
       : []),
     row("hide-from-user", hide, { pattern: anyOf(hide), weight: 1 }),
     row("prompt-leak", reveal, { pattern: anyOf(reveal), weight: 0.75 }),

@@ -540,7 +540,7 @@ const formPatterns = (): LeakPattern[] => [
  * "the password is …". The value is the last group, quoted or not; whether it is one, leaks.ts judges.
  */
 const SIGN = String.raw`["'\x60\]]{0,2}(?:\s{0,4}(?:=>|:=|={1,3}|::?|：)\s{0,4}|>|(?<=-[a-z-]{3,30}) |,?\s{1,20}["']?value["']?\s{0,3}[:=]\s{0,3}| (?:is|was|ist|lautet|est|es|è|é) |是|为|は)`
-const VALUE = String.raw`(?:(?:bearer|token|basic) )?(?:\\?["'\x60]([^\s"'\x60\\]{8,200})(?=\\?["'\x60])|([^\s"'\x60,;<>(){}\\&]{8,200}))`
+const VALUE = String.raw`(?:(?:bearer|token|basic) )?(?:\\?["'\x60]([^\s"'\x60\\]{8,48})|([^\s"'\x60,;<>(){}\\&]{8,48}))`
 const NAMED_VALUE = String.raw`[A-Za-z0-9_.-]{0,24}${SIGN}${VALUE}`
 
 /** The word for it in the languages that most people write; where it has two signs, with what follows it. */

@@ -49,12 +49,12 @@ export function redactLeaks(text: string): string {
 
 function scan(text: string, onLeak: (leak: Leak) => void): void {
   prepared ??= createAnchorSearch(leakPatterns())
-  prepared(text, ({ row, start, end, match }: Found<LeakPattern>) => {
-    const { rule, value: kind } = row
+  prepared(text, ({ row: { rule, value: kind }, start, end, match, groups }: Found<LeakPattern>) => {
     if (kind === "password" || kind === "named") {
-      const value = valueAt(row.pattern, { text, start })
+      const [, quoted, bare] = groups
+      const value = quoted ?? bare ?? ""
       if (!isSecretValue(value, kind) || isCalled(text, end)) return false
-      onLeak({ rule, start: end - value.length, end })
+      onLeak({ rule, start: end - value.length, end: endOfValue(text, end, quoted === undefined ? BARE_END : QUOTED_END) })
       return true
     }
     if (kind === "random" && isPlaceholder(match)) return false
@@ -65,11 +65,13 @@ function scan(text: string, onLeak: (leak: Leak) => void): void {
   })
 }
 
-/** The part behind the name and the sign: the group that matched. */
-function valueAt(pattern: RegExp, { text, start }: { text: string; start: number }): string {
-  pattern.lastIndex = start
-  const [, quoted, bare] = pattern.exec(text) ?? []
-  return quoted ?? bare ?? ""
+/** A value is judged by its head, and taken whole. */
+const MAX_VALUE = 4_000
+const QUOTED_END = /[\s"'`\\]/
+const BARE_END = /[\s"'`,;<>(){}\\&]/
+function endOfValue(text: string, from: number, ends: RegExp): number {
+  const rest = text.slice(from, from + MAX_VALUE).search(ends)
+  return rest === -1 ? Math.min(text.length, from + MAX_VALUE) : from + rest
 }
 
 /**
@@ -144,7 +146,7 @@ const STAND_IN =
   /^(?:[$%@*#!.<[{=>|~^]|(?:env|secrets?|vars?|config|process|os|self|this|ctx|args?|options|params|req|request|data|settings|user|null|none|true|false|undefined|string|function|await|new|import|https?|file|arn|projects|urn)\b)|example|placeholder|your|change[-_]?me|redacted|dummy|sample|insert|replace|xxx|\*\*\*|\.\.\.|todo|notreal|fake|foobar|[-_](?:key|token|secret|password|here)$|\]\(|:\/\/|\[\d+\]?$/i
 
 function isSecretValue(value: string, kind: "password" | "named"): boolean {
-  if (!/[^A-Za-z]/.test(value)) return false
+  if (!/[^A-Za-z]/.test(value) || (kind === "named" && !/\d/.test(value))) return false
   if (value.length < (kind === "password" ? 8 : LEAST_NAMED) || STAND_IN.test(value) || isPlain(value.slice(0, HEAD)))
     return false
   const kinds = [/[a-z]/, /[A-Z]/, /\d/, /[^A-Za-z0-9]/].filter((kind) => kind.test(value)).length

@@ -133,15 +133,18 @@ function isLetter(code: number): boolean {
 /** A text put together from pieces of another, with where each came from. */
 function createPieces() {
   const texts: string[] = []
+  // Of each piece: where it begins in the new text, and what it stands for in the old one. Numbers alone, because there may be many.
   const starts: number[] = []
-  const origins: { from: number; to: number; exact: boolean }[] = []
+  const froms: number[] = []
+  const tos: number[] = []
   let length = 0
   return {
     add(text: string, from: number, to: number): void {
       if (text === "") return
       texts.push(text)
       starts.push(length)
-      origins.push({ from, to, exact: text.length === to - from })
+      froms.push(from)
+      tos.push(to)
       length += text.length
     },
     view(): View {
@@ -156,17 +159,19 @@ function createPieces() {
         }
         return low
       }
+      /** Where `place` in a piece comes from; null where the piece was decoded and has no places of its own. */
+      const exactly = (piece: number, place: number): number | null => {
+        const from = froms[piece] ?? 0
+        return texts[piece]?.length === (tos[piece] ?? 0) - from ? from + place - (starts[piece] ?? 0) : null
+      }
       return {
         text: texts.join(""),
         origin(start, end) {
           const first = pieceAt(start)
           const last = pieceAt(Math.max(start, end - 1))
-          const head = origins[first]
-          const tail = origins[last]
-          if (!head || !tail) return { start: 0, end: 0 }
           return {
-            start: head.exact ? head.from + (start - (starts[first] ?? 0)) : head.from,
-            end: tail.exact ? tail.from + (end - (starts[last] ?? 0)) : tail.to,
+            start: exactly(first, start) ?? froms[first] ?? 0,
+            end: exactly(last, end) ?? tos[last] ?? 0,
           }
         },
       }
@@ -255,8 +260,11 @@ function meaningOf(form: string): string {
   if (form.startsWith("\\u{")) return characterOf(Number.parseInt(form.slice(3, -1), 16))
   if (form.startsWith("\\u")) return String.fromCharCode(...unitsOf(form, 6))
   if (form.startsWith("\\x")) return Buffer.from(unitsOf(form, 4)).toString("utf8")
-  if (/^[\uff01-\uff5e\u{1d400}-\u{1d7ff}\u2460-\u24ff]/u.test(form)) return form.normalize("NFKC")
-  return smuggled(form)
+  const code = form.charCodeAt(0)
+  if ((code >= 0x2460 && code <= 0x24ff) || code === 0xd835 || (code >= 0xff01 && code <= 0xff5e))
+    return form.normalize("NFKC")
+  // Fewer spell nothing, but for a tag: the halves of the first of those say so.
+  return form.length < LEAST_SMUGGLED && code !== 0xdb40 ? "" : smuggled(form)
 }
 
 /** The numbers in a row of escapes that are `width` characters each. */
@@ -275,6 +283,8 @@ function characterOf(code: number): string {
   return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : ""
 }
 
+/** Four bytes as variation selectors. */
+const LEAST_SMUGGLED = 4
 const TAGS = 0xe0000
 const SELECTORS = 0xe0100
 
