@@ -218,7 +218,7 @@ const formPatterns = (): LeakPattern[] => [
   row(
     "flyio-token",
     ["fm1_", "fm1a_", "fm1r_", "fm2_", "fo1_"],
-    /f(?:m1[ar]?|m2|o1)_[A-Za-z0-9+/_-]{40,500}/y,
+    /f(?:m1[ar]?|m2|o1)_[A-Za-z0-9+/_-]{40,64}/y,
     "fly.io/docs: access tokens",
     WORD_START,
   ),
@@ -537,11 +537,11 @@ const formPatterns = (): LeakPattern[] => [
 
 /**
  * Values that only their name gives away: `password = "…"`, `API_TOKEN: …`, `--client-secret …`, `<password>…`, `name: X_TOKEN, value: …`,
- * "the password is …". The value is the last group, quoted or not; whether it is one, leaks.ts judges.
+ * "the password is …". The value is the last group, quoted or not, as far as it is judged; whether it is one, leaks.ts says.
  */
 const SIGN = String.raw`["'\x60\]]{0,2}(?:\s{0,4}(?:=>|:=|={1,3}|::?|：)\s{0,4}|>|(?<=-[a-z-]{3,30}) |,?\s{1,20}["']?value["']?\s{0,3}[:=]\s{0,3}| (?:is|was|ist|lautet|est|es|è|é) |是|为|は)`
-const VALUE = String.raw`(?:(?:bearer|token|basic) )?(?:\\?["'\x60]([^\s"'\x60\\]{8,48})|([^\s"'\x60,;<>(){}\\&]{8,48}))`
-const NAMED_VALUE = String.raw`[A-Za-z0-9_.-]{0,24}${SIGN}${VALUE}`
+const VALUE = String.raw`(?:(?:bearer|token|basic) )?(?:\\?["'\x60]([!#-&(-\[\]-_a-~]{8,48})|([!#-%*+\-.-:=?@-\[\]-_a-z|~]{8,48}))`
+const NAMED_VALUE = String.raw`[A-Za-z0-9_.-]{0,24}(?![A-Za-z0-9_.-])${SIGN}${VALUE}`
 
 /** The word for it in the languages that most people write; where it has two signs, with what follows it. */
 const passwordWords = [

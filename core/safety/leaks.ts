@@ -60,13 +60,14 @@ function scan(text: string, onLeak: (leak: Leak) => void): void {
     if (kind === "random" && isPlaceholder(match)) return false
     if (kind === "jwt" && !isJwt(match)) return false
     if (kind === "url" && isShownPassword(match)) return false
-    onLeak({ rule, start, end })
+    onLeak({ rule, start, end: kind === "random" ? endOfValue(text, end, KEY_END) : end })
     return true
   })
 }
 
 /** A value is judged by its head, and taken whole. */
 const MAX_VALUE = 4_000
+const KEY_END = /[^A-Za-z0-9_-]/
 const QUOTED_END = /[\s"'`\\]/
 const BARE_END = /[\s"'`,;<>(){}\\&]/
 function endOfValue(text: string, from: number, ends: RegExp): number {
@@ -146,14 +147,15 @@ const STAND_IN =
   /^(?:[$%@*#!.<[{=>|~^]|(?:env|secrets?|vars?|config|process|os|self|this|ctx|args?|options|params|req|request|data|settings|user|null|none|true|false|undefined|string|function|await|new|import|https?|file|arn|projects|urn)\b)|example|placeholder|your|change[-_]?me|redacted|dummy|sample|insert|replace|xxx|\*\*\*|\.\.\.|todo|notreal|fake|foobar|[-_](?:key|token|secret|password|here)$|\]\(|:\/\/|\[\d+\]?$/i
 
 function isSecretValue(value: string, kind: "password" | "named"): boolean {
-  if (!/[^A-Za-z]/.test(value) || (kind === "named" && !/\d/.test(value))) return false
-  if (value.length < (kind === "password" ? 8 : LEAST_NAMED) || STAND_IN.test(value) || isPlain(value.slice(0, HEAD)))
-    return false
+  // From what costs nothing to what costs most: a text may be made of names that no value follows.
   const kinds = [/[a-z]/, /[A-Z]/, /\d/, /[^A-Za-z0-9]/].filter((kind) => kind.test(value)).length
+  const isMixed = /\d/.test(value) && /[A-Za-z]/.test(value)
   // A password of a person's, where the name says so; anything else must look random.
-  if (kind === "password")
-    return kinds >= 3 || (kinds === 2 && /\d/.test(value) && /[A-Za-z]/.test(value) && !/^[a-z_]+\d{0,2}$/i.test(value))
-  return /\d/.test(value) && /[A-Za-z]/.test(value) && !isWords(value) && entropyOf(value) >= LEAST_ENTROPY
+  if (kind === "password") {
+    if (kinds < 2 || (kinds === 2 && (!isMixed || /^[a-z_]+\d{0,2}$/i.test(value)))) return false
+  } else if (!isMixed || value.length < LEAST_NAMED) return false
+  if (isPlain(value.slice(0, HEAD)) || STAND_IN.test(value)) return false
+  return kind === "password" || (!isWords(value) && entropyOf(value.slice(0, HEAD)) >= LEAST_ENTROPY)
 }
 
 /** Shorter ones are numbers of things, and seldom keys. */

@@ -118,7 +118,7 @@ function isMeantOtherwise(text: string, at: number): boolean {
   // A letter that looks like another counts only beside a Latin one: a word of one alphabet is what it is.
   if (code >= 128)
     return (
-      MARKS[code] === DRESSED || isLetter(text.charCodeAt(at - 1)) || isLetter(text.charCodeAt(at + 1))
+      MARKS[code] !== LOOKALIKE || isLetter(text.charCodeAt(at - 1)) || isLetter(text.charCodeAt(at + 1))
     )
   const next = text.charCodeAt(at + 1) | 32 // capital letters as small ones; digits stay
   if (code === 92) return next === 117 || next === 120 // \u \x
@@ -183,33 +183,37 @@ function createPieces() {
 const ESCAPE_FORMS = String.raw`(?:%[0-9a-fA-F]{2}){1,64}|(?:&(?:#[xX][0-9a-fA-F]{1,6}|#\d{1,7}|[a-z]{2,6});){1,64}|(?:\\u[0-9a-fA-F]{4}){1,64}|\\u\{[0-9a-fA-F]{1,6}\}|(?:\\x[0-9a-fA-F]{2}){1,64}`
 const INVISIBLE_FORMS = String.raw`[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\u{e0000}-\u{e01ef}]+`
 const DRESSED_FORMS = String.raw`[\u0300-\u036f\u20d0-\u20ff]+|[\uff01-\uff5e\u{1d400}-\u{1d7ff}\u2460-\u24ff]+`
-const ALL = new RegExp(`${ESCAPE_FORMS}|${INVISIBLE_FORMS}|${DRESSED_FORMS}`, "gu")
+const ALL = new RegExp(`${ESCAPE_FORMS}|${INVISIBLE_FORMS}|${DRESSED_FORMS}`, "uy")
 
 const DRESSED = 1
 const LOOKALIKE = 2
 const ESCAPE = 3
-/** What a character may be that is not what it seems: dressed always, a look-alike and an escape by what stands beside it. */
+const VANISHING = 4
+/**
+ * What a character may be that is not what it seems: dressed and vanishing always, a look-alike and an escape by what stands beside it.
+ * Vanishing ones are not seen, or only as a dot or a stroke on the letter before.
+ */
 const MARKS = new Uint8Array(0x10000)
 for (const character of "%&\\") MARKS[character.charCodeAt(0)] = ESCAPE
-for (const [from, to] of [
-  [0xad, 0xad],
-  [0x300, 0x36f],
-  [0x61c, 0x61c],
-  [0x115f, 0x1160],
-  [0x17b4, 0x17b5],
-  [0x180b, 0x180f],
-  [0x200b, 0x200f],
-  [0x202a, 0x202e],
-  [0x2060, 0x206f],
-  [0x20d0, 0x20ff],
-  [0x2460, 0x24ff],
-  [0xd835, 0xd835], // the first half of mathematical letters
-  [0xdb40, 0xdb40], // and of tags and variation selectors
-  [0xfe00, 0xfe0f],
-  [0xfeff, 0xfeff],
-  [0xff01, 0xff5e],
+for (const [from, to, mark] of [
+  [0xad, 0xad, VANISHING],
+  [0x300, 0x36f, VANISHING],
+  [0x61c, 0x61c, VANISHING],
+  [0x115f, 0x1160, VANISHING],
+  [0x17b4, 0x17b5, VANISHING],
+  [0x180b, 0x180f, VANISHING],
+  [0x200b, 0x200f, VANISHING],
+  [0x202a, 0x202e, VANISHING],
+  [0x2060, 0x206f, VANISHING],
+  [0x20d0, 0x20ff, VANISHING],
+  [0x2460, 0x24ff, DRESSED],
+  [0xd835, 0xd835, DRESSED], // the first half of mathematical letters
+  [0xdb40, 0xdb40, DRESSED], // and of tags and variation selectors
+  [0xfe00, 0xfe0f, DRESSED],
+  [0xfeff, 0xfeff, VANISHING],
+  [0xff01, 0xff5e, DRESSED],
 ] as const)
-  MARKS.fill(DRESSED, from, to + 1)
+  MARKS.fill(mark, from, to + 1)
 for (const letter of Object.keys(LOOKALIKES)) MARKS[letter.charCodeAt(0)] = LOOKALIKE
 /** What each of them stands for; 0: itself. */
 const MEANT = new Uint16Array(0x10000)
@@ -238,14 +242,18 @@ function rewrite(text: string, windows: readonly Stretch[]): View | null {
     if (changed) pieces.add("\n", start, start + 1)
     let from = 0
     let own = source !== given
-    for (const match of source.matchAll(ALL)) {
-      const [form] = match
-      const meant = meaningOf(form)
-      if (meant === form) continue
+    for (let at = nextMark(source, 0); at !== -1; at = nextMark(source, at)) {
+      const form = formAt(source, at)
+      const meant = form === "" ? "" : meaningOf(form)
+      if (meant === form) {
+        at += Math.max(1, form.length)
+        continue
+      }
       own = true
-      pieces.add(source.slice(from, match.index), start + from, start + match.index)
-      pieces.add(meant, start + match.index, start + match.index + form.length)
-      from = match.index + form.length
+      pieces.add(source.slice(from, at), start + from, start + at)
+      pieces.add(meant, start + at, start + at + form.length)
+      at += form.length
+      from = at
     }
     if (!own) continue
     changed = true
@@ -254,17 +262,40 @@ function rewrite(text: string, windows: readonly Stretch[]): View | null {
   return changed ? pieces.view() : null
 }
 
+/** What begins at a mark and stands for something; empty: it stands for itself. */
+function formAt(text: string, at: number): string {
+  const mark = MARKS[text.charCodeAt(at)]
+  if (mark === LOOKALIKE) return ""
+  if (mark === VANISHING) {
+    let end = at + 1
+    while (MARKS[text.charCodeAt(end)] === VANISHING) end += 1
+    const next = MARKS[text.charCodeAt(end)]
+    // What goes on in other invisible characters may spell something together with them.
+    if (next !== DRESSED) return text.slice(at, end)
+  }
+  ALL.lastIndex = at
+  return ALL.exec(text)?.[0] ?? ""
+}
+
 function meaningOf(form: string): string {
+  const first = form.charCodeAt(0)
+  // The most frequent ones by themselves: one byte of ASCII, one full-width letter, a few characters that are not seen.
+  if (form.length === 3 && first === 37) {
+    const byte = Number.parseInt(form.slice(1), 16)
+    return byte < 128 ? String.fromCharCode(byte) : "\ufffd"
+  }
+  if (form.length === 1 && first >= 0xff01 && first <= 0xff5e) return String.fromCharCode(first - 0xfee0)
+  if (form.length < LEAST_SMUGGLED && MARKS[first] === VANISHING) return ""
   if (form.startsWith("%")) return Buffer.from(form.replaceAll("%", ""), "hex").toString("utf8")
+  if (form.startsWith("&") && !form.includes(";&")) return referenceOf(form.slice(1, -1))
   if (form.startsWith("&")) return form.slice(1, -1).split(";&").map(referenceOf).join("")
   if (form.startsWith("\\u{")) return characterOf(Number.parseInt(form.slice(3, -1), 16))
   if (form.startsWith("\\u")) return String.fromCharCode(...unitsOf(form, 6))
   if (form.startsWith("\\x")) return Buffer.from(unitsOf(form, 4)).toString("utf8")
-  const code = form.charCodeAt(0)
-  if ((code >= 0x2460 && code <= 0x24ff) || code === 0xd835 || (code >= 0xff01 && code <= 0xff5e))
+  if ((first >= 0x2460 && first <= 0x24ff) || first === 0xd835 || (first >= 0xff01 && first <= 0xff5e))
     return form.normalize("NFKC")
   // Fewer spell nothing, but for a tag: the halves of the first of those say so.
-  return form.length < LEAST_SMUGGLED && code !== 0xdb40 ? "" : smuggled(form)
+  return form.length < LEAST_SMUGGLED && first !== 0xdb40 ? "" : smuggled(form)
 }
 
 /** The numbers in a row of escapes that are `width` characters each. */

@@ -10,20 +10,32 @@ const LEAKS = { value: 100, unit: "MB/s" }
 const INJECTION = { value: 20, unit: "MB/s" }
 const ADVERSARIAL = { value: 10, unit: "MB/s" }
 
-/** Beginnings of matches over and over, and encodings in encodings. */
+/** Beginnings of matches over and over, keys that are placeholders, encodings in encodings, characters that are not seen. */
 const slow = [
   "sk-" + "ant-",
+  "fm" + "1_",
+  `gh${"o_"}${"a".repeat(36)} `,
+  `gla${"gent-"}${"a".repeat(36)} `,
   "token=",
   "password: ",
+  "_pwd=",
+  "haslo",
+  "密码：-",
+  "令牌：a b ",
   "eyJ",
   "-----BEGIN PRIVATE KEY-----",
   "://a:",
   "%41",
+  "%2541",
   "&#x41;",
+  "&amp;amp;",
   "QUFB",
   "41",
   "\\u0041",
   "api_key ",
+  "\u200b",
+  "a\u200b",
+  "a\u0300",
   "а",
   "aа",
 ]
@@ -36,7 +48,12 @@ const slowOrders = [
   "do not tell a ",
   "before you can a ",
   "system:\n",
+  "system prompt: ",
   "print the ",
+  "忽略你=",
+  "新的指令：",
+  "पिछले",
+  "відтепер ти",
 ]
 
 export const safety: Bench = async ({ tell }) => {
@@ -51,7 +68,7 @@ export const safety: Bench = async ({ tell }) => {
 }
 
 function worst(name: string, gate: (text: string) => unknown, pieces: readonly string[]): Figure {
-  const rates = pieces.map((piece) => ({ piece, mbPerSecond: rate(gate, piece.repeat(CHARACTERS / 2 / piece.length)) }))
+  const rates = pieces.map((piece) => ({ piece, mbPerSecond: rate(gate, piece.repeat(CHARACTERS / 8 / piece.length)) }))
   const slowest = rates.reduce((least, each) => (each.mbPerSecond < least.mbPerSecond ? each : least))
   return atLeast(
     `${name}, worst of ${pieces.length}: ${JSON.stringify(slowest.piece)}`,
@@ -61,11 +78,12 @@ function worst(name: string, gate: (text: string) => unknown, pieces: readonly s
 }
 
 function rate(gate: (text: string) => unknown, text: string): number {
+  const bytes = Buffer.byteLength(text)
   let best = 0
   for (let run = 0; run < RUNS; run++) {
     const before = performance.now()
     gate(text)
-    best = Math.max(best, text.length / 1_000 / (performance.now() - before))
+    best = Math.max(best, bytes / 1_000 / (performance.now() - before))
   }
   return best
 }
