@@ -5,6 +5,8 @@ export type SimpleCommand = {
   words: string[]
   /** Indexes of words whose value only the shell would know. */
   dynamic: ReadonlySet<number>
+  /** Indexes of words with a pattern or a brace outside of quotes: the shell makes other words of them. */
+  open: ReadonlySet<number>
   redirects: { operator: string; target: string }[]
   /** Its input comes from a pipe, a here-document or a here-string. */
   fed: boolean
@@ -22,10 +24,12 @@ export function readCommandLine(line: string): ReadLine {
   let clear = true
   let words: string[] = []
   let dynamic = new Set<number>()
+  let open = new Set<number>()
   let redirects: SimpleCommand["redirects"] = []
   let fed = false
   let word: string | null = null
   let isDynamic = false
+  let isOpen = false
   let redirect: string | null = null
   let at = 0
 
@@ -36,18 +40,21 @@ export function readCommandLine(line: string): ReadLine {
       redirect = null
     } else {
       if (isDynamic) dynamic.add(words.length)
+      if (isOpen) open.add(words.length)
       words.push(word)
     }
     word = null
     isDynamic = false
+    isOpen = false
   }
   const endCommand = (pipes: boolean) => {
     endWord()
     if (redirect !== null) clear = false
     redirect = null
-    if (words.length > 0 || redirects.length > 0) commands.push({ words, dynamic, redirects, fed })
+    if (words.length > 0 || redirects.length > 0) commands.push({ words, dynamic, open, redirects, fed })
     words = []
     dynamic = new Set()
+    open = new Set()
     redirects = []
     fed = pipes
   }
@@ -74,7 +81,9 @@ export function readCommandLine(line: string): ReadLine {
         clear = false
         return line.length
       }
-      nested.push(line.slice(at + 1, end))
+      const inner = line.slice(at + 1, end)
+      if (inner.includes("\\")) clear = false // what is escaped in it is a substitution of its own
+      nested.push(inner)
       return end + 1
     }
     if (line[at + 1] === "(") {
@@ -90,7 +99,8 @@ export function readCommandLine(line: string): ReadLine {
       const end = line.indexOf("}", at)
       if (end === -1) clear = false
       const inner = line.slice(at + 2, end)
-      if (/[`(]/.test(inner)) clear = false // a substitution inside of a default value
+      // A substitution inside of a default value; a value that is read as a name or as a prompt.
+      if (/[`(]|^!|@[A-Za-z]$/.test(inner)) clear = false
       return end === -1 ? line.length : end + 1
     }
     const name = /^\$(?:[A-Za-z_]\w*|[0-9@*#?$!-])/.exec(line.slice(at, at + 100))
@@ -146,6 +156,8 @@ export function readCommandLine(line: string): ReadLine {
       endWord()
       const operator = /^(?:<<<|<<-?|<>|<&|>>|>&|>\||[<>])/.exec(line.slice(at, at + 3))?.[0] ?? character
       if (operator.startsWith("<<")) fed = true
+      // What follows a here-document is not commands until its word comes, and quotes in it are not quotes.
+      if (operator === "<<" || operator === "<<-") clear = false
       redirect = operator
       at += operator.length
     } else if (character === "&" && line[at + 1] === ">") {
@@ -156,7 +168,7 @@ export function readCommandLine(line: string): ReadLine {
       const isPipe = character === "|" && line[at + 1] !== "|"
       endCommand(isPipe)
       while (/[;&|\n]/.test(line.charAt(at))) at += 1
-    } else if (/\s/.test(character)) {
+    } else if (character === " " || character === "\t") {
       endWord()
       at += 1
     } else if (character === "(" || character === ")") {
@@ -164,10 +176,8 @@ export function readCommandLine(line: string): ReadLine {
       endCommand(false)
       clear = false
       at += 1
-    } else if (/[*?[{~!]/.test(character)) {
-      word = (word ?? "") + character
-      at += 1
     } else {
+      if (/[*?[{]/.test(character)) isOpen = true
       word = (word ?? "") + character
       at += 1
     }

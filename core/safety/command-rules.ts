@@ -29,7 +29,7 @@ export const readers: Readonly<Record<string, RegExp | null>> = {
   head: null,
   id: null,
   join: null,
-  jq: null,
+  jq: /\$ENV|\benv\b/,
   last: null,
   ls: null,
   lsblk: null,
@@ -41,7 +41,7 @@ export const readers: Readonly<Record<string, RegExp | null>> = {
   paste: null,
   pgrep: null,
   printf: null,
-  ps: null,
+  ps: /^[a-zA-Z]*e[a-zA-Z]*$/, // without a dash, e shows the environment
   pstree: null,
   pwd: null,
   readlink: null,
@@ -77,21 +77,32 @@ export const readers: Readonly<Record<string, RegExp | null>> = {
   jobs: null,
   arch: null,
   tsort: null,
-  date: /^(?:-s|--set)/,
-  file: /^(?:-C|--compile|-m|--magic)/,
+  date: /^(?:-[a-zA-Z]*s|\d{4,})/, // digits alone set the clock
+  file: /^-[a-zA-Z]*[Cm]/,
   find: /^-(?:exec|execdir|ok|okdir|delete|fprint|fprintf|fprint0|fls)$/,
   hexdump: null,
   hostname: /^(?!-[sfidIA]$)/,
   rg: /^--(?:pre|hostname-bin|search-zip)/,
-  // w writes, e runs, and s///e or s///w do; -i changes the file, -f reads a script that is not seen.
-  sed: /^(?:-[a-zA-Z]*[if]|--in-place|--file|--expression=)|(?:^|[;{\n}0-9$/!\s])[weEW](?:\s|$)|[/|,#@!](?:[gpiIm0-9]*[we][gpiIm0-9]*)(?:\s|;|$)/,
-  awk: /system|getline|[|>]|^-[fiEl]|^--(?:file|include|exec|load)|@load/,
-  gawk: /system|getline|[|>]|^-[fiEl]|^--(?:file|include|exec|load)|@load/,
-  mawk: /system|getline|[|>]|^-[fW]/,
-  sort: /^(?:-[a-zA-Z]*[oT]|--output|--compress-program|--temporary-directory|--files0-from)/,
-  tree: /^(?:-[a-zA-Z]*[oR]|--output)/,
+  // Its script is read by judgeSed.
+  sed: /^-(?!e$|-$)(?![nErsuz]+$)/,
+  // A program that starts another, writes, names a function by its value, or tells the environment; any option but -F and -v.
+  awk: /system|getline|[|>]|@|ENVIRON|^-(?![Fv])/,
+  gawk: /system|getline|[|>]|@|ENVIRON|^-(?![Fv])/,
+  mawk: /system|getline|[|>]|@|ENVIRON|^-(?![Fv])/,
+  sort: /^-[a-zA-Z]*[oT]/,
+  tree: /^-[a-zA-Z]*[oR]/,
   uniq: null,
   xxd: /^-[a-zA-Z]*r/,
+}
+
+/** Long options that write or run something. The programs also take any beginning of them. */
+export const writingOptions: Readonly<Record<string, readonly string[]>> = {
+  sort: ["output", "compress-program", "temporary-directory", "files0-from"],
+  tree: ["output"],
+  file: ["compile", "magic-file"],
+  date: ["set"],
+  rg: ["pre", "hostname-bin", "search-zip"],
+  git: ["output", "ext-diff", "textconv", "filters", "exec", "exec-path", "open-files-in-pager", "upload-pack", "paginate"],
 }
 
 /** git's own verbs that change nothing, where no option runs a program. */
@@ -114,25 +125,31 @@ export const gitReaders = new Set([
 export const interpreters =
   /^(?:(?:ba|z|da|k|c|tc|fi)?sh|busybox|python[\d.]*|perl|ruby|node|bun|deno|php|lua|pwsh|powershell|tclsh|osascript|eval|source|\.)$/
 
-/** Commands that only carry another one; what they carry is judged. Options that take a value of their own are in the pattern. */
-export const carriers: Readonly<Record<string, RegExp>> = {
-  sudo: /^-[ugpCTRDh]$/,
-  doas: /^-[uC]$/,
-  nohup: /^$/,
-  nice: /^-n$/,
-  ionice: /^-[cnp]$/,
-  time: /^-[of]$/,
-  timeout: /^-[ks]$/,
-  stdbuf: /^-[ioe]$/,
-  setsid: /^$/,
-  command: /^$/,
-  builtin: /^$/,
-  exec: /^-a$/,
-  xargs: /^-[IiLnPsdEa]$/,
-  env: /^-[uCS]$/,
-  chroot: /^$/,
-  unbuffer: /^$/,
-  watch: /^-n$/,
+/**
+ * Commands that only carry another one; what they carry is judged. Options known to change nothing else: those with a word of their own
+ * behind them, and those without. With any other option it is not sure what is carried.
+ */
+export const carriers: Readonly<Record<string, { valued: RegExp; plain: RegExp }>> = {
+  sudo: { valued: /^-[ugpCTRDh]$/, plain: /^-[AbEHnPSiks]+$|^--$/ },
+  doas: { valued: /^-[uC]$/, plain: /^-[Lns]+$/ },
+  nohup: { valued: /^$/, plain: /^--$/ },
+  nice: { valued: /^-n$/, plain: /^-(?:n?-?\d+|-adjustment=-?\d+)$/ },
+  ionice: { valued: /^-[cn]$/, plain: /^-(?:[cn]\d|t)$/ },
+  time: { valued: /^$/, plain: /^-p$/ },
+  timeout: { valued: /^-[ks]$/, plain: /^-(?:[kv]\d*|-foreground|-preserve-status|-verbose|-signal=\w+|-kill-after=[\d.]+[smhd]?)$/ },
+  stdbuf: { valued: /^-[ioe]$/, plain: /^-[ioe][L\d]\w*$/ },
+  setsid: { valued: /^$/, plain: /^-[cfw]+$/ },
+  command: { valued: /^$/, plain: /^-[pvV]+$/ },
+  builtin: { valued: /^$/, plain: /^--$/ },
+  exec: { valued: /^-a$/, plain: /^-[cl]+$/ },
+  xargs: {
+    valued: /^-[ILnPsdE]$/,
+    plain: /^-(?:[0rtx]+|[LnPs]\d+|I\S+|d\S{1,4}|-null|-no-run-if-empty|-max-(?:args|procs|lines)=\d+|-delimiter=\S{1,4})$/,
+  },
+  env: { valued: /^-u$/, plain: /^-[i0]*$/ },
+  chroot: { valued: /^$/, plain: /^--$/ },
+  unbuffer: { valued: /^$/, plain: /^-p$/ },
+  watch: { valued: /^-n$/, plain: /^-[bcdegtx]+$/ },
 }
 
 /** Reserved words in front of a command. */

@@ -1,7 +1,7 @@
 /**
  * Question: what would this command line do?
  * Fails closed by: what is not known to read only is asked; what cannot be read for sure is never allowed.
- * Known limits: a first table of POSIX commands, and no tool runs commands yet. It judges words: aliases, PATH, what files hold and
+ * Known limits: POSIX commands; a line for another shell is asked about. No tool runs commands yet. It judges words: aliases, PATH, what files hold and
  * what a shell makes of variables it cannot know. Therefore an allowed line still runs in the jail, or not at all.
  * Source: POSIX.1-2024, 2.2 to 2.10 (shell language); GTFOBins for readers that can be made to run or write.
  */
@@ -20,7 +20,9 @@ import {
   secretFiles,
   senders,
   vital,
+  writingOptions,
 } from "./command-rules.ts"
+import { judgeSed } from "./command-sed.ts"
 
 export type CommandVerdict = { verdict: "allow" | "ask" | "deny"; why: string }
 
@@ -52,7 +54,7 @@ function judgeLine(line: string, depth: number): CommandVerdict {
   )
     verdicts.push(deny("Refused: it sends a file that holds secrets"))
   if (!clear) verdicts.push(ask("It cannot be read for sure"))
-  if (/[\u0000-\u0008\u000e-\u001f\u007f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/.test(line))
+  if (/[\u0000-\u0008\u000b-\u001f\u0085\u00a0\u2000-\u200a\u2028\u2029\u3000\u007f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/.test(line))
     verdicts.push(ask("It holds characters that are not seen"))
   return worst(verdicts)
 }
@@ -78,7 +80,7 @@ function pipelines(commands: readonly SimpleCommand[]): CommandVerdict[] {
 
 function judgeSimple(command: SimpleCommand, depth: number): CommandVerdict {
   const redirects = worst(command.redirects.map(judgeRedirect))
-  const { words, dynamic, carrier } = carried(command)
+  const { words, dynamic, open, carrier, isSure } = carried(command)
   const [first] = words
   if (first === undefined)
     return worst([redirects, command.words.length > 0 ? ask("It sets variables or runs nothing") : ALLOW])
@@ -96,6 +98,7 @@ function judgeSimple(command: SimpleCommand, depth: number): CommandVerdict {
     )
   )
     return deny("Refused: it makes a program load another one")
+  if (!isSure) verdicts.push(ask(`What ${carrier ?? "it"} runs with these options is not sure`))
   if (assigned.length > 0) verdicts.push(ask("It changes the environment that the command runs in"))
   if (dynamic.has(0) && own.some((word) => vital.test(word)))
     return deny("Refused: a program that is not named, on what cannot be lost")
@@ -108,6 +111,17 @@ function judgeSimple(command: SimpleCommand, depth: number): CommandVerdict {
   if (carrier === "chroot" || carrier === "exec" || carrier === "watch")
     verdicts.push(ask(`${carrier} changes how it runs`))
   if (own.some((word) => secretFiles.test(word))) verdicts.push(ask("It reads a file that holds secrets"))
+  if (words.some((word, at) => dynamic.has(at) && /\$\{?\w*(?:KEY|TOKEN|SECRET|PASS|PWD_|CREDENTIAL)/i.test(word)))
+    verdicts.push(ask("It shows what the environment holds under the name of a secret"))
+  if (words.some((word, at) => open.has(at) && /(?:^|\/)\.[^/]*[*?[{]|[*?\]}][^/]*\/\./.test(word)))
+    verdicts.push(ask("Its pattern reaches files that are hidden"))
+  if (words.some((word) => /^[A-Za-z]:\\|%[A-Za-z_]\w*%/.test(word))) verdicts.push(ask("It is written for another shell"))
+  // A plain variable holds what the jail gave it, or nothing: setting one in the line is asked about in any case.
+  const mayBeOption = own.some(
+    (word, at) =>
+      (dynamic.has(at + 1) && /^(?:\$\(|`)/.test(word)) || (open.has(at + 1) && (/^[*?[{]+$/.test(word) || /^-|^[{]/.test(word))),
+  )
+  if (mayBeOption && (readers[name] || name === "git")) verdicts.push(ask("What its words become may be an option that writes"))
   verdicts.push(judgeReader(name, own))
   // What a pipe brings as arguments is not seen here, so nothing of it may be an option that writes.
   if (carrier === "xargs" && readers[name] !== null) verdicts.push(ask("Its arguments come out of a pipe"))
@@ -127,18 +141,39 @@ function judgeReader(name: string, own: readonly string[]): CommandVerdict {
   if (name === "git") return judgeGit(own)
   if (!Object.hasOwn(readers, name)) return ask(`${name} is not known to only read`)
   const writing = readers[name]
-  if (writing && own.some((word) => writing.test(word))) return ask(`${name} does more than read with these arguments`)
-  // The second operand of uniq is where it writes.
-  if (name === "uniq" && own.filter((word) => !word.startsWith("-") && !/^\d+$/.test(word)).length > 1)
-    return ask("uniq writes its second file")
+  const more = ask(`${name} does more than read with these arguments`)
+  if (writing && own.some((word) => writing.test(word))) return more
+  if (own.some((word) => isWritingOption(name, word))) return more
+  if (name === "sed" && !judgeSed(own)) return more
+  // The second file of these is where they write.
+  if (name === "uniq" && operandsOf(own, /^-[fsw]$/).length > 1) return ask("uniq writes its second file")
+  if (name === "xxd" && operandsOf(own, /^-[cglnos]$/).length > 1) return ask("xxd writes its second file")
+  // bash runs what stands in the brackets of a variable's name.
+  if (/^(?:test|\[|printf)$/.test(name) && own.some((word) => /\[[^\]]*[$`]/.test(word))) return more
+  if (/^(?:[ef]?grep|rg)$/.test(name) && readsAll(name, own)) return ask("It looks through everything that the owner has")
   return ALLOW
 }
 
+/** GNU programs take any beginning of a long option that is not another one's. */
+function isWritingOption(name: string, word: string): boolean {
+  const given = /^--([a-z][a-z0-9-]*)/.exec(word)?.[1]
+  return given !== undefined && (writingOptions[name] ?? []).some((option) => option.startsWith(given))
+}
+
+function operandsOf(own: readonly string[], valued: RegExp): string[] {
+  return own.filter((word, at) => (!word.startsWith("-") || word === "-") && !valued.test(own[at - 1] ?? ""))
+}
+
+function readsAll(name: string, own: readonly string[]): boolean {
+  const isDeep = name === "rg" || own.some((word) => /^-[a-zA-Z]*[rR]|^--(?:deref|recurs)/.test(word))
+  return isDeep && own.some((word) => vital.test(word) && !/^(?:\.|\.\/|\*|\.\/\*)$/.test(word))
+}
+
+/** Options before the verb are git's own; few of them are harmless. */
 function judgeGit(own: readonly string[]): CommandVerdict {
-  const [verb = ""] = own
-  const runs = own.some((word) =>
-    /^(?:-c|-C|--exec|--ext-diff|--textconv|--output|-O|--open-files-in-pager|--paginate|-p$)/.test(word),
-  )
+  const at = own.findIndex((word) => !/^--(?:no-pager|no-optional-locks|literal-pathspecs|bare)$/.test(word))
+  const verb = own[at] ?? ""
+  const runs = own.slice(at + 1).some((word) => isWritingOption("git", word) || /^-(?:c|O)/.test(word))
   return gitReaders.has(verb) && !runs ? ALLOW : ask("git does more than read with these arguments")
 }
 
@@ -175,35 +210,43 @@ function judgeFind(own: readonly string[], depth: number): CommandVerdict {
     return deny("Refused: it deletes what the machine or its owner cannot lose")
   if (start === -1) return ALLOW
   const inner = own.slice(start + 1).filter((word) => word !== ";" && word !== "+" && word !== "{}")
-  return judgeSimple({ words: inner, dynamic: new Set(), redirects: [], fed: false }, depth + 1)
+  return judgeSimple({ words: inner, dynamic: new Set(), open: new Set(), redirects: [], fed: false }, depth + 1)
+}
+
+type Carried = {
+  words: string[]
+  dynamic: ReadonlySet<number>
+  open: ReadonlySet<number>
+  carrier: string | null
+  /** All options on the way were understood. */
+  isSure: boolean
 }
 
 /** Without reserved words, assignments, and commands that only carry another one. */
-function carried({ words, dynamic }: SimpleCommand): {
-  words: string[]
-  dynamic: ReadonlySet<number>
-  carrier: string | null
-} {
+function carried({ words, dynamic, open }: SimpleCommand): Carried {
   let at = 0
   let carrier: string | null = null
+  let isSure = true
   for (;;) {
     const word = words[at]
     if (word === undefined) break
     const name = nameOf(word)
+    const known = Object.hasOwn(carriers, name) && words.length > at + 1 ? carriers[name] : undefined
     if (reserved.has(word) || /^[A-Za-z_]\w*\+?=/.test(word)) at += 1
-    else if (Object.hasOwn(carriers, name) && words.length > at + 1) {
+    else if (known) {
       carrier = carrier === "sudo" ? carrier : name
-      const valued = carriers[name]
       at += 1
-      while (
-        at < words.length &&
-        (words[at]?.startsWith("-") || (name === "timeout" && /^[\d.]+[smhd]?$/.test(words[at] ?? "")))
-      ) {
-        at += valued?.test(words[at] ?? "") ? 2 : 1
+      for (; at < words.length; at++) {
+        const option = words[at] ?? ""
+        const isDuration = name === "timeout" && /^[\d.]+[smhd]?$/.test(option)
+        if (!option.startsWith("-") && !isDuration) break
+        if (known.valued.test(option)) at += 1
+        else if (!isDuration && !known.plain.test(option)) isSure = false
       }
     } else break
   }
-  return { words: words.slice(at), dynamic: new Set([...dynamic].map((place) => place - at)), carrier }
+  const behind = (places: ReadonlySet<number>) => new Set([...places].map((place) => place - at))
+  return { words: words.slice(at), dynamic: behind(dynamic), open: behind(open), carrier, isSure }
 }
 
 /** /bin/rm and rm are one. */
