@@ -87,9 +87,7 @@ export function toolFetch(egress: Egress): PipelineDeps["fetchFor"] {
  * The owner's own secrets are not for anyone but whom they belong to: what a tool sends is read before it leaves, for the values of this
  * house in whatever way they are written, and for what looks like a secret.
  */
-export function scansFor(
-  secretValues: RedactorDeps["secretValues"],
-): Pick<EgressDeps, "scanRequest" | "scanResponse"> {
+export function scansFor(secretValues: RedactorDeps["secretValues"]): Pick<EgressDeps, "scanRequest" | "scanResponse"> {
   const findValues = createValueFinder(secretValues)
   const secretIn = (text: string): string | null => {
     const [value] = findValues(text)

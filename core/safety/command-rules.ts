@@ -102,7 +102,17 @@ export const writingOptions: Readonly<Record<string, readonly string[]>> = {
   file: ["compile", "magic-file"],
   date: ["set"],
   rg: ["pre", "hostname-bin", "search-zip"],
-  git: ["output", "ext-diff", "textconv", "filters", "exec", "exec-path", "open-files-in-pager", "upload-pack", "paginate"],
+  git: [
+    "output",
+    "ext-diff",
+    "textconv",
+    "filters",
+    "exec",
+    "exec-path",
+    "open-files-in-pager",
+    "upload-pack",
+    "paginate",
+  ],
 }
 
 /** git's own verbs that change nothing, where no option runs a program. */
@@ -136,7 +146,10 @@ export const carriers: Readonly<Record<string, { valued: RegExp; plain: RegExp }
   nice: { valued: /^-n$/, plain: /^-(?:n?-?\d+|-adjustment=-?\d+)$/ },
   ionice: { valued: /^-[cn]$/, plain: /^-(?:[cn]\d|t)$/ },
   time: { valued: /^$/, plain: /^-p$/ },
-  timeout: { valued: /^-[ks]$/, plain: /^-(?:[kv]\d*|-foreground|-preserve-status|-verbose|-signal=\w+|-kill-after=[\d.]+[smhd]?)$/ },
+  timeout: {
+    valued: /^-[ks]$/,
+    plain: /^-(?:[kv]\d*|-foreground|-preserve-status|-verbose|-signal=\w+|-kill-after=[\d.]+[smhd]?)$/,
+  },
   stdbuf: { valued: /^-[ioe]$/, plain: /^-[ioe][L\d]\w*$/ },
   setsid: { valued: /^$/, plain: /^-[cfw]+$/ },
   command: { valued: /^$/, plain: /^-[pvV]+$/ },
@@ -144,7 +157,8 @@ export const carriers: Readonly<Record<string, { valued: RegExp; plain: RegExp }
   exec: { valued: /^-a$/, plain: /^-[cl]+$/ },
   xargs: {
     valued: /^-[ILnPsdE]$/,
-    plain: /^-(?:[0rtx]+|[LnPs]\d+|I\S+|d\S{1,4}|-null|-no-run-if-empty|-max-(?:args|procs|lines)=\d+|-delimiter=\S{1,4})$/,
+    plain:
+      /^-(?:[0rtx]+|[LnPs]\d+|I\S+|d\S{1,4}|-null|-no-run-if-empty|-max-(?:args|procs|lines)=\d+|-delimiter=\S{1,4})$/,
   },
   env: { valued: /^-u$/, plain: /^-[i0]*$/ },
   chroot: { valued: /^$/, plain: /^--$/ },

@@ -54,7 +54,11 @@ function judgeLine(line: string, depth: number): CommandVerdict {
   )
     verdicts.push(deny("Refused: it sends a file that holds secrets"))
   if (!clear) verdicts.push(ask("It cannot be read for sure"))
-  if (/[\u0000-\u0008\u000b-\u001f\u0085\u00a0\u2000-\u200a\u2028\u2029\u3000\u007f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/.test(line))
+  if (
+    /[\u0000-\u0008\u000b-\u001f\u0085\u00a0\u2000-\u200a\u2028\u2029\u3000\u007f\u200b-\u200f\u202a-\u202e\u2066-\u2069]/.test(
+      line,
+    )
+  )
     verdicts.push(ask("It holds characters that are not seen"))
   return worst(verdicts)
 }
@@ -115,13 +119,16 @@ function judgeSimple(command: SimpleCommand, depth: number): CommandVerdict {
     verdicts.push(ask("It shows what the environment holds under the name of a secret"))
   if (words.some((word, at) => open.has(at) && /(?:^|\/)\.[^/]*[*?[{]|[*?\]}][^/]*\/\./.test(word)))
     verdicts.push(ask("Its pattern reaches files that are hidden"))
-  if (words.some((word) => /^[A-Za-z]:\\|%[A-Za-z_]\w*%/.test(word))) verdicts.push(ask("It is written for another shell"))
+  if (words.some((word) => /^[A-Za-z]:\\|%[A-Za-z_]\w*%/.test(word)))
+    verdicts.push(ask("It is written for another shell"))
   // A plain variable holds what the jail gave it, or nothing: setting one in the line is asked about in any case.
   const mayBeOption = own.some(
     (word, at) =>
-      (dynamic.has(at + 1) && /^(?:\$\(|`)/.test(word)) || (open.has(at + 1) && (/^[*?[{]+$/.test(word) || /^-|^[{]/.test(word))),
+      (dynamic.has(at + 1) && /^(?:\$\(|`)/.test(word)) ||
+      (open.has(at + 1) && (/^[*?[{]+$/.test(word) || /^-|^[{]/.test(word))),
   )
-  if (mayBeOption && (readers[name] || name === "git")) verdicts.push(ask("What its words become may be an option that writes"))
+  if (mayBeOption && (readers[name] || name === "git"))
+    verdicts.push(ask("What its words become may be an option that writes"))
   verdicts.push(judgeReader(name, own))
   // What a pipe brings as arguments is not seen here, so nothing of it may be an option that writes.
   if (carrier === "xargs" && readers[name] !== null) verdicts.push(ask("Its arguments come out of a pipe"))
@@ -150,7 +157,8 @@ function judgeReader(name: string, own: readonly string[]): CommandVerdict {
   if (name === "xxd" && operandsOf(own, /^-[cglnos]$/).length > 1) return ask("xxd writes its second file")
   // bash runs what stands in the brackets of a variable's name.
   if (/^(?:test|\[|printf)$/.test(name) && own.some((word) => /\[[^\]]*[$`]/.test(word))) return more
-  if (/^(?:[ef]?grep|rg)$/.test(name) && readsAll(name, own)) return ask("It looks through everything that the owner has")
+  if (/^(?:[ef]?grep|rg)$/.test(name) && readsAll(name, own))
+    return ask("It looks through everything that the owner has")
   return ALLOW
 }
 

@@ -91,7 +91,9 @@ function formsOf(value: string): Set<string> {
 /** Base64 of the value in the middle of something, in both alphabets: what is the same whatever stands before and behind. */
 function base64Forms(bytes: Buffer): string[] {
   return [0, 1, 2].flatMap((offset) => {
-    const whole = Buffer.concat([Buffer.alloc(offset), bytes]).toString("base64").replace(/=+$/, "")
+    const whole = Buffer.concat([Buffer.alloc(offset), bytes])
+      .toString("base64")
+      .replace(/=+$/, "")
     // Of the first group, 0, 2 or 3 letters hold bits of what stands before; the last letter may hold bits of what follows.
     const cut = whole.slice([0, 2, 3][offset], (offset + bytes.length) % 3 === 0 ? undefined : -1)
     return [cut, cut.replaceAll("+", "-").replaceAll("/", "_")]
@@ -112,7 +114,10 @@ function createExactSearch(names: ReadonlyMap<string, string>): Search {
     let key = 0
     for (let at = 0; at < KEY_LENGTH; at++) key = nextKey(key, form.charCodeAt(at))
     starts[key] = 1
-    buckets.set(key, [...(buckets.get(key) ?? []), form].toSorted((a, b) => b.length - a.length))
+    buckets.set(
+      key,
+      [...(buckets.get(key) ?? []), form].toSorted((a, b) => b.length - a.length),
+    )
   }
   return (text, onFound) => {
     if (names.size === 0) return

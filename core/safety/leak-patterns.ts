@@ -163,9 +163,15 @@ const formPatterns = (): LeakPattern[] => [
     /AccountKey=[A-Za-z0-9+/]{86}==/y,
     "learn.microsoft.com: storage connection strings",
   ),
-  row("azure-ad-secret", Array.from("0123456789", (digit) => `${digit}q~`), /\dQ~[A-Za-z0-9_.~-]{31,34}/y, "learn.microsoft.com: Entra client secrets", {
-    before: /(?<![A-Za-z0-9_.~-])[A-Za-z0-9_.~-]{3}$/,
-  }),
+  row(
+    "azure-ad-secret",
+    Array.from("0123456789", (digit) => `${digit}q~`),
+    /\dQ~[A-Za-z0-9_.~-]{31,34}/y,
+    "learn.microsoft.com: Entra client secrets",
+    {
+      before: /(?<![A-Za-z0-9_.~-])[A-Za-z0-9_.~-]{3}$/,
+    },
+  ),
   row(
     "azure-marked-key",
     ["acdb", "+ast", "azse", "azfu", "azeg", "+acr", "+aba", "apim", "aiot", "+amc"],
@@ -322,7 +328,9 @@ const formPatterns = (): LeakPattern[] => [
   ),
   row(
     "discord-bot",
-    [".g", ".x", ".y", ".z"].flatMap((dot) => Array.from("abcdefghijklmnopqrstuvwxyz0123456789_-", (next) => dot + next)),
+    [".g", ".x", ".y", ".z"].flatMap((dot) =>
+      Array.from("abcdefghijklmnopqrstuvwxyz0123456789_-", (next) => dot + next),
+    ),
     /\.[GXYZ][A-Za-z0-9_-]{5}\.(?=[A-Za-z_-]{0,40}\d)[A-Za-z0-9_-]{27,38}(?![A-Za-z0-9_-])/y,
     "discord.com/developers/docs/reference: authentication",
     { before: /(?<![A-Za-z0-9_.-])[MNO][A-Za-z0-9]{23,27}$/ },
@@ -450,7 +458,13 @@ const formPatterns = (): LeakPattern[] => [
     "grafana.com/docs: service account tokens",
     WORD_START,
   ),
-  row("grafana-legacy-key", "eyjrijoi", /eyJrIjoi[A-Za-z0-9+/_-]{70,400}={0,2}/y, "grafana.com/docs: API keys before 9.1", LONE),
+  row(
+    "grafana-legacy-key",
+    "eyjrijoi",
+    /eyJrIjoi[A-Za-z0-9+/_-]{70,400}={0,2}/y,
+    "grafana.com/docs: API keys before 9.1",
+    LONE,
+  ),
   row(
     "newrelic-key",
     ["nrak-", "nrjs-", "nrii-", "nraa-"],
@@ -498,17 +512,20 @@ const formPatterns = (): LeakPattern[] => [
     "PuTTY manual, appendix: PPK file format",
     { value: "form" },
   ),
-  row("wireguard-key", ["privatekey", "presharedkey"], /(?:PrivateKey|PresharedKey)\s{0,3}=\s{0,3}[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=/y, "wireguard: wg(8), key format", WORD_START),
   row(
-    "jwt",
-    "eyj",
-    /eyJ[A-Za-z0-9_-]{8,1000}\.eyJ[A-Za-z0-9_-]{8,4000}(?:\.[A-Za-z0-9_-]{8,1000})?/y,
-    "RFC 7519",
-    { ...LONE, value: "jwt" },
+    "wireguard-key",
+    ["privatekey", "presharedkey"],
+    /(?:PrivateKey|PresharedKey)\s{0,3}=\s{0,3}[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=/y,
+    "wireguard: wg(8), key format",
+    WORD_START,
   ),
+  row("jwt", "eyj", /eyJ[A-Za-z0-9_-]{8,1000}\.eyJ[A-Za-z0-9_-]{8,4000}(?:\.[A-Za-z0-9_-]{8,1000})?/y, "RFC 7519", {
+    ...LONE,
+    value: "jwt",
+  }),
   row(
     "kubernetes-secret",
-    ["kind: secret", "kind: \"secret\""],
+    ["kind: secret", 'kind: "secret"'],
     /kind: "?Secret"?\s[^]{0,300}?\b(?:data|stringData):\s{1,12}[\w.-]{1,60}: {1,4}["']?(?=[^\s"']{0,400}\d)[A-Za-z0-9+/]{12,4000}={0,2}/y,
     "kubernetes.io/docs: Secret",
   ),
@@ -545,11 +562,11 @@ const NAMED_VALUE = String.raw`[A-Za-z0-9_.-]{0,24}(?![A-Za-z0-9_.-])${SIGN}${VA
 
 /** The word for it in the languages that most people write; where it has two signs, with what follows it. */
 const passwordWords = [
-  ...["passw", "passphrase", "passwd", "_pwd", "pwd=", "pwd:", '"pwd', "_pass=", "_pass:", '_pass"'],
-  ...["kennwort", "mot de passe", "mot_de_passe", "motdepasse", "contraseña", "contrasena", "senha", "palavra-passe"],
-  ...["parola", "wachtwoord", "hasło", "haslo", "lösenord", "adgangskode", "passord", "salasana", "heslo", "jelszó"],
-  ...["пароль", "şifre", "sifre", "كلمة المرور", "كلمة السر", "סיסמה", "पासवर्ड", "kata sandi", "mật khẩu", "รหัสผ่าน"],
-  ...["密码:", "密码：", "密码是", "密码为", "密码=", "密碼:", "密碼：", "密碼是", "パスワード", "비밀번호"],
+  "passw", "passphrase", "passwd", "_pwd", "pwd=", "pwd:", '"pwd', "_pass=", "_pass:", '_pass"',
+  "kennwort", "mot de passe", "mot_de_passe", "motdepasse", "contraseña", "contrasena", "senha", "palavra-passe",
+  "parola", "wachtwoord", "hasło", "haslo", "lösenord", "adgangskode", "passord", "salasana", "heslo", "jelszó",
+  "пароль", "şifre", "sifre", "كلمة المرور", "كلمة السر", "סיסמה", "पासवर्ड", "kata sandi", "mật khẩu", "รหัสผ่าน",
+  "密码:", "密码：", "密码是", "密码为", "密码=", "密碼:", "密碼：", "密碼是", "パスワード", "비밀번호",
 ]
 
 const namedPatterns = (): LeakPattern[] => [
@@ -577,9 +594,20 @@ const namedPatterns = (): LeakPattern[] => [
   {
     rule: "named-secret",
     literal: [
-      ...["secret", "token", "apikey", "api_key", "api-key", "api key", "_key", "access_key", "access-key", "accesskey"],
-      ...["private_key", "private-key", "auth_key", "authkey", "credential", "license_key", "clé_api", "clave_api"],
-      ...["schlüssel", "geheimnis", "токен", "секрет", "密钥:", "密钥：", "令牌:", "令牌："],
+      ...[
+        "secret",
+        "token",
+        "apikey",
+        "api_key",
+        "api-key",
+        "api key",
+        "_key",
+        "access_key",
+        "access-key",
+        "accesskey",
+      ],
+      "private_key", "private-key", "auth_key", "authkey", "credential", "license_key", "clé_api", "clave_api",
+      "schlüssel", "geheimnis", "токен", "секрет", "密钥:", "密钥：", "令牌:", "令牌：",
     ],
     pattern: new RegExp(
       `(?:secret|token|_key|api[_ -]?key|access[_-]?key|private[_-]key|auth_?key|credentials?|license_key|cl(?:é|ave)_api|schlüssel|geheimnis|токен|секрет|密钥|令牌)${NAMED_VALUE}`,
@@ -592,14 +620,14 @@ const namedPatterns = (): LeakPattern[] => [
 
 const vendorPatterns = () =>
   vendorKeys().map(({ rule, prefixes, filling, source, edge }) =>
-  row(
-    rule,
-    prefixes,
-    new RegExp(`(?:${prefixes.map((prefix) => RegExp.escape(prefix)).join("|")})${filling}`, "y"),
-    source,
-    edge ? { edge } : {},
-  ),
-)
+    row(
+      rule,
+      prefixes,
+      new RegExp(`(?:${prefixes.map((prefix) => RegExp.escape(prefix)).join("|")})${filling}`, "y"),
+      source,
+      edge ? { edge } : {},
+    ),
+  )
 
 /** Made when it is asked for, so that a command which scans nothing does not pay for it. */
 export function leakPatterns(): LeakPattern[] {

@@ -13,8 +13,10 @@ export type VendorKey = {
   edge?: "word" | "token"
 }
 
-const repeated = (letters: string) => (least: number, most: number = least) =>
-  `[${letters}]{${least === most ? least : `${least},${most}`}}`
+const repeated =
+  (letters: string) =>
+  (least: number, most: number = least) =>
+    `[${letters}]{${least === most ? least : `${least},${most}`}}`
 const hex = repeated("a-f0-9")
 const digits = repeated("0-9")
 const lower = repeated("a-z0-9")
@@ -63,7 +65,13 @@ export const vendorKeys = (): VendorKey[] => [
   key("modal-token", ["ak-", "as-"], alnum(22) + END, "modal.com/docs: tokens", "token"),
   key("coze-token", "pat_", alnum(64) + END, "coze.com/docs: personal access tokens", "token"),
   key("voiceflow-key", ["VF.DM.", "VF.WS."], `${hex(24)}\\.${alnum(16)}`, "docs.voiceflow.com: API keys"),
-  key("aws-bedrock-key", ["ABSK", "bedrock-api-key-"], base64(100, 400), "docs.aws.amazon.com/bedrock: API keys", "token"),
+  key(
+    "aws-bedrock-key",
+    ["ABSK", "bedrock-api-key-"],
+    base64(100, 400),
+    "docs.aws.amazon.com/bedrock: API keys",
+    "token",
+  ),
 
   // Code, packages and their machines
   key("nuget-key", "oy2", lower(43) + END, "learn.microsoft.com/nuget: API keys", "token"),
@@ -78,7 +86,13 @@ export const vendorKeys = (): VendorKey[] => [
   key("vercel-token", ["vcp_", "vci_", "vca_", "vcr_", "vck_"], alnum(40, 64), "vercel.com/docs: tokens", "word"),
   key("render-key", "rnd_", alnum(28, 32) + END, "render.com/docs/api: API keys", "word"),
   key("infracost-key", "ico-", alnum(32) + END, "infracost.io/docs: API keys", "token"),
-  key("harness-token", ["pat.", "sat."], `${word(22)}\\.${hex(24)}\\.${alnum(20)}`, "developer.harness.io: API keys", "word"),
+  key(
+    "harness-token",
+    ["pat.", "sat."],
+    `${word(22)}\\.${hex(24)}\\.${alnum(20)}`,
+    "developer.harness.io: API keys",
+    "word",
+  ),
   key("scalingo-token", "tk-us-", word(48), "developers.scalingo.com: tokens", "word"),
   key("endor-key", "endr+", word(16, 20), "docs.endorlabs.com: API keys", "word"),
   key("stackhawk-key", "hawk.", `${word(20)}\\.${word(20)}`, "docs.stackhawk.com: API keys", "word"),
@@ -90,11 +104,22 @@ export const vendorKeys = (): VendorKey[] => [
   key("netbird-token", "nbp_", alnum(36) + END, "docs.netbird.io: personal access tokens", "word"),
   key("infisical-token", "st.", `${hex(24)}\\.${hex(32)}\\.${hex(32)}`, "infisical.com/docs: service tokens", "token"),
   key("stytch-secret", ["secret-live-", "secret-test-"], word(30, 48), "stytch.com/docs: API keys", "word"),
-  key("authress-key", ["sc_", "ext_", "scauth_", "authress_"], `${lower(5, 30)}\\.${lower(4, 6)}\\.acc[_-][a-z0-9-]{10,32}\\.[A-Za-z0-9+/_=-]{30,120}`, "authress.io/knowledge-base: service clients", "word"),
+  key(
+    "authress-key",
+    ["sc_", "ext_", "scauth_", "authress_"],
+    `${lower(5, 30)}\\.${lower(4, 6)}\\.acc[_-][a-z0-9-]{10,32}\\.[A-Za-z0-9+/_=-]{30,120}`,
+    "authress.io/knowledge-base: service clients",
+    "word",
+  ),
   key("sourcegraph-license", "slk_", hex(64), "sourcegraph.com/docs: license keys", "word"),
   key("chromatic-token", "chpt_", lower(12, 40), "chromatic.com/docs: project tokens", "word"),
   key("hoppscotch-token", "pat-", UUID, "docs.hoppscotch.io: access tokens", "token"),
-  key("inngest-key", ["signkey-prod-", "signkey-test-", "signkey-branch-"], hex(32, 64), "inngest.com/docs: signing keys"),
+  key(
+    "inngest-key",
+    ["signkey-prod-", "signkey-test-", "signkey-branch-"],
+    hex(32, 64),
+    "inngest.com/docs: signing keys",
+  ),
   key("trigger-dev-key", ["tr_dev_", "tr_prod_", "tr_stg_"], alnum(20, 32), "trigger.dev/docs: API keys", "word"),
   key("intra-42-secret", ["s-s4t2ud-", "s-s4t2af-"], hex(64), "api.intra.42.fr/apidoc"),
   key("posthog-key", ["phx_", "phs_"], word(42, 60), "posthog.com/docs: personal API keys", "word"),
@@ -108,7 +133,13 @@ export const vendorKeys = (): VendorKey[] => [
   key("jumpcloud-key", "jca_", alnum(36, 40), "jumpcloud.com/support: API keys", "word"),
 
   // Clouds and data
-  key("cloudflare-token", ["cfk_", "cfut_", "cfat_"], alnum(40, 60), "developers.cloudflare.com: token formats", "word"),
+  key(
+    "cloudflare-token",
+    ["cfk_", "cfut_", "cfat_"],
+    alnum(40, 60),
+    "developers.cloudflare.com: token formats",
+    "word",
+  ),
   key("google-refresh-token", "1//0", word(40, 160), "developers.google.com/identity/protocols/oauth2", "token"),
   key("amazon-mws-token", "amzn.mws.", UUID, "developer-docs.amazon.com: MWS auth tokens"),
   key("scaleway-key", "SCW", upper(17) + END, "scaleway.com/docs: API keys", "token"),
@@ -130,48 +161,116 @@ export const vendorKeys = (): VendorKey[] => [
   key("zuplo-key", "zpka_", `${hex(32)}_${hex(8)}`, "zuplo.com/docs: API key format", "word"),
 
   // Chat, mail and notices
-  key("matrix-token", "syt_", `[A-Za-z0-9+/=-]{4,80}_[A-Za-z]{20}_${alnum(6)}`, "element-hq/synapse: access tokens", "word"),
+  key(
+    "matrix-token",
+    "syt_",
+    `[A-Za-z0-9+/=-]{4,80}_[A-Za-z]{20}_${alnum(6)}`,
+    "element-hq/synapse: access tokens",
+    "word",
+  ),
   key("mailersend-token", "mlsn.", hex(64), "developers.mailersend.com: API tokens"),
   key("resend-key", "re_", `${alnum(8)}_${alnum(24)}`, "resend.com/docs: API keys", "token"),
   key("brevo-smtp-key", "xsmtpsib-", `${hex(64)}-${alnum(16)}`, "developers.brevo.com: SMTP keys"),
   key("telnyx-key", "KEY0", `[A-F0-9]{31,33}_${alnum(22)}`, "developers.telnyx.com: API keys", "token"),
-  key("intercom-token", "dG9rO", "[A-Za-z0-9+/]{50,70}={0,2}", "developers.intercom.com: access tokens, base64 of “tok:”", "token"),
+  key(
+    "intercom-token",
+    "dG9rO",
+    "[A-Za-z0-9+/]{50,70}={0,2}",
+    "developers.intercom.com: access tokens, base64 of “tok:”",
+    "token",
+  ),
   key("onesignal-key", ["os_v2_app_", "os_v2_org_"], lower(90, 110), "documentation.onesignal.com: keys"),
   key("ntfy-token", "tk_", lower(29) + END, "docs.ntfy.sh: access tokens", "token"),
   key("pubnub-secret", "sec-c-", alnum(40, 60), "pubnub.com/docs: keys", "word"),
   key("liveblocks-key", ["sk_prod_", "sk_dev_"], MIXED + word(40, 80), "liveblocks.io/docs: authentication", "word"),
   key("instagram-token", ["IGQV", "IGAA"], word(100, 300), "developers.facebook.com/docs/instagram", "token"),
-  key("linkedin-secret", ["WPL_AP0.", "WPL_AP1."], "[A-Za-z0-9+/=.]{16,60}", "learn.microsoft.com/linkedin: credentials"),
-  key("twitter-bearer", "AAAAAAAAAAAAAAAAAAAA", "A{0,12}[A-Za-z0-9]{8,30}(?:%[A-Za-z0-9]{2}[A-Za-z0-9]{4,50}){1,4}", "developer.x.com: bearer tokens", "token"),
+  key(
+    "linkedin-secret",
+    ["WPL_AP0.", "WPL_AP1."],
+    "[A-Za-z0-9+/=.]{16,60}",
+    "learn.microsoft.com/linkedin: credentials",
+  ),
+  key(
+    "twitter-bearer",
+    "AAAAAAAAAAAAAAAAAAAA",
+    "A{0,12}[A-Za-z0-9]{8,30}(?:%[A-Za-z0-9]{2}[A-Za-z0-9]{4,50}){1,4}",
+    "developer.x.com: bearer tokens",
+    "token",
+  ),
   key("zapier-webhook", "hooks.zapier.com/hooks/catch/", "[0-9]{4,12}/[A-Za-z0-9]{5,12}", "help.zapier.com: webhooks"),
   key("ifttt-webhook", "maker.ifttt.com/use/", word(20, 50), "ifttt.com/maker_webhooks"),
   key("make-webhook", [".make.com/"], lower(30, 34) + END, "help.make.com: webhooks"),
 
   // Money
-  key("braintree-token", ["access_token$production$", "access_token$sandbox$"], `${lower(16)}\\$${hex(32)}`, "developer.paypal.com/braintree: access tokens"),
+  key(
+    "braintree-token",
+    ["access_token$production$", "access_token$sandbox$"],
+    `${lower(16)}\\$${hex(32)}`,
+    "developer.paypal.com/braintree: access tokens",
+  ),
   key("plaid-token", ["access-sandbox-", "access-development-", "access-production-"], UUID, "plaid.com/docs: tokens"),
-  key("paddle-key", ["pdl_live_apikey_", "pdl_sdbx_apikey_"], `${lower(26)}_${alnum(22)}_${alnum(3)}`, "developer.paddle.com: API keys"),
+  key(
+    "paddle-key",
+    ["pdl_live_apikey_", "pdl_sdbx_apikey_"],
+    `${lower(26)}_${alnum(22)}_${alnum(3)}`,
+    "developer.paddle.com: API keys",
+  ),
   key("razorpay-key", ["rzp_live_", "rzp_test_"], alnum(14) + END, "razorpay.com/docs: API keys"),
-  key("payment-live-key", ["live_", "test_"], "(?=[a-zA-Z_-]{0,30}\\d)" + alnum(30, 43) + END, "docs.mollie.com, docs.lob.com, column.com/docs: API keys", "token"),
+  key(
+    "payment-live-key",
+    ["live_", "test_"],
+    "(?=[a-zA-Z_-]{0,30}\\d)" + alnum(30, 43) + END,
+    "docs.mollie.com, docs.lob.com, column.com/docs: API keys",
+    "token",
+  ),
   key("gocardless-token", "live_", MIXED + word(40) + END, "developer.gocardless.com: access tokens", "token"),
   key("duffel-token", ["duffel_live_", "duffel_test_"], "[A-Za-z0-9_=-]{43}", "duffel.com/docs: access tokens"),
   key("xendit-key", ["xnd_production_", "xnd_development_"], alnum(40, 80), "docs.xendit.co: API keys"),
   key("midtrans-key", "Mid-server-", word(20, 32), "docs.midtrans.com: access keys"),
-  key("mercadopago-token", "APP_USR-", `${digits(14, 18)}-${digits(6)}-${hex(32)}`, "mercadopago.com/developers: credentials"),
+  key(
+    "mercadopago-token",
+    "APP_USR-",
+    `${digits(14, 18)}-${digits(6)}-${hex(32)}`,
+    "mercadopago.com/developers: credentials",
+  ),
   key("alchemy-token", "alcht_", alnum(30), "docs.alchemy.com: auth tokens", "word"),
   key("polar-token", ["polar_oat_", "polar_pat_", "polar_cst_"], alnum(32, 60), "docs.polar.sh: access tokens"),
-  key("settlemint-token", ["sm_aat_", "sm_pat_", "sm_sat_"], alnum(16), "console.settlemint.com/documentation: tokens", "word"),
-  key("bitcoin-extended-key", ["xprv", "yprv", "zprv", "tprv"], base58(100, 112), "bitcoin BIP 32: serialization", "token"),
+  key(
+    "settlemint-token",
+    ["sm_aat_", "sm_pat_", "sm_sat_"],
+    alnum(16),
+    "console.settlemint.com/documentation: tokens",
+    "word",
+  ),
+  key(
+    "bitcoin-extended-key",
+    ["xprv", "yprv", "zprv", "tprv"],
+    base58(100, 112),
+    "bitcoin BIP 32: serialization",
+    "token",
+  ),
   key("nostr-secret-key", "nsec1", bech32(58), "nostr NIP-19: bech32 keys", "word"),
 
   // Work
-  key("asana-token", ["0/1", "1/1", "2/1"], `\\d{14,16}(?:/1\\d{14,16})?:${hex(32)}`, "developers.asana.com: personal access tokens", "token"),
+  key(
+    "asana-token",
+    ["0/1", "1/1", "2/1"],
+    `\\d{14,16}(?:/1\\d{14,16})?:${hex(32)}`,
+    "developers.asana.com: personal access tokens",
+    "token",
+  ),
   key("clickup-token", "pk_", `\\d{6,9}_${upper(32)}`, "developer.clickup.com: personal tokens", "token"),
   key("klaviyo-key", "pk_", hex(34) + END, "developers.klaviyo.com: private keys", "token"),
   key("trello-token", "ATTA", hex(64) + "[A-F0-9]{8}", "developer.atlassian.com/cloud/trello: tokens", "token"),
   key("typeform-token", "tfp_", word(40, 60), "developer.typeform.com: personal access tokens", "word"),
   key("contentful-token", "CFPAT-", word(43), "contentful.com/developers: management tokens"),
-  key("salesforce-token", "00D", "[A-Za-z0-9]{12,15}![A-Za-z0-9._]{80,120}", "developer.salesforce.com: session ids", "token"),
+  key(
+    "salesforce-token",
+    "00D",
+    "[A-Za-z0-9]{12,15}![A-Za-z0-9._]{80,120}",
+    "developer.salesforce.com: session ids",
+    "token",
+  ),
   key("shopify-partner-token", "prtapi_", hex(32), "shopify.dev: partner API tokens", "word"),
   key("wix-key", "IST.eyJ", "[A-Za-z0-9_.-]{100,1000}", "dev.wix.com: API keys", "word"),
   key("zoho-token", "1000.", `${hex(32)}\\.${hex(32)}`, "zoho.com/accounts: OAuth tokens", "token"),
@@ -184,6 +283,12 @@ export const vendorKeys = (): VendorKey[] => [
   key("ubidots-token", "BBFF-", alnum(30), "docs.ubidots.com: tokens", "word"),
   key("defined-networking-key", "dnkey-", "[a-z0-9=_-]{26}-[a-z0-9=_-]{52}", "docs.defined.net: API keys"),
   key("gitlab-session", "_gitlab_session=", lower(32), "docs.gitlab.com: session cookies"),
-  key("bitwarden-token", ["0.0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "0.a", "0.b", "0.c", "0.d", "0.e", "0.f"], `[a-f0-9]{7}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}\\.${alnum(30)}:[A-Za-z0-9+/]{22}==`, "bitwarden.com/help: machine account access tokens", "token"),
+  key(
+    "bitwarden-token",
+    ["0.0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "0.a", "0.b", "0.c", "0.d", "0.e", "0.f"],
+    `[a-f0-9]{7}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}\\.${alnum(30)}:[A-Za-z0-9+/]{22}==`,
+    "bitwarden.com/help: machine account access tokens",
+    "token",
+  ),
   key("secret-token-uri", "secret-token:", "(?=[^\\d\\s]{0,60}\\d)[A-Za-z0-9._~%!$&*+=:@/-]{16,300}", "RFC 8959"),
 ]

@@ -54,7 +54,11 @@ function scan(text: string, onLeak: (leak: Leak) => void): void {
       const [, quoted, bare] = groups
       const value = quoted ?? bare ?? ""
       if (!isSecretValue(value, kind) || isCalled(text, end)) return false
-      onLeak({ rule, start: end - value.length, end: endOfValue(text, end, quoted === undefined ? BARE_END : QUOTED_END) })
+      onLeak({
+        rule,
+        start: end - value.length,
+        end: endOfValue(text, end, quoted === undefined ? BARE_END : QUOTED_END),
+      })
       return true
     }
     if (kind === "random" && isPlaceholder(match)) return false
@@ -130,10 +134,8 @@ function isPlain(text: string): boolean {
 /** What documentation writes where a URL has its password. */
 function isShownPassword(match: string): boolean {
   const password = match.slice(match.indexOf(":", match.indexOf("://") + 3) + 1, -1)
-  return (
-    /^(?:[$%{[(].*|\*+|\.+|x+|pass|passw(?:or)?d|passwort|pwd|pw|p|secret|my-?password|your.*|changeme|token|key|user|postgres|root|admin|test)$/i.test(
-      password,
-    )
+  return /^(?:[$%{[(].*|\*+|\.+|x+|pass|passw(?:or)?d|passwort|pwd|pw|p|secret|my-?password|your.*|changeme|token|key|user|postgres|root|admin|test)$/i.test(
+    password,
   )
 }
 

@@ -117,9 +117,7 @@ function isMeantOtherwise(text: string, at: number): boolean {
   const code = text.charCodeAt(at)
   // A letter that looks like another counts only beside a Latin one: a word of one alphabet is what it is.
   if (code >= 128)
-    return (
-      MARKS[code] !== LOOKALIKE || isLetter(text.charCodeAt(at - 1)) || isLetter(text.charCodeAt(at + 1))
-    )
+    return MARKS[code] !== LOOKALIKE || isLetter(text.charCodeAt(at - 1)) || isLetter(text.charCodeAt(at + 1))
   const next = text.charCodeAt(at + 1) | 32 // capital letters as small ones; digits stay
   if (code === 92) return next === 117 || next === 120 // \u \x
   if (code === 38) return next === 35 || (next >= 97 && next <= 122) // &# &a

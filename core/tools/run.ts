@@ -21,6 +21,7 @@ import { ownerUrlsOf } from "./owner-urls.ts"
 import type { Registry, ToolBody, ToolCard } from "./registry.ts"
 import { type ConsentDeps, createConsent } from "./consent.ts"
 import { createRecorder, type Judged } from "./run-record.ts"
+import { secretWritten } from "./secret-written.ts"
 import type { CallFacts, ToolContext, ToolResult } from "./tool.ts"
 
 /** A result is stored whole up to here; the model sees its head and tail, and can read the rest by handle. */
@@ -192,7 +193,12 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       allowedTools: request.allowedTools,
       level: deps.level(),
     }
-    let authorized = authorize({ ...question, consented: false })
+    let authorized: Authorized<ToolBody> | { verdict: "ask"; gate: "leak"; why: string } = authorize({
+      ...question,
+      consented: false,
+    })
+    const secret = effect === "write-local" && authorized.verdict === "allow" ? secretWritten(input, redact) : null
+    if (secret !== null) authorized = { verdict: "ask", gate: "leak", why: secret }
     let use: Statement[] = []
     if (authorized.verdict === "ask") {
       const shown = card.provider === "builtin" ? card.question?.(input) : undefined

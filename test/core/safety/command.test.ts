@@ -76,7 +76,7 @@ describe("the command gate", () => {
       "sed -n '/x/w out' file",
       "sed 1e file",
       "sed --expression=1e file",
-      "gawk 'BEGIN { f = \"sys\" \"tem\"; @f(\"id\") }'",
+      'gawk \'BEGIN { f = "sys" "tem"; @f("id") }\'',
       "awk -f program file",
       "gawk -d file",
       "uniq 1 2",
@@ -118,7 +118,7 @@ describe("the command gate", () => {
       "cat <<'EOF'\necho '\nEOF\nfrobnicate\necho '\n",
       "echo `echo \\`frobnicate\\``",
       "diff <(sort a) <(frobnicate)",
-      "echo \"$(frobnicate)\"",
+      'echo "$(frobnicate)"',
       `ls ${"a".repeat(20_000)}`,
       "echo $(echo $(echo $(echo $(echo $(echo x)))))",
     ]

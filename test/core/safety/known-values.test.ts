@@ -54,7 +54,14 @@ describe("values that are known", () => {
   }
 
   test("are not found where they are not", () => {
-    for (const text of ["", "an ordinary note", value.slice(1), value.toUpperCase(), hex.slice(2), base64(value).slice(4)])
+    for (const text of [
+      "",
+      "an ordinary note",
+      value.slice(1),
+      value.toUpperCase(),
+      hex.slice(2),
+      base64(value).slice(4),
+    ])
       expect([text, find(text)]).toEqual([text, []])
     expect(createKnownSearch([{ name: "PIN", value: "1234" }])("call 1234")).toEqual([])
     expect(createKnownSearch([])("anything")).toEqual([])

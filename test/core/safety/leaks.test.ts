@@ -1,9 +1,22 @@
 import { describe, expect, test } from "bun:test"
 import { leakPatterns } from "#core/safety/leak-patterns.ts"
 import { findLeaks, redactLeaks } from "#core/safety/leaks.ts"
-import { ALNUM, BASE32, BASE58, BECH32, DIGITS, type Fixture, HEX, LETTERS, LOWER, made, plain, randomOf, UPPER } from "./made-keys.ts"
+import {
+  ALNUM,
+  BASE32,
+  BASE58,
+  BECH32,
+  DIGITS,
+  type Fixture,
+  HEX,
+  LETTERS,
+  LOWER,
+  made,
+  plain,
+  randomOf,
+  UPPER,
+} from "./made-keys.ts"
 import { vendorFixtures } from "./vendor-fixtures.ts"
-
 
 const fixtures: readonly Fixture[] = [
   ...vendorFixtures,
@@ -226,12 +239,18 @@ const fixtures: readonly Fixture[] = [
   made(
     "discord-bot",
     (random) => `M${random(ALNUM, 23)}.${"G"}${random(ALNUM, 5)}.${random(ALNUM, 38)}`,
-    (random) => [`M${random(ALNUM, 23)}.G${random(ALNUM, 5)}`, `M${random(ALNUM, 9)}.G${random(ALNUM, 5)}.${random(ALNUM, 38)}`],
+    (random) => [
+      `M${random(ALNUM, 23)}.G${random(ALNUM, 5)}`,
+      `M${random(ALNUM, 9)}.G${random(ALNUM, 5)}.${random(ALNUM, 38)}`,
+    ],
   ),
   made(
     "rapidapi-key",
     (random) => `${random(LOWER, 10)}${"ms"}h${random(LOWER, 15)}p1${random(LOWER, 6)}jsn${random(LOWER, 12)}`,
-    (random) => [`${random(LOWER, 10)}msh${random(LOWER, 15)}`, `${random(LOWER, 10)}msh${random(LOWER, 15)}p2${random(LOWER, 6)}jsn${random(LOWER, 12)}`],
+    (random) => [
+      `${random(LOWER, 10)}msh${random(LOWER, 15)}`,
+      `${random(LOWER, 10)}msh${random(LOWER, 15)}p2${random(LOWER, 6)}jsn${random(LOWER, 12)}`,
+    ],
   ),
   made(
     "vault-legacy-token",
@@ -246,8 +265,12 @@ const fixtures: readonly Fixture[] = [
   ),
   made(
     "putty-private-key",
-    (random) => `PuTTY-User-Key-${"File"}-3: ssh-ed25519\nPublic-Lines: 2\n${random(ALNUM, 64)}\nPrivate-Lines: 1\n${random(ALNUM, 64)}`,
-    (random) => ["PuTTY-User-Key-File-3: ssh-ed25519", `PuTTY-User-Key-File-3: ssh-ed25519\nPublic-Lines: 2\n${random(ALNUM, 64)}`],
+    (random) =>
+      `PuTTY-User-Key-${"File"}-3: ssh-ed25519\nPublic-Lines: 2\n${random(ALNUM, 64)}\nPrivate-Lines: 1\n${random(ALNUM, 64)}`,
+    (random) => [
+      "PuTTY-User-Key-File-3: ssh-ed25519",
+      `PuTTY-User-Key-File-3: ssh-ed25519\nPublic-Lines: 2\n${random(ALNUM, 64)}`,
+    ],
   ),
   made(
     "wireguard-key",
@@ -289,7 +312,11 @@ const fixtures: readonly Fixture[] = [
 
 describe("the leak table", () => {
   test("has a fixture for every rule, and a source in every row", () => {
-    expect(fixtures.map(({ rule }) => rule).toSorted()).toEqual(leakPatterns().map(({ rule }) => rule).toSorted())
+    expect(fixtures.map(({ rule }) => rule).toSorted()).toEqual(
+      leakPatterns()
+        .map(({ rule }) => rule)
+        .toSorted(),
+    )
     for (const { source } of leakPatterns()) expect(source).not.toBe("")
   })
 

@@ -1,5 +1,19 @@
 /** A key of each vendor in leak-vendors.ts: what it is called, its prefix in pieces, and what follows. */
-import { ALNUM, BASE58, BECH32, DIGITS, type Fixture, HEX, LETTERS, LOWER, made, plain, shaped, UPPER, UUID } from "./made-keys.ts"
+import {
+  ALNUM,
+  BASE58,
+  BECH32,
+  DIGITS,
+  type Fixture,
+  HEX,
+  LETTERS,
+  LOWER,
+  made,
+  plain,
+  shaped,
+  UPPER,
+  UUID,
+} from "./made-keys.ts"
 
 const UPPER_HEX = HEX.toUpperCase()
 const BECH32_SMALL = BECH32.toLowerCase()
@@ -137,7 +151,24 @@ export const vendorFixtures: readonly Fixture[] = [
   plain("ubidots-token", ["BB", "FF-"], ALNUM, 30),
   shaped("defined-networking-key", ["dn", "key-"], [LOWER, 26], "-", [LOWER, 52]),
   plain("gitlab-session", ["_gitlab", "_session="], LOWER, 32),
-  shaped("bitwarden-token", ["0", ".a"], [HEX, 7], "-", [HEX, 4], "-", [HEX, 4], "-", [HEX, 4], "-", [HEX, 12], ".", [ALNUM, 30], ":", [ALNUM, 22], "=="),
+  shaped(
+    "bitwarden-token",
+    ["0", ".a"],
+    [HEX, 7],
+    "-",
+    [HEX, 4],
+    "-",
+    [HEX, 4],
+    "-",
+    [HEX, 4],
+    "-",
+    [HEX, 12],
+    ".",
+    [ALNUM, 30],
+    ":",
+    [ALNUM, 22],
+    "==",
+  ),
   made(
     "secret-token-uri",
     (random) => `secret${"-token"}:${random(ALNUM, 32)}`,
