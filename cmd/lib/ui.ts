@@ -71,13 +71,14 @@ export function terminalUi({ json, verbose }: { json: boolean; verbose: boolean 
   })
 }
 
-/** Resolves when everything written is with the reader; a process that exits before would cut a pipe short. */
+/** The last thing before the exit: resolves when everything written is with the reader, who would else get a pipe that is cut short. */
 export async function drainTerminal(): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) {
     // A reader that went away (`| head`) is no fault: nobody is left to read.
     await new Promise<void>((resolve) => {
       stream.once("error", () => resolve())
-      stream.write("", () => resolve())
+      // An empty write is answered before what waits in front of it is with a slow reader (Bun 1.4.5); the end is not.
+      stream.end(() => resolve())
     })
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { leakPatterns } from "#core/safety/leak-patterns.ts"
+import { leakPatterns, unconfirmed } from "#core/safety/leak-patterns.ts"
 import { findLeaks, redactLeaks } from "#core/safety/leaks.ts"
 import {
   ALNUM,
@@ -318,6 +318,9 @@ describe("the leak table", () => {
         .toSorted(),
     )
     for (const { source } of leakPatterns()) expect(source).not.toBe("")
+    const rules = new Set(leakPatterns().map(({ rule }) => rule))
+    expect(unconfirmed.filter((rule) => !rules.has(rule))).toEqual([])
+    expect(rules.size).toBeGreaterThanOrEqual(150)
   })
 
   for (const { rule, make, near } of fixtures) {
@@ -372,6 +375,59 @@ describe("leaks", () => {
     }
   })
 
+  test("are values that only their name gives away, in the ways and the languages that people write them", () => {
+    const value = `Zk7${"pQ2x"}vR9mW4tLb8`
+    for (const before of [
+      'password = "',
+      "DB_PASSWORD: ",
+      '{"apiToken": "',
+      "<password>",
+      '<add key="Password" value="',
+      "--client-secret ",
+      "export API_KEY=",
+      "- name: DB_PASSWORD\n  value: ",
+      '"Env": [{"name": "API_TOKEN", "value": "',
+      "The password is ",
+      "Passwort: ",
+      "Das Kennwort lautet ",
+      "mot de passe : ",
+      "contraseña: ",
+      "senha: ",
+      "wachtwoord: ",
+      "hasło: ",
+      "Пароль: ",
+      "şifre: ",
+      "كلمة المرور: ",
+      "סיסמה: ",
+      "mật khẩu: ",
+      "รหัสผ่าน: ",
+      "密码：",
+      "パスワード: ",
+      "비밀번호: ",
+    ]) {
+      const [leak] = findLeaks(`${before}${value}`)
+      expect([before, leak?.start, leak?.end]).toEqual([before, before.length, before.length + value.length])
+    }
+  })
+
+  test("are private keys whole: unterminated, with another end, in JSON, in code", () => {
+    const random = randomOf(19)
+    const [begin, end] = [`-----BEGIN EC ${"PRIVATE"} KEY-----`, `-----END EC ${"PRIVATE"} KEY-----`]
+    const body = [random(ALNUM, 64), random(ALNUM, 64), random(ALNUM, 20)]
+    for (const text of [
+      [begin, ...body, end].join("\n"),
+      [begin, ...body].join("\n"),
+      [begin, ...body, `-----END RSA ${"PRIVATE"} KEY-----`].join("\r\n"),
+      JSON.stringify({ key: [begin, ...body, end].join("\n") }),
+      `"${[begin, ...body, end].join('\\n" +\n  "')}"`,
+      [`-----BEGIN PGP ${"PRIVATE"} KEY BLOCK-----`, "Version: x", "", ...body, `-----END PGP ${"PRIVATE"} KEY BLOCK-----`].join("\n"),
+    ]) {
+      const clean = redactLeaks(text)
+      expect(clean).toContain("[redacted: private-key]")
+      for (const line of body) expect(clean).not.toContain(line)
+    }
+  })
+
   test("that overlap are one", () => {
     expect(findLeaks(`https://user:${key}@example.com/`)).toHaveLength(1)
     expect(findLeaks(`Authorization: Bearer ${key}`)).toHaveLength(1)
@@ -401,6 +457,13 @@ describe("leaks", () => {
       "const token = await readToken(path)",
       "password: process.env.DB_PASSWORD",
       "The token: a word, and the secret: another.",
+      "The password is required and must have 8 characters.",
+      "Secretary: MariaLopez2024 was elected.",
+      "postgres://user:password@localhost:5432/app and postgres://app:${PASSWORD}@db/app",
+      "api_key: <your-api-key-1234>, token: ${TOKEN_2024}, secret: {{ vault.secret1 }}",
+      "img src=data:image/png;base64," + random(ALNUM, 900),
+      "com.example.eyJobs.eyJournal.eyJoin",
+      "const secret = secrets[0]; key_id: 12345678901234567890",
     ])
       expect([text, findLeaks(text)]).toEqual([text, []])
   })
