@@ -73,10 +73,13 @@ type Candidate<Row> = {
   back: number
 }
 
-/** Prepares the search. `onFound` says false to have the same row tried again inside the match. */
+/**
+ * Prepares the search. `onFound` says false to have the same row tried again inside the match, or how many characters behind its
+ * beginning at the earliest.
+ */
 export function createAnchorSearch<Row extends Anchored>(
   rows: readonly Row[],
-): (text: string, onFound: (found: Found<Row>) => boolean | void) => void {
+): (text: string, onFound: (found: Found<Row>) => boolean | number | void) => void {
   if (CODES[128] === 0) fillCodes()
   const buckets = new Map<number, Candidate<Row>[]>()
   const isAnchor = new Uint8Array(MASK + 1)
@@ -100,7 +103,10 @@ export function createAnchorSearch<Row extends Anchored>(
         const found = matchAt(row, text, start)
         if (!found) continue
         if (row.followed && !isFollowed(text, found.end, row.followed)) ends.set(row, start + SENTENCE / 2)
-        else if (onFound(found) !== false) ends.set(row, found.end)
+        else {
+          const answer = onFound(found)
+          if (answer !== false) ends.set(row, typeof answer === "number" ? found.start + answer : found.end)
+        }
       }
     }
   }

@@ -1,7 +1,8 @@
 /**
- * Orders to a model in the languages that most people write: to forget what it was told, to follow something else, to keep it from the
- * user, to tell its instructions, to be someone else. One row a language; the words are the translations of the English rules'. It is one
- * file, long as it is, because it is one table.
+ * Orders to a model in the languages that most people write: to forget what it was told, to follow something else, to
+ * keep it from the user, to tell its instructions, to be someone else. One row a language; the words are the
+ * translations of the English rules'.
+ * It is one file, long as it is, because it is one table.
  * Source: translated by hand, 2026-11; not checked by native speakers of each.
  */
 import type { InjectionRule } from "./injection-rules.ts"

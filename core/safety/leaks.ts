@@ -53,7 +53,8 @@ function scan(text: string, onLeak: (leak: Leak) => void): void {
     if (kind === "password" || kind === "named") {
       const [, quoted, bare] = groups
       const value = quoted ?? bare ?? ""
-      if (!isSecretValue(value, kind) || isCalled(text, end)) return false
+      if (!isSecretValue(value, kind) || isCalled(text, end))
+        return value.length < HEAD || /\d/.test(value) ? false : SURE
       onLeak({
         rule,
         start: end - value.length,
@@ -61,7 +62,8 @@ function scan(text: string, onLeak: (leak: Leak) => void): void {
       })
       return true
     }
-    if (kind === "random" && isPlaceholder(match)) return false
+    if (kind === "random" && isPlaceholder(match))
+      return isPlain(match.slice(0, HEAD)) && match.length >= HEAD ? SURE : false
     if (kind === "jwt" && !isJwt(match)) return false
     if (kind === "url" && isShownPassword(match)) return false
     onLeak({ rule, start, end: kind === "random" ? endOfValue(text, end, KEY_END) : end })
@@ -97,6 +99,9 @@ function isJwt(match: string): boolean {
 
 /** Enough of a value to tell chance from pattern. No more is looked at, so that padding behind a secret hides nothing. */
 const HEAD = 48
+
+/** Were there a secret in the first half of a head, the head would not be plain, or would have a digit: no need to try again there. */
+const SURE = HEAD / 2
 
 /** Documentation shows the form of a key with an ordinary filling: a run, an alphabet, a word. */
 function isPlaceholder(match: string): boolean {

@@ -34,7 +34,12 @@ describe("safety scan", () => {
     const input = Array.from({ length: lines }, (_, id) => JSON.stringify({ id, text: "nothing in here" })).join("\n")
     const shell = (command: string) =>
       Bun.spawnSync(["sh", "-c", command], {
-        env: { IRONCLAW_HOME: "/nonexistent/home", PATH: process.env["PATH"] ?? "", SELF: process.execPath, ENTRY: entry },
+        env: {
+          IRONCLAW_HOME: "/nonexistent/home",
+          PATH: process.env["PATH"] ?? "",
+          SELF: process.execPath,
+          ENTRY: entry,
+        },
         stdin: Buffer.from(input),
       }).stdout.toString()
     expect(shell('"$SELF" "$ENTRY" safety scan --jsonl | { sleep 2; cat; }').trimEnd().split("\n")).toHaveLength(lines)

@@ -420,7 +420,13 @@ describe("leaks", () => {
       [begin, ...body, `-----END RSA ${"PRIVATE"} KEY-----`].join("\r\n"),
       JSON.stringify({ key: [begin, ...body, end].join("\n") }),
       `"${[begin, ...body, end].join('\\n" +\n  "')}"`,
-      [`-----BEGIN PGP ${"PRIVATE"} KEY BLOCK-----`, "Version: x", "", ...body, `-----END PGP ${"PRIVATE"} KEY BLOCK-----`].join("\n"),
+      [
+        `-----BEGIN PGP ${"PRIVATE"} KEY BLOCK-----`,
+        "Version: x",
+        "",
+        ...body,
+        `-----END PGP ${"PRIVATE"} KEY BLOCK-----`,
+      ].join("\n"),
     ]) {
       const clean = redactLeaks(text)
       expect(clean).toContain("[redacted: private-key]")

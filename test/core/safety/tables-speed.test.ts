@@ -55,7 +55,19 @@ describe("the tables", () => {
 
   test("views: four times the text is four times the decoded text, however deep it is nested", () => {
     const sizeOf = (text: string) => viewsOf(text).reduce((sum, view) => sum + view.text.length, 0)
-    for (const piece of ["%2541", "&amp;amp;", "\\u0041", "a\u200b", "\u200b", "a\u0300", "QUFB", "41", "aа", "：", "\u{e0041}"]) {
+    for (const piece of [
+      "%2541",
+      "&amp;amp;",
+      "\\u0041",
+      "a\u200b",
+      "\u200b",
+      "a\u0300",
+      "QUFB",
+      "41",
+      "aа",
+      "：",
+      "\u{e0041}",
+    ]) {
       const once = sizeOf(piece.repeat(5_000))
       expect(sizeOf(piece.repeat(20_000))).toBeLessThanOrEqual(once * 4 + 100)
       expect(once).toBeLessThanOrEqual(piece.length * 5_000 * 4)
