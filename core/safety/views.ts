@@ -370,13 +370,43 @@ function mayBeText(text: string, start: number, end: number): boolean {
     const code = text.charCodeAt(at)
     if ((code >= 65 && code <= 90) || (code >= 97 && code <= 102)) fitting += 1
   }
-  if (fitting >= 4) return true
+  if (fitting >= 4 && beginsAsText(text, start)) return true
   if (end - start < MIN_HEX) return false
   for (let at = start; at < start + MIN_HEX; at++) {
     const code = text.charCodeAt(at) | 32
     if (!((code >= 48 && code <= 57) || (code >= 97 && code <= 102))) return false
   }
   return true
+}
+
+/** The place of each letter in base64's alphabet; both of its ways to write the last two. */
+const SEXTETS = new Uint8Array(128)
+for (const [place, character] of Array.from(
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+).entries())
+  SEXTETS[character.charCodeAt(0)] = place
+SEXTETS["-".charCodeAt(0)] = 62
+SEXTETS["_".charCodeAt(0)] = 63
+
+/** Whether the first bytes are UTF-8 without control characters, but for one that a text may hold by chance. Makes no string of them. */
+function beginsAsText(text: string, start: number): boolean {
+  let bits = 0
+  let held = 0
+  let odd = 0
+  let following = 0
+  for (let at = start; at < start + MIN_BASE64; at++) {
+    held = ((held << 6) | (SEXTETS[text.charCodeAt(at)] ?? 0)) & 0xffff
+    bits += 6
+    if (bits < 8) continue
+    bits -= 8
+    const byte = (held >> bits) & 0xff
+    if (following > 0) {
+      if (byte >> 6 !== 2) odd += 1
+      following -= 1
+    } else if (byte >= 0xc2 && byte <= 0xf4) following = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3
+    else if (byte >= 0x7f || (byte < 32 && byte !== 9 && byte !== 10 && byte !== 13)) odd += 1
+  }
+  return odd <= 1
 }
 
 /** Null where it is no encoded text: an identifier, a path, a hash, a key. */
