@@ -1,9 +1,11 @@
 /** A secret on its way into a file or the memory is asked about, whatever else may run by itself; nothing fails silently over it. */
-import { afterEach, describe, expect, test } from "bun:test"
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { t } from "#core/schema.ts"
 import { secretWritten } from "#core/tools/secret-written.ts"
 import { defineTool } from "#core/tools/tool.ts"
 import { toolRig } from "./rig.ts"
+
+setDefaultTimeout(30_000) // each test makes a database, on a machine that may be busy
 
 type Rig = Awaited<ReturnType<typeof toolRig>>
 let rig: Rig | undefined
