@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { cleanseWith, egressAudit, scans, toolFetch } from "#cmd/lib/outbound.ts"
+import { cleanseWith, egressAudit, scansFor, toolFetch } from "#cmd/lib/outbound.ts"
 import type { NewAudit } from "#core/db/schema.ts"
 import { AppError } from "#core/errors.ts"
 import type { Event } from "#core/event.ts"
@@ -216,7 +216,7 @@ beforeAll(async () => {
   mkdirSync(project)
   writeFileSync(join(folder, "outside.txt"), "not yours")
   internet = createFakeInternet({
-    ...scans,
+    ...scansFor(() => []),
     // As the program does it, without the buffer.
     onRequest: (record) => void house.writer.commit({ statements: [], audit: [egressAudit(record)] }),
   })
