@@ -1,5 +1,5 @@
 /** The entry. What must not load anything is decided first: the version, and the hidden commands that are our own child processes. */
-import { builtAt, commit, version } from "./lib/version.ts"
+import { builtAt, commit, releaseNumber, version } from "./lib/version.ts"
 
 /** Children of ours start with their name as the first argument, before anything of the program is loaded. None exists yet. */
 const children: Readonly<Record<string, () => Promise<{ runChild(argv: readonly string[]): Promise<number> }>>> = {}
@@ -11,7 +11,7 @@ if (first === "--version" || first === "-V") {
   // Not through lib/ui.ts, which would have to be loaded.
   await Bun.write(
     Bun.stdout,
-    `ironclaw ${version} (${[commit, builtAt.slice(0, 10)].filter((part) => part !== "").join(", ")})\n`,
+    `ironclaw ${version} (${[commit, builtAt.slice(0, 10), releaseNumber > 0 ? `release ${releaseNumber}` : ""].filter((part) => part !== "").join(", ")})\n`,
   )
 } else if (Object.hasOwn(children, first)) {
   const child = await children[first]?.()

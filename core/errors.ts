@@ -119,6 +119,49 @@ const catalogue = {
     status: 409,
     hint: "Restore into another home (`--home`), or replace what is there with --force: the state before is kept in backups/.",
   },
+  "release.no_key": {
+    status: 400,
+    hint: "This copy was built without one. Name the key of whoever makes your releases: `ironclaw config set update.keys …`.",
+  },
+  "release.unsigned": {
+    status: 502,
+    hint: "Nothing was installed. Try again; if it stays, somebody between here and the release server changes what it sends, or its makers have a new key: then install anew.",
+  },
+  "release.expired": {
+    status: 502,
+    hint: "Check this machine's clock. If it is right, the server, or somebody in front of it, shows an old state: nothing was installed.",
+  },
+  "release.older": {
+    status: 409,
+    hint: "Nothing was installed. `ironclaw update --rollback` brings the version before this one back.",
+  },
+  "release.damaged": {
+    status: 502,
+    hint: "What was downloaded is not what was signed, and was thrown away. Try again; if it stays, report it to whoever makes the releases.",
+  },
+  "release.no_target": { status: 404, hint: "Build it from the sources: `npm run build`." },
+  "update.not_configured": {
+    status: 400,
+    hint: "Say where releases are: `ironclaw config set update.url https://…`, or IRONCLAW_RELEASE_URL in the environment.",
+  },
+  "update.not_ours": { status: 409, hint: "Update it the way it was installed." },
+  "update.busy": { status: 409, hint: "Wait until the other update is done." },
+  "update.trial_failed": {
+    status: 500,
+    hint: "Nothing was changed: the version that runs is the one from before. Please report what the new one said.",
+  },
+  "update.not_written": {
+    status: 507,
+    hint: "Nothing was changed. Make room, or make the folder writable, and run it again.",
+  },
+  "update.nothing_kept": {
+    status: 404,
+    hint: "An update keeps the version before it; there was none since this was installed.",
+  },
+  "update.went_back": {
+    status: 500,
+    hint: "The version from before is in place again. The log in the home's logs folder says what the new one met.",
+  },
   "db.unreachable": {
     status: 503,
     hint: "Start the server or correct DATABASE_URL; without it the built-in database is used.",

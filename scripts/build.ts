@@ -5,8 +5,10 @@
 import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { NOTICES_FILE } from "#cmd/lib/notices.ts"
 import { SNAPSHOT_FILE } from "#core/db/snapshot.ts"
 import { binaryPath, sourceStamp, stampPath } from "./freshness.mjs"
+import { buildNotices } from "./notices.ts"
 import { buildSnapshot } from "./snapshot.ts"
 
 const root = join(import.meta.dir, "..")
@@ -28,8 +30,13 @@ export type Target = keyof typeof targets
 /** Where the embedded database's first state is made. */
 const snapshot = join(dist, SNAPSHOT_FILE)
 
-/** The program; the worker that runs the embedded database, which a compiled program finds only if it is named; the snapshot, embedded as it is. */
-const entries = ["cmd/ironclaw.ts", "core/db/embedded-worker.ts", `dist/${SNAPSHOT_FILE}`]
+/** What `ironclaw licences` prints. */
+const notices = join(dist, NOTICES_FILE)
+
+/** The program; the worker that runs the embedded database, which a compiled program finds only if it is named; two files, embedded as they are. */
+const entries = ["cmd/ironclaw.ts", "core/db/embedded-worker.ts", `dist/${SNAPSHOT_FILE}`, `dist/${NOTICES_FILE}`]
+
+export const targetNames: readonly Target[] = Object.keys(targets).filter(isTarget)
 
 export function isTarget(name: string): name is Target {
   return Object.hasOwn(targets, name)
@@ -46,8 +53,11 @@ export type BuildRequest = {
   entries: readonly string[]
   outFile: string
   target: Target | null
-  stamps: Record<string, string>
+  stamps: Stamps
 }
+
+/** Names that are put in the place of what `cmd/lib/version.ts` declares. */
+export type Stamps = Readonly<Record<string, string | number>>
 
 /** Bundles and compiles; throws with the compiler's words. Nothing in the folder where it later runs can change what it does. */
 export async function compile({ entries: files, outFile, target, stamps }: BuildRequest): Promise<void> {
@@ -74,7 +84,7 @@ export async function compile({ entries: files, outFile, target, stamps }: Build
   if ((await child.exited) !== 0) throw new Error(`bun build failed:\n${stderr}${stdout}`)
 }
 
-async function git(...args: string[]): Promise<string> {
+export async function git(...args: string[]): Promise<string> {
   try {
     const child = Bun.spawn(["git", ...args], { cwd: root, stdout: "pipe", stderr: "ignore" })
     const output = await child.stdout.text()
@@ -86,7 +96,9 @@ async function git(...args: string[]): Promise<string> {
 }
 
 /** The stamps of `cmd/lib/version.ts`. SOURCE_DATE_EPOCH (reproducible-builds.org) sets the date. */
-export async function stampsOf(version: string): Promise<Record<string, string>> {
+export async function stampsOf(
+  version: string,
+): Promise<Record<"BUILD_VERSION" | "BUILD_COMMIT" | "BUILD_DATE", string>> {
   const commit = await git("rev-parse", "--short=12", "HEAD")
   const dirty = commit !== "" && (await git("status", "--porcelain")) !== ""
   const epoch = Number(process.env["SOURCE_DATE_EPOCH"])
@@ -94,14 +106,16 @@ export async function stampsOf(version: string): Promise<Record<string, string>>
   return { BUILD_VERSION: version, BUILD_COMMIT: `${commit || "unknown"}${dirty ? "-dirty" : ""}`, BUILD_DATE: date }
 }
 
-async function build(target: Target | null, stamps: Record<string, string>): Promise<void> {
+/** Gives the file that was made. Throws where the compiler does, and where the program grew too large. */
+export async function build(target: Target | null, stamps: Stamps): Promise<string> {
   const suffix = target === "windows-x64" ? ".exe" : ""
   const outFile = target === null ? binaryPath(root) : join(dist, `ironclaw-${target}${suffix}`)
   const fresh = join(dist, `.building-${process.pid}${suffix || (process.platform === "win32" ? ".exe" : "")}`)
   const stamp = sourceStamp(root)
   const startedMs = performance.now()
   try {
-    await compile({ entries, outFile: fresh, target, stamps })
+    const named = target === null ? {} : { BUILD_TARGET: target }
+    await compile({ entries, outFile: fresh, target, stamps: { ...stamps, ...named } })
     const { size } = statSync(fresh)
     const tooLarge = judgeSize(target, size)
     if (tooLarge !== null) throw new Error(`${outFile} is too large: ${tooLarge}`)
@@ -111,9 +125,18 @@ async function build(target: Target | null, stamps: Record<string, string>): Pro
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
     const untested = target === null ? "" : ", built here and untested"
     console.log(`${outFile.slice(root.length + 1)}: ${(size / MB).toFixed(1)} MB in ${seconds} s${untested}`)
+    return outFile
   } finally {
     rmSync(fresh, { force: true })
   }
+}
+
+/** Makes what is embedded. */
+export async function prepareBuild(): Promise<void> {
+  mkdirSync(dist, { recursive: true })
+  await buildSnapshot(snapshot)
+  await buildNotices(root, notices)
+  for (const entry of entries) if (!existsSync(join(root, entry))) throw new Error(`${entry} is missing`)
 }
 
 async function main(): Promise<void> {
@@ -122,9 +145,7 @@ async function main(): Promise<void> {
   const unknown = names.find((name) => !isTarget(name))
   if (unknown !== undefined)
     throw new Error(`"${unknown}" is no target; there are: ${Object.keys(targets).join(", ")}, all`)
-  mkdirSync(dist, { recursive: true })
-  await buildSnapshot(snapshot)
-  for (const entry of entries) if (!existsSync(join(root, entry))) throw new Error(`${entry} is missing`)
+  await prepareBuild()
   const { version } = (await import("../package.json")).default
   const stamps = await stampsOf(version)
   console.log(`Building ironclaw ${version} (${stamps["BUILD_COMMIT"]})`)

@@ -13,6 +13,8 @@ const sources = [
   "skills",
   "scripts/build.ts",
   "scripts/snapshot.ts",
+  "scripts/notices.ts",
+  "scripts/bundled-packages.ts",
   "package.json",
   "bun.lock",
   "tsconfig.json",

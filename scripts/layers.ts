@@ -20,7 +20,21 @@ const folders: Record<string, readonly string[]> = {
 
 /** Parts of core, low to high. Those of one row stand side by side. `prompts` is text only. */
 const coreOrder: readonly (readonly string[])[] = [
-  ["schema", "errors", "id", "clock", "event", "config", "home", "log", "guard", "nearest", "text", "prompts"],
+  [
+    "schema",
+    "errors",
+    "id",
+    "clock",
+    "event",
+    "config",
+    "home",
+    "log",
+    "guard",
+    "nearest",
+    "text",
+    "release",
+    "prompts",
+  ],
   ["db"],
   ["audit"],
   ["secrets"],

@@ -44,5 +44,6 @@ export const verbTable: VerbTable = {
   },
   token: { about: "List, add and revoke tokens for programs that chat", load: () => import("../token.ts") },
   lockdown: { about: "Stop everything at once; --lift lets it go on", load: () => import("../lockdown.ts") },
+  licences: { about: "Print the licences of everything that is in this program", load: () => import("../licences.ts") },
   completion: { about: "Print a completion script for bash, zsh or fish", load: () => import("../completion.ts") },
 }
