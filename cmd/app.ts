@@ -47,6 +47,7 @@ import { createModels } from "#core/llm/models.ts"
 import { createKeyFor } from "#core/llm/settings.ts"
 import { createUsage } from "#core/llm/usage.ts"
 import type { RootLog } from "#core/log.ts"
+import { releasePins } from "#core/release.ts"
 import { createMemory } from "#core/memory/memory.ts"
 import { memoryTools } from "#core/memory/tools.ts"
 import { createApprovals } from "#core/safety/approvals.ts"
@@ -87,8 +88,9 @@ import { createGateway, type Gateway } from "#gateway/server.ts"
 import { createConfigRecord } from "./lib/config-record.ts"
 import { createCompaction } from "./lib/compaction.ts"
 import { databaseOf, leaseOwnerOf, limitsOf, llmSettingsOf, projectOf, timeZoneOf } from "./lib/from-config.ts"
-import { type Actor, cleanseWith, egressAudit, modelFetch, scansFor, toolFetch } from "./lib/outbound.ts"
+import { type Actor, cleanseWith, egressAudit, modelFetch, releaseFetch, scansFor, toolFetch } from "./lib/outbound.ts"
 import { createBackups } from "./lib/backups.ts"
+import { createReleases } from "./lib/releases.ts"
 import { createHealth, type Health } from "./lib/health.ts"
 import { ownProcesses } from "./lib/own-processes.ts"
 import { stopWork } from "./lib/stop-work.ts"
@@ -426,6 +428,11 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       },
       secrets: vault,
       backups: createBackups({ db, writer, clock, home, masterKey: vault.masterKey }),
+      releases: createReleases({
+        home,
+        url: () => config.update.url ?? releasePins.url,
+        fetchFor: releaseFetch(egress),
+      }),
       config: {
         list: () => describeConfig(config),
         schema: configSchema,

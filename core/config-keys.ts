@@ -7,6 +7,8 @@ import {
   ipProblem,
   modelIdProblem,
   originProblem,
+  releaseKeyProblem,
+  releaseUrlProblem,
   timeZoneProblem,
   urlHoldsSecret,
 } from "./config-problems.ts"
@@ -204,6 +206,23 @@ export const configKeys = {
     live: true,
   }),
 
+  "update.url": text({
+    about:
+      "Where releases are, such as https://example.org/ironclaw; unset means where this build's makers put them. Asked only when you run update.",
+    initial: null,
+    live: true,
+    env: ["IRONCLAW_RELEASE_URL"],
+    problem: releaseUrlProblem,
+    holdsSecret: urlHoldsSecret,
+  }),
+  "update.keys": list({
+    about:
+      "Public keys, besides those of this build's makers, whose signature makes a release good: 32 bytes of ed25519 in base64 each. Whoever holds one can replace this program.",
+    initial: [],
+    live: true,
+    problem: releaseKeyProblem,
+  }),
+
   "log.level": choice(["debug", "info", "warn", "error"], {
     about: "How much is logged.",
     initial: "info",
@@ -253,7 +272,8 @@ export function envNameOf(key: ConfigKey): string {
 }
 
 /** Keys that decide what may happen without the owner, who may call, where data goes and what it may cost. */
-const safetyKeys = /^(?:approvals|gateway|database|limits|project)\.|^model\.(?:backend|base_url|local_endpoints)$/
+const safetyKeys =
+  /^(?:approvals|gateway|database|limits|project|update)\.|^model\.(?:backend|base_url|local_endpoints)$/
 /** Of those sections, what does not. */
 const harmlessKeys: ReadonlySet<string> = new Set(["gateway.port", "database.pool_size"])
 

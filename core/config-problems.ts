@@ -42,6 +42,24 @@ export function httpUrlProblem(value: string): string | null {
     : `"${withoutPassword(value)}" is not an address that starts with http:// or https://`
 }
 
+/** Releases come by https; a server on this very machine may do without. */
+export function releaseUrlProblem(value: string): string | null {
+  const url = URL.parse(value)
+  const isOwn = url !== null && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)
+  const right = url !== null && (url.protocol === "https:" || (url.protocol === "http:" && isOwn))
+  if (!right) return `"${withoutPassword(value)}" is not an address that starts with https://`
+  return url.search === "" && url.hash === "" && url.username === ""
+    ? null
+    : `"${withoutPassword(value)}" should be an address alone, such as https://example.org/ironclaw`
+}
+
+/** The text of an ed25519 public key: 32 bytes in base64. */
+export function releaseKeyProblem(value: string): string | null {
+  return /^[A-Za-z0-9+/]{43}=$/.test(value)
+    ? null
+    : `"${value.slice(0, 60)}" is no ed25519 public key: 32 bytes in base64 are 44 characters`
+}
+
 export function databaseUrlProblem(value: string): string | null {
   const url = URL.parse(value)
   const right = url !== null && (url.protocol === "postgres:" || url.protocol === "postgresql:")

@@ -127,6 +127,10 @@ const catalogue = {
     status: 502,
     hint: "Nothing was installed. Try again; if it stays, somebody between here and the release server changes what it sends, or its makers have a new key: then install anew.",
   },
+  "release.unavailable": {
+    status: 502,
+    hint: "Check `ironclaw config get update.url`, and that this machine is online.",
+  },
   "release.expired": {
     status: 502,
     hint: "Check this machine's clock. If it is right, the server, or somebody in front of it, shows an old state: nothing was installed.",

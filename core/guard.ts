@@ -23,6 +23,7 @@ const doors = {
   "sandbox-child": ["spawn"], // locked children of our own binary
   "exec-jail": ["spawn"], // commands in an OS jail
   "hook-program": ["spawn"], // core/hooks/program.ts: what the owner set, as they set it
+  "new-version": ["spawn"], // cmd/lib/new-version.ts: a verified update of this program, tried, and started again as the service
   "system-service": ["spawn"], // systemctl, launchctl, the owner's browser: on the owner's command
 } as const satisfies Record<string, readonly DoorKind[]>
 

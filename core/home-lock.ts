@@ -147,6 +147,9 @@ function readHolder(run: string, name: LockName): LockHolder | null {
   }
 }
 
+export { begin as holdLockFile }
+
+/** Locks a file that is made for it until it is closed; null where another process holds it. */
 function begin(path: string, statement: string): Database | null {
   let database: Database | undefined
   try {

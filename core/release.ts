@@ -7,6 +7,7 @@
  * Source: The Update Framework 1.0 (rollback, freeze and mix-and-match attacks); DSSE, for signing bytes and not a reading of them; RFC 8032.
  */
 import { createHash, createPublicKey, verify } from "node:crypto"
+import { releaseKeyProblem } from "./config-problems.ts"
 import { AppError } from "./errors.ts"
 import pins from "./release-pins.json"
 import { int, judgeShape, type Static, t } from "./schema.ts"
@@ -65,16 +66,8 @@ export type Envelope = Static<typeof EnvelopeSchema>
 
 /** The DER of an ed25519 public key without its 32 bytes (RFC 8410); sixteen whole base64 characters, so that texts can be joined. */
 const SPKI_HEAD = "MCowBQYDK2VwAyEA"
-const KEY_TEXT = /^[A-Za-z0-9+/]{43}=$/
 /** How far ahead of this clock a release may have been made: a clock that runs behind a little is no attack. */
 const CLOCK_SLACK_MS = 24 * 3_600_000
-
-/** What is wrong with a public key's text; null where nothing is. */
-export function releaseKeyProblem(key: string): string | null {
-  return KEY_TEXT.test(key)
-    ? null
-    : `"${key.slice(0, 60)}" is no ed25519 public key: 32 bytes in base64 are 44 characters`
-}
 
 /** By which a signature names its key: the first 64 bits of the hash of the 32 bytes. */
 export function releaseKeyId(key: string): string {

@@ -16,6 +16,7 @@ import { sessionRoutes } from "./api/sessions.ts"
 import { statusRoutes } from "./api/status.ts"
 import { tokenRoutes } from "./api/tokens.ts"
 import { turnRoutes } from "./api/turns.ts"
+import { updateRoutes } from "./api/update.ts"
 import { usageRoutes } from "./api/usage.ts"
 import type { Calls } from "./caller.ts"
 import type { GatewayDeps } from "./deps.ts"
@@ -57,6 +58,7 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(configRoutes(deps, { calls, prove }))
       .use(secretRoutes(deps, calls))
       .use(backupRoutes(deps, calls))
+      .use(updateRoutes(deps, calls))
       .use(auditRoutes(deps, calls))
       .use(approvalRoutes(deps, prove))
       .use(grantRoutes(deps, prove))

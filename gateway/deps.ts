@@ -82,6 +82,18 @@ export type BackupFace = {
   create(request: { passphrase: string; output: string | null; signal: AbortSignal }): Promise<BackupResult>
 }
 
+/** What the release server has. Nothing of it is believed here: who installs it verifies it. */
+export type ReleaseFace = {
+  /** Where releases are; null where nobody has said. */
+  url(): string | null
+  /** The download that is under way; null where none is. */
+  running(): { file: string; bytes: number } | null
+  /** The text of release.json. Throws `update.not_configured`, `release.unavailable`, `egress.…`. */
+  newest(signal: AbortSignal): Promise<string>
+  /** Brings a file of a release, at most so many bytes of it, into the home. */
+  download(request: { file: string; maxBytes: number; signal: AbortSignal }): Promise<{ path: string; bytes: number }>
+}
+
 /** The record of every act. Nothing here changes it. */
 export type AuditFace = {
   list(query: AuditQuery): Promise<AuditPage>
@@ -105,6 +117,7 @@ export type GatewayDeps = {
   config: ConfigFace
   secrets: Pick<Vault, "list" | "set" | "delete" | "rotateMaster">
   backups: BackupFace
+  releases: ReleaseFace
   audit: AuditFace
   approvals: Pick<Approvals, "list" | "get" | "answer">
   grants: GrantChanges

@@ -3,7 +3,8 @@
  * each of them is one file that travels alone. `scripts/release.ts --pin` writes all three, and every release checks that they agree.
  */
 import { join } from "node:path"
-import { releaseKeyId, releaseKeyProblem } from "#core/release.ts"
+import { releaseKeyProblem } from "#core/config-problems.ts"
+import { releaseKeyId } from "#core/release.ts"
 import { sshPublicKey } from "./release-sign.ts"
 import { type Problem, readText } from "./tree.ts"
 

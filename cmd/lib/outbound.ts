@@ -5,7 +5,7 @@ import type { NewAudit } from "#core/db/schema.ts"
 import type { LabelName } from "#core/event.ts"
 import type { SessionId, TurnId } from "#core/id.ts"
 import type { FetchFor } from "#core/llm/wire.ts"
-import type { Egress, EgressCaller, EgressDeps, EgressRecord } from "#core/safety/egress.ts"
+import type { Egress, EgressCaller, EgressDeps, EgressFetch, EgressRecord } from "#core/safety/egress.ts"
 import type { HostRule, LocalEndpoint } from "#core/safety/hosts.ts"
 import { findLeaks } from "#core/safety/leaks.ts"
 import { hasEffect } from "#core/safety/capability.ts"
@@ -59,6 +59,23 @@ export function modelFetch({
       local: [...rules.local, ...ownEndpoints()],
       caps: MODEL_CAPS,
       credentials: credential ? [{ ...credential, origin: new URL(baseUrl).origin }] : [],
+    })
+  }
+}
+
+/** The release server, at the address that the owner set or this build's makers did: to read, below that path, and nobody else. */
+export function releaseFetch(egress: Egress): (baseUrl: string, maxBytes: number) => EgressFetch {
+  return (baseUrl, maxBytes) => {
+    const { allow, local } = rulesFor(baseUrl)
+    const pathPrefix = new URL(baseUrl).pathname.replace(/\/$/, "") || "/"
+    return egress.fetchFor({
+      principal: "builtin:update",
+      purpose: "update",
+      agentId: "main",
+      allow: allow.map(({ host }) => ({ host, methods: ["GET"], pathPrefix })),
+      local,
+      // A program of 60 MB on a slow line takes what it takes; a line on which nothing comes for half a minute is broken.
+      caps: { maxResponseBytes: maxBytes, totalMs: null },
     })
   }
 }

@@ -28,6 +28,10 @@ export const verbTable: VerbTable = {
   secret: { about: "Set, list, delete and rotate keys and passwords", load: () => import("../secret.ts") },
   backup: { about: "Write everything into one encrypted file", load: () => import("../backup.ts") },
   restore: { about: "Bring everything back from a backup", load: () => import("../restore.ts") },
+  update: {
+    about: "Replace this program by the newest release, verified and tried first; --rollback goes back",
+    load: () => import("../update.ts"),
+  },
   audit: {
     about: "List, verify and export the record of every act, and see what left this machine",
     load: () => import("../audit.ts"),

@@ -4,9 +4,9 @@ import {
   type Release,
   releaseFileFor,
   releaseKeyId,
-  releaseKeyProblem,
   releasePath,
 } from "#core/release.ts"
+import { releaseKeyProblem } from "#core/config-problems.ts"
 import { manifestText, newSigningKey, sealRelease, signerOf } from "#scripts/release-sign.ts"
 
 const signer = signerOf(newSigningKey().pem)

@@ -96,6 +96,12 @@ export function gatewayHouse({
       running: () => null,
       create: async () => ({ path: "/b", bytes: 1, tables: 1, rows: 1, createdAt: "2026-01-15T12:00:00.000Z" }),
     },
+    releases: {
+      url: () => null,
+      running: () => null,
+      newest: async () => "{}",
+      download: async () => ({ path: "/home/run/update", bytes: 1 }),
+    },
     audit: {
       list: async () => ({ items: [], next: null }),
       verify: async () => ({ ok: true, rows: 0, last: null, head: "none", sealedTo: 0, problems: [], count: 0 }),

@@ -27,19 +27,29 @@ describe("with the owner's token alone, over TCP", () => {
     expect(await ask("POST", "/api/backups", { passphrase: "mine", output: "/tmp/evil.bak" })).toEqual(refused)
   })
 
+  test("no update is fetched into the home", async () => {
+    expect(await ask("POST", "/api/update/download", { file: "1.2.3/ironclaw.gz", maxBytes: 1 })).toEqual(refused)
+  })
+
   test("no secret is set, deleted or sealed anew", async () => {
     expect(await ask("PUT", "/api/secrets/OPENAI_API_KEY", { value: "sk-other" })).toEqual(refused)
     expect(await ask("DELETE", "/api/secrets/OPENAI_API_KEY")).toEqual(refused)
     expect(await ask("POST", "/api/secrets/rotate-master-key", {})).toEqual(refused)
   })
 
-  test.each(["approvals.level", "gateway.host", "database.url", "limits.day_usd", "project.folder", "model.base_url"])(
-    "%s cannot be changed",
-    async (key) => {
-      expect(await ask("PUT", `/api/config/${key}`, { value: "trusted" })).toEqual(refused)
-      expect(await ask("PUT", `/api/config/${key}`, { value: null })).toEqual(refused)
-    },
-  )
+  test.each([
+    "approvals.level",
+    "gateway.host",
+    "database.url",
+    "limits.day_usd",
+    "project.folder",
+    "model.base_url",
+    "update.url",
+    "update.keys",
+  ])("%s cannot be changed", async (key) => {
+    expect(await ask("PUT", `/api/config/${key}`, { value: "trusted" })).toEqual(refused)
+    expect(await ask("PUT", `/api/config/${key}`, { value: null })).toEqual(refused)
+  })
 
   test("what makes nothing less safe can be: the name, the time zone, the level of the log", async () => {
     expect((await ask("PUT", "/api/config/agent.name", { value: "Ada" })).status).toBe(200)
