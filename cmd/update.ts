@@ -1,5 +1,5 @@
 /** `ironclaw update`: the newest release in the place of this program, verified, tried first, and with a way back. */
-import { readFileSync, rmSync } from "node:fs"
+import { existsSync, readFileSync, rmSync } from "node:fs"
 import { createHash } from "node:crypto"
 import { promisify } from "node:util"
 import { gunzip } from "node:zlib"
@@ -17,7 +17,7 @@ import {
 } from "#core/release.ts"
 import type { Client } from "#gateway/client.ts"
 import { readPassphrase } from "./lib/hidden-text.ts"
-import { tryVersion } from "./lib/new-version.ts"
+import { tryVersion, versionOf } from "./lib/new-version.ts"
 import { type OwnProgram, ownProgram, stageProgram, sweep, switchBack, switchTo } from "./lib/own-program.ts"
 import { restartService, type RunningService, runningService, stopSuccessor } from "./lib/restart.ts"
 import { openSetting, type Setting } from "./lib/setting.ts"
@@ -223,7 +223,8 @@ async function takeOver(
   { home }: Setting,
   { own, before, backup, to }: TakeOver,
 ): Promise<ServiceFate> {
-  const { signal } = context
+  // From here on Ctrl-C would leave the service down; a second one ends this process all the same.
+  const { signal } = new AbortController()
   if (before === null) return "none"
   // A chat on somebody's terminal, another program, a system that does not tell how it was started: not ours to end.
   const isOurs = before.what === "serve" && before.how?.program === own.path
@@ -248,18 +249,15 @@ async function goBack(context: Context, setting: Setting, own: OwnProgram): Prom
   const { home } = setting
   const before = await runningService({ home, signal })
   const { last } = readUpdateState(home)
+  const to = existsSync(own.previous) ? await versionOf(own.previous, signal) : ""
+  signal.throwIfAborted() // as in an update
   switchBack(own)
-  const service = await takeOver(context, setting, {
-    own,
-    before,
-    backup: last?.backup ?? null,
-    to: "the version before",
-  })
-  const data = { rolledBack: true, from: version, backup: last?.backup ?? null, service }
+  const service = await takeOver(context, setting, { own, before, backup: last?.backup ?? null, to })
+  const data = { rolledBack: true, from: version, to, backup: last?.backup ?? null, service }
   return {
     data,
     show() {
-      tell(ui, `The version before ${version} is in its place; once more --rollback changes them again`, service)
+      tell(ui, `ironclaw ${to} is in the place of ${version}; once more --rollback changes them again`, service)
       if (last?.backup) ui.note(`Should it not open what the newer one left: ironclaw restore ${last.backup} --force`)
     },
   }

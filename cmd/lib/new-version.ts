@@ -71,6 +71,14 @@ export async function versionOf(program: string, signal: AbortSignal): Promise<s
   throw new AppError("update.trial_failed", `${program} does not start, or is no version of this program`)
 }
 
+/** Which version a program says it is. Throws `update.trial_failed` where it is none of ours or does not start. */
+export async function versionOf(program: string, signal: AbortSignal): Promise<string> {
+  const { status, stdout } = await run([program, "--version"], { base: tmpdir(), env: {}, stdin: "", signal })
+  const version = /^ironclaw (\S+) \(/.exec(stdout)?.[1]
+  if (status === 0 && version !== undefined) return version
+  throw new AppError("update.trial_failed", `${program} does not start, or is no version of this program`)
+}
+
 type RunOptions = { base: string; env: Record<string, string>; stdin: string; signal: AbortSignal }
 
 async function run(argv: string[], { base, env, stdin, signal }: RunOptions) {
@@ -95,7 +103,16 @@ async function run(argv: string[], { base, env, stdin, signal }: RunOptions) {
 }
 
 /** How a running service was started, so that the same can be started again: null where the system does not tell. */
-export type StartedAs = { program: string; argv: readonly string[]; env: Readonly<Record<string, string>>; cwd: string }
+export type StartedAs = {
+  program: string
+  argv: readonly string[]
+  env: Readonly<Record<string, string>>
+  cwd: string
+  /** Its parent is a shell: one that a person typed into, more likely than one that watches over it. */
+  byShell: boolean
+}
+
+const shells: ReadonlySet<string> = new Set(["sh", "dash", "bash", "zsh", "fish", "ksh", "ash", "busybox"])
 
 /** From /proc, which Linux alone has. */
 export function startedAs(pid: number): StartedAs | null {
@@ -103,19 +120,25 @@ export function startedAs(pid: number): StartedAs | null {
   if (!existsSync(`${folder}/cmdline`)) return null
   try {
     const words = (name: string) => readFileSync(`${folder}/${name}`, "utf8").split("\0").slice(0, -1)
-    const env = words("environ").map((pair): [string, string] => [
-      pair.slice(0, pair.indexOf("=")),
-      pair.slice(pair.indexOf("=") + 1),
-    ])
-    const [program, cwd] = [readlinkSync(`${folder}/exe`), readlinkSync(`${folder}/cwd`)]
-    return { program, argv: words("cmdline").slice(1), env: Object.fromEntries(env), cwd }
+    const pairs = words("environ").map((pair): [string, string] => {
+      const equals = pair.indexOf("=")
+      return [pair.slice(0, equals), pair.slice(equals + 1)]
+    })
+    const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`${folder}/status`, "utf8"))?.[1] ?? ""
+    return {
+      program: readlinkSync(`${folder}/exe`),
+      argv: words("cmdline").slice(1),
+      env: Object.fromEntries(pairs),
+      cwd: readlinkSync(`${folder}/cwd`),
+      byShell: shells.has(readFileSync(`/proc/${parent}/comm`, "utf8").trim()),
+    }
   } catch {
-    return null // another user's process: not ours to start again
+    return null // another user's process, or gone: not ours to start again
   }
 }
 
-/** Starts it as it was started, by itself: it outlives this process and has no terminal. */
-export function startAgain(program: string, { argv, env, cwd }: Omit<StartedAs, "program">): void {
+/** Starts it as it was started, by itself: it outlives this process and has no terminal. Says whether it has ended since. */
+export function startAgain(program: string, { argv, env, cwd }: StartedAs): () => boolean {
   const child = starting(() =>
     Bun.spawn([program, ...argv], {
       cwd: existsSync(cwd) ? cwd : "/",
@@ -127,4 +150,5 @@ export function startAgain(program: string, { argv, env, cwd }: Omit<StartedAs, 
     }),
   )
   child.unref()
+  return () => child.exitCode !== null || child.signalCode !== null
 }

@@ -9,6 +9,8 @@ import { type StartedAs, startAgain, startedAs } from "./new-version.ts"
 const STOP_MS = 30_000
 /** systemd waits 5 s at most by our unit, our own supervisor less: who has not started it by then does not watch over it. */
 const SUCCESSOR_MS = 8_000
+/** A loop in a shell script starts it anew at once. */
+const SHELL_SUCCESSOR_MS = 1_000
 /** The database's recovery, and migrations of a large one on a slow disk. */
 const READY_MS = 120_000
 const LOOK_EVERY_MS = 200
@@ -59,11 +61,16 @@ export async function restartService({ home, program, before, signal }: Restart)
     const holder = readLock(home)
     return holder?.as === "service" && holder.pid !== null && holder.pid !== before.pid
   }
-  if (!(await within(SUCCESSOR_MS, signal, isNew)) && before.how !== null) startAgain(program, before.how)
-  return within(READY_MS, signal, async () => {
+  const patienceMs = before.how?.byShell ? SHELL_SUCCESSOR_MS : SUCCESSOR_MS
+  const isWatched = await within(patienceMs, signal, isNew)
+  const hasEnded = isWatched || before.how === null ? () => false : startAgain(program, before.how)
+  let isReady = false
+  await within(READY_MS, signal, async () => {
     const working = isNew() ? await workingParts({ home, signal }) : null
-    return working !== null && before.working.every((part) => working.includes(part))
+    isReady = working !== null && before.working.every((part) => working.includes(part))
+    return isReady || hasEnded()
   })
+  return isReady
 }
 
 /** The new service, where it started but is not what it should be. */
