@@ -71,14 +71,6 @@ export async function versionOf(program: string, signal: AbortSignal): Promise<s
   throw new AppError("update.trial_failed", `${program} does not start, or is no version of this program`)
 }
 
-/** Which version a program says it is. Throws `update.trial_failed` where it is none of ours or does not start. */
-export async function versionOf(program: string, signal: AbortSignal): Promise<string> {
-  const { status, stdout } = await run([program, "--version"], { base: tmpdir(), env: {}, stdin: "", signal })
-  const version = /^ironclaw (\S+) \(/.exec(stdout)?.[1]
-  if (status === 0 && version !== undefined) return version
-  throw new AppError("update.trial_failed", `${program} does not start, or is no version of this program`)
-}
-
 type RunOptions = { base: string; env: Record<string, string>; stdin: string; signal: AbortSignal }
 
 async function run(argv: string[], { base, env, stdin, signal }: RunOptions) {

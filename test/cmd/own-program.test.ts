@@ -1,5 +1,15 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ownProgram, stageProgram, sweep, switchBack, switchTo } from "#cmd/lib/own-program.ts"
@@ -92,7 +102,9 @@ describe("replacing it", () => {
   test("says so where there is no version before, and where nothing can be written", () => {
     const own = fresh("h")
     expect(() => switchBack(own)).toThrow("There is no version before")
-    expect(() => stageProgram({ ...own, folder: join(base, "nowhere") }, Buffer.from("x"))).toThrow("could not be written")
+    expect(() => stageProgram({ ...own, folder: join(base, "nowhere") }, Buffer.from("x"))).toThrow(
+      "could not be written",
+    )
     chmodSync(own.folder, 0o755)
   })
 })

@@ -1,11 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import {
-  judgeRelease,
-  type Release,
-  releaseFileFor,
-  releaseKeyId,
-  releasePath,
-} from "#core/release.ts"
+import { judgeRelease, type Release, releaseFileFor, releaseKeyId, releasePath } from "#core/release.ts"
 import { releaseKeyProblem } from "#core/config-problems.ts"
 import { manifestText, newSigningKey, sealRelease, signerOf } from "#scripts/release-sign.ts"
 

@@ -1,6 +1,16 @@
 /** `ironclaw update` as a person uses it: the compiled program, installed somewhere, and a release server on this machine. */
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { binary, environmentOf, until } from "#test/fakes/binary.ts"
@@ -139,7 +149,9 @@ describe("beside a running service", () => {
     }
     server.bend = (path, bytes) => {
       if (!path.endsWith("release.json")) return null
-      const text = Buffer.from(bytes).toString().replace(/"ed25519":"./, (found) => `"ed25519":"${found.endsWith("A") ? "B" : "A"}`)
+      const text = Buffer.from(bytes)
+        .toString()
+        .replace(/"ed25519":"./, (found) => `"ed25519":"${found.endsWith("A") ? "B" : "A"}`)
       return new Uint8Array(Buffer.from(text))
     }
     await refused("release.unsigned")
@@ -149,7 +161,8 @@ describe("beside a running service", () => {
     await refused("release.unavailable", ["--check"])
     server.bend = () => new Response(null, { status: 302, headers: { location: "https://example.org/release.json" } })
     await refused("egress.refused")
-    server.bend = (path, bytes) => (path.endsWith(".gz") ? bytes.map((byte, at) => (at === 30 ? byte ^ 1 : byte)) : null)
+    server.bend = (path, bytes) =>
+      path.endsWith(".gz") ? bytes.map((byte, at) => (at === 30 ? byte ^ 1 : byte)) : null
     await refused("release.damaged")
     server.bend = (path, bytes) => (path.endsWith(".gz") ? bytes.slice(0, -4) : null)
     await refused("release.damaged")
