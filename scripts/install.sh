@@ -288,12 +288,17 @@ try_program() {
 
 # One step: whoever starts it gets the old one or the new one, and the old one is kept for `ironclaw update --rollback`.
 put_in_place() {
-  sync "$work/ironclaw" 2>/dev/null || sync # on the disk before it has the name
   replaced=no
+  if has cmp && cmp -s "$dest" "$work/ironclaw"; then return; fi # the same again: what is kept stays the version before
+  sync "$work/ironclaw" 2>/dev/null || sync # on the disk before it has the name
   if [ -f "$dest" ]; then
     replaced=yes
-    ln "$dest" "$work/previous" 2>/dev/null || cp -p "$dest" "$work/previous" || die_of_disk
-    mv -f "$work/previous" "$bin/.ironclaw.previous" || die "$bin/.ironclaw.previous could not be written"
+    # A link costs nothing; mv refuses it where another install has just kept the very same file, and a copy does then.
+    if ! { ln "$dest" "$work/previous" && mv -f "$work/previous" "$bin/.ironclaw.previous"; } 2>/dev/null; then
+      rm -f "$work/previous"
+      cp -p "$dest" "$work/previous" || die_of_disk
+      mv -f "$work/previous" "$bin/.ironclaw.previous" || die "$bin/.ironclaw.previous could not be written"
+    fi
   fi
   mv -f "$work/ironclaw" "$dest" || die "$dest could not be written"
 }

@@ -18,6 +18,7 @@ import {
 import { createServer } from "node:net"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
+import { type AptEnvironment, CommandFailed, folder, makeApt, reasonAgainstApt, run } from "./debian.ts"
 
 export type Postgres = { url: string; stop: () => Promise<void> }
 export type PostgresOrReason = { postgres: Postgres } | { reason: string }
@@ -27,35 +28,13 @@ const MAJOR = "15"
 const SOURCE_SUITE = "trixie"
 /** `nobody`: PostgreSQL refuses to run as root, and needs no more than this user has. */
 const NOBODY = 65534
-const COMMAND_TIMEOUT_MS = 180_000 // the slowest, the download of 60 MB, takes seconds on a good line
 const READY_TIMEOUT_MS = 30_000 // it answers in about 0.3 s
 const STOP_TIMEOUT_MS = 10_000 // a fast shutdown takes about 0.2 s
 
-class CommandFailed extends Error {}
-
-async function run(
-  command: readonly string[],
-  options: { cwd?: string; env?: Record<string, string> } = {},
-): Promise<string> {
-  const child = Bun.spawn([...command], {
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive", ...options.env },
-    stdout: "pipe",
-    stderr: "pipe",
-    timeout: COMMAND_TIMEOUT_MS,
-  })
-  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()])
-  const code = await child.exited
-  if (code === 0) return stdout
-  const tail = `${stdout}${stderr}`.trim().split("\n").slice(-3).join(" | ")
-  throw new CommandFailed(`${command[0] ?? ""} ${command[1] ?? ""} ended with ${code}: ${tail}`)
-}
-
 /** Why there can be no server here; null where there can. */
 function reasonAgainst(): string | null {
-  if (process.platform !== "linux") return `${process.platform} has no Debian archive`
-  if (process.getuid?.() !== 0) return "not root"
-  if (Bun.which("apt-get") === null) return "there is no apt-get"
+  const reason = reasonAgainstApt()
+  if (reason !== null) return reason
   if (Bun.which("setpriv") === null) return "there is no setpriv"
   return null
 }
@@ -99,34 +78,6 @@ async function prepare(work: string): Promise<void> {
   if (pg === undefined || dev === undefined || source === undefined) throw new Error("three names give three folders")
   await Promise.all([bringServer(work, pg, apt), bringHeaders(dev, apt), bringSource(source, newer)])
   await compileVector({ pg, dev, source })
-}
-
-type AptEnvironment = { env: Record<string, string> }
-
-/** apt with lists and a cache of its own, so that the machine's stay as they are; with its own sources where some are given. */
-function makeApt(work: string, name: string, sources: string | null): AptEnvironment {
-  const dir = folder(work, `apt-${name}`)
-  for (const sub of ["state/lists/partial", "cache/archives/partial"]) mkdirSync(join(dir, sub), { recursive: true })
-  writeFileSync(join(dir, "status"), "")
-  writeFileSync(join(dir, "sources.list"), sources ?? "")
-  const isolated =
-    sources === null
-      ? []
-      : [
-          `Dir::State::status "${dir}/status";`,
-          `Dir::Etc::sourcelist "${dir}/sources.list";`,
-          'Dir::Etc::sourceparts "-";',
-          'Dir::Etc::preferencesparts "-";',
-        ]
-  const lines = [
-    `Dir::State::lists "${dir}/state/lists";`,
-    `Dir::Cache "${dir}/cache";`,
-    // Its own user may not write here, and what it fetches is signed.
-    'APT::Sandbox::User "root";',
-    ...isolated,
-  ]
-  writeFileSync(join(dir, "apt.conf"), `${lines.join("\n")}\n`)
-  return { env: { APT_CONFIG: join(dir, "apt.conf") } }
 }
 
 /** The machine's own Debian archive, as its apt is configured. */
@@ -290,12 +241,6 @@ async function freePort(): Promise<number> {
     probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
   })
   return promise
-}
-
-function folder(work: string, name: string): string {
-  const path = join(work, name)
-  mkdirSync(path, { recursive: true })
-  return path
 }
 
 if (import.meta.main) {

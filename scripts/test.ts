@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { runChecks } from "./check.ts"
+import { bringProgram } from "./debian.ts"
 import { binaryPath, isFresh } from "./freshness.mjs"
 import { type Postgres, startPostgres } from "./postgres.ts"
 
@@ -118,15 +119,22 @@ async function runEverything(patterns: readonly string[], full: boolean): Promis
   }
   process.on("SIGINT", () => void stop())
   process.on("SIGTERM", () => void stop())
-  const outcome = await startPostgres()
+  const tools = mkdtempSync(join(tmpdir(), "ironclaw-tools-"))
+  process.on("exit", () => rmSync(tools, { recursive: true, force: true }))
+  const [outcome, busybox] = await Promise.all([
+    startPostgres(),
+    bringProgram(tools, { from: "busybox", path: "bin/busybox" }),
+  ])
   if ("postgres" in outcome) postgres = outcome.postgres
   console.log(
     "reason" in outcome
       ? `No PostgreSQL, its tests are skipped: ${outcome.reason}`
       : "PostgreSQL 15 with pgvector is up",
   )
+  if ("reason" in busybox) console.log(`No busybox, the install script is not tested under it: ${busybox.reason}`)
   const env = {
     ...process.env,
+    ...("program" in busybox ? { IRONCLAW_TEST_BUSYBOX: busybox.program } : {}),
     IRONCLAW_TEST_BINARY: binaryPath(root),
     ...(postgres ? { TEST_DATABASE_URL: postgres.url } : {}),
     ...(full ? { IRONCLAW_TEST_FULL: "1" } : {}),

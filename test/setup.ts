@@ -11,7 +11,7 @@ const named =
 const secret = /(_KEY|_TOKEN|_SECRET|_PASSWORD)$/i
 const proxy = /^(https?|all|no)_proxy$/i
 /** Names that the test runner itself sets. */
-const kept = new Set(["IRONCLAW_TEST_FULL", "IRONCLAW_TEST_BINARY"])
+const kept = new Set(["IRONCLAW_TEST_FULL", "IRONCLAW_TEST_BINARY", "IRONCLAW_TEST_BUSYBOX"])
 
 for (const name of Object.keys(process.env)) {
   if (!kept.has(name) && (named.test(name) || secret.test(name) || proxy.test(name))) delete process.env[name]

@@ -1,22 +1,29 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import {
-  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ownProgram, stageProgram, sweep, switchBack, switchTo } from "#cmd/lib/own-program.ts"
+import { createReleases } from "#cmd/lib/releases.ts"
 import { AppError } from "#core/errors.ts"
+import { openHome } from "#core/home.ts"
+import { smallDisk } from "#test/fakes/small-disk.ts"
 
 const base = mkdtempSync(join(tmpdir(), "ironclaw-own-program-"))
-afterAll(() => rmSync(base, { recursive: true, force: true }))
+const disk = smallDisk(join(base, "disk"))
+afterAll(() => {
+  if (disk !== null) Bun.spawnSync(["umount", "-l", disk])
+  rmSync(base, { recursive: true, force: true })
+})
 
 function place(path: string, text = "old"): string {
   const full = join(base, path)
@@ -102,9 +109,64 @@ describe("replacing it", () => {
   test("says so where there is no version before, and where nothing can be written", () => {
     const own = fresh("h")
     expect(() => switchBack(own)).toThrow("There is no version before")
-    expect(() => stageProgram({ ...own, folder: join(base, "nowhere") }, Buffer.from("x"))).toThrow(
-      "could not be written",
+    const nowhere = { ...own, folder: join(base, "nowhere") }
+    expect(() => stageProgram(nowhere, Buffer.from("x"))).toThrow("could not be written")
+  })
+
+  test.skipIf(disk === null)("leaves nothing on a disk that became full", () => {
+    const own = { path: place("i/ironclaw"), folder: disk ?? "", previous: join(disk ?? "", ".ironclaw.previous") }
+    expect(() => stageProgram(own, Buffer.alloc(200_000))).toThrow("the disk is full")
+    expect(readdirSync(own.folder)).toEqual([])
+  })
+})
+
+describe("what the release server sends", () => {
+  const releases = (body: () => Response, root: string) =>
+    createReleases({
+      home: openHome({ env: {}, explicit: root }),
+      url: () => "https://releases.example.org/ironclaw/",
+      fetchFor: () =>
+        Object.assign(async (input: string | URL | Request) => (asked.push(String(input)), body()), {
+          preconnect() {},
+        }),
+    })
+  const asked: string[] = []
+  const download = (face: ReturnType<typeof releases>) =>
+    face.download({ file: "1.2.3/ironclaw.gz", maxBytes: 1_000_000, signal: new AbortController().signal })
+
+  test("comes into the home for its owner alone, and what an earlier one left is gone", async () => {
+    const face = releases(() => new Response("the bytes"), join(base, "home"))
+    mkdirSync(join(base, "home/run"), { recursive: true, mode: 0o700 })
+    writeFileSync(join(base, "home/run/update-old.part"), "half")
+    const { path, bytes } = await download(face)
+    expect(asked.at(-1)).toBe("https://releases.example.org/ironclaw/1.2.3/ironclaw.gz")
+    expect([bytes, readFileSync(path, "utf8"), statSync(path).mode & 0o777]).toEqual([9, "the bytes", 0o600])
+    expect(readdirSync(join(base, "home/run")).length).toBe(1)
+  })
+
+  test("is one at a time, and leaves nothing where it breaks off", async () => {
+    let breakOff = () => {}
+    const face = releases(
+      () =>
+        new Response(
+          new ReadableStream({
+            start: (to) => (to.enqueue(new Uint8Array(5)), (breakOff = () => to.error(new Error("gone")))),
+          }),
+        ),
+      join(base, "home-2"),
     )
-    chmodSync(own.folder, 0o755)
+    const first = download(face)
+    expect(download(face)).rejects.toThrow("fetched already")
+    breakOff()
+    await first.catch(() => {})
+    expect(readdirSync(join(base, "home-2/run"))).toEqual([])
+    expect(face.running()).toBeNull()
+  })
+
+  test.skipIf(disk === null)("says that the disk is full, and leaves nothing", async () => {
+    const root = join(disk ?? "", "home")
+    const face = releases(() => new Response(new Uint8Array(200_000)), root)
+    expect(await download(face).catch((error: unknown) => String(error))).toContain("the disk is full")
+    expect(readdirSync(join(root, "run"))).toEqual([])
   })
 })

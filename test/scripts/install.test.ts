@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,6 +13,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { smallDisk } from "#test/fakes/small-disk.ts"
 import { speaker, startReleaseServer, testSigner } from "#test/fakes/release-server.ts"
 
 const script = readFileSync(join(import.meta.dir, "../../scripts/install.sh"), "utf8")
@@ -28,7 +30,7 @@ beforeEach(() => {
 })
 afterAll(async () => {
   await server[Symbol.asyncDispose]()
-  if (smallDisk !== null) Bun.spawnSync(["umount", "-l", smallDisk])
+  if (disk !== null) Bun.spawnSync(["umount", "-l", disk])
   rmSync(base, { recursive: true, force: true })
 })
 
@@ -50,11 +52,11 @@ function pathOf(names: readonly string[], { besides }: { besides?: string } = {}
 
 /** What the script uses, aside from what fetches and what verifies. */
 const plainTools =
-  "uname ldd getconf sed grep head cat cut tr wc awk df mktemp mkdir rm mv ln cp chmod date expr gzip base64 sha256sum find sync env sh du dirname".split(
+  "uname ldd getconf sed grep head cat cut tr wc awk df mktemp mkdir rm mv ln cp chmod date expr cmp gzip base64 sha256sum find sync env sh du dirname".split(
     " ",
   )
 
-const busybox = Bun.which("busybox")
+const busybox = process.env["IRONCLAW_TEST_BUSYBOX"] ?? Bun.which("busybox")
 const shells: Shell[] = [
   { name: "dash", argv: ["/bin/dash"], path: standardPath },
   { name: "bash", argv: ["bash", "--posix"], path: standardPath },
@@ -70,14 +72,8 @@ else {
 }
 const dash = shells[0] ?? { name: "", argv: [], path: "" }
 
-/** A file system of 64 KB; null where none can be mounted. */
-const smallDisk = ((): string | null => {
-  const path = mkdtempSync(join(base, "disk-"))
-  const mounted = Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", path])
-  if (mounted.exitCode === 0) return path
-  console.log(`Skipped: no small disk could be mounted (${mounted.stderr.toString().trim()})`)
-  return null
-})()
+const disk = smallDisk(join(base, "disk"))
+
 type Given = { shell?: Shell; env?: Record<string, string>; text?: string }
 
 async function install(args: readonly string[] = [], { shell = dash, env = {}, text }: Given = {}) {
@@ -289,6 +285,17 @@ describe("the install script", () => {
     expect(readdirSync(join(bin, "ironclaw"))).toEqual([])
   })
 
+  test("the same release again keeps the version before, and a kept one that is the installed one is no hindrance", async () => {
+    mkdirSync(bin, { recursive: true })
+    const previous = join(bin, ".ironclaw.previous")
+    writeFileSync(join(bin, "ironclaw"), speaker({ version: "9.0.0", number: 6 }), { mode: 0o755 })
+    linkSync(join(bin, "ironclaw"), previous)
+    expect((await install()).status).toBe(0)
+    expect((await install()).status).toBe(0)
+    expect(readFileSync(previous, "utf8")).toContain("9.0.0")
+    expect(left()).toEqual([".ironclaw.previous", "ironclaw"])
+  })
+
   test("two at once leave one whole program", async () => {
     const slow = await Promise.all([install(), install(), install()])
     expect(slow.map(({ status }) => status)).toEqual([0, 0, 0])
@@ -322,10 +329,10 @@ describe("the install script", () => {
     expect(left()).toEqual([])
   })
 
-  test.skipIf(smallDisk === null)(
+  test.skipIf(disk === null)(
     "says that the disk is full, before it begins or in the middle, and leaves nothing",
     async () => {
-      const prefix = smallDisk ?? ""
+      const prefix = disk ?? ""
       const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(40_000))).toString("base64")
       server.publish({
         version: "9.9.9",
