@@ -227,7 +227,7 @@ async function takeOver(
   const { signal } = new AbortController()
   if (before === null) return "none"
   // A chat on somebody's terminal, another program, a system that does not tell how it was started: not ours to end.
-  const isOurs = before.what === "serve" && before.how?.program === own.path
+  const isOurs = before.what === "serve" && (before.how?.program === own.path || before.keeper === "system")
   if (context.args["keep-running"] || !isOurs) return "restart needed"
   const restart = { home, program: own.path, before, signal }
   if (await restartService(restart)) return "restarted"

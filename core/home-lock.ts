@@ -39,9 +39,9 @@ export type HomeLock = {
 /** A reader's look takes microseconds; more patience would only delay the one who finds the home taken. */
 const BUSY_TIMEOUT_MS = 100
 
-/** `home`: who works with the home's data. `supervisor`: who keeps a service running, and starts it again. */
-type LockName = "home" | "supervisor"
-const stems: Readonly<Record<LockName, string>> = { home: "lock", supervisor: "supervisor" }
+/** `home`: who works with the home's data. `supervisor`: who keeps a service running, and starts it again. `update`: who changes the program. */
+type LockName = "home" | "supervisor" | "update"
+const stems: Readonly<Record<LockName, string>> = { home: "lock", supervisor: "supervisor", update: "update" }
 const lockFileOf = (run: string, name: LockName) => join(run, `${stems[name]}.sqlite`)
 const holderFileOf = (run: string, name: LockName) => join(run, `${stems[name]}.json`)
 
@@ -147,9 +147,6 @@ function readHolder(run: string, name: LockName): LockHolder | null {
   }
 }
 
-export { begin as holdLockFile }
-
-/** Locks a file that is made for it until it is closed; null where another process holds it. */
 function begin(path: string, statement: string): Database | null {
   let database: Database | undefined
   try {

@@ -94,6 +94,17 @@ async function run(argv: string[], { base, env, stdin, signal }: RunOptions) {
   return { status: await child.exited, stdout, stderr }
 }
 
+/** Has a program start the service again by its own `service restart`, which knows who keeps it. Whether it could. */
+export async function restartKept(
+  program: string,
+  home: string,
+  env: Readonly<Record<string, string>>,
+): Promise<boolean> {
+  const { signal } = new AbortController()
+  const argv = [program, "service", "restart", "--json", "--home", home]
+  return (await run(argv, { base: home, env: { ...env }, stdin: "", signal })).status === 0
+}
+
 /** How a running service was started, so that the same can be started again: null where the system does not tell. */
 export type StartedAs = {
   program: string

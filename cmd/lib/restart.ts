@@ -1,9 +1,11 @@
 /** Ends a running service and has the program that now stands in its place started: by whoever watches over it, else as it was started. */
 import { systemClock } from "#core/clock.ts"
+import { processEnvironment } from "#core/config.ts"
 import { readLock } from "#core/home-lock.ts"
 import type { Home } from "#core/home.ts"
 import { findService } from "./connect.ts"
-import { type StartedAs, startAgain, startedAs } from "./new-version.ts"
+import { findInitSystem } from "./init-system.ts"
+import { restartKept, type StartedAs, startAgain, startedAs } from "./new-version.ts"
 
 /** A turn that runs is saved, a database closed: `serve` gives itself 20 s and then ends anyway. */
 const STOP_MS = 30_000
@@ -20,6 +22,8 @@ export type RunningService = {
   /** The command: `serve`, or `run` for a chat on a terminal. */
   what: string
   how: StartedAs | null
+  /** Who starts it again, as far as `ironclaw service` knows: the system, our own supervisor, or nobody. */
+  keeper: "system" | "supervisor" | null
   /** Parts that could work: those that could not are no fault of an update. */
   working: readonly string[]
 }
@@ -30,8 +34,15 @@ type Where = { home: Home; signal: AbortSignal }
 export async function runningService({ home, signal }: Where): Promise<RunningService | null> {
   const holder = readLock(home)
   if (holder === null || holder.as !== "service" || holder.pid === null) return null
-  const parts = await workingParts({ home, signal })
-  return parts === null ? null : { pid: holder.pid, what: holder.what, how: startedAs(holder.pid), working: parts }
+  const working = await workingParts({ home, signal })
+  if (working === null) return null
+  return { pid: holder.pid, what: holder.what, how: startedAs(holder.pid), keeper: await keeperOf(home), working }
+}
+
+async function keeperOf(home: Home): Promise<RunningService["keeper"]> {
+  const init = await findInitSystem({ home, env: processEnvironment() }, { system: false, account: undefined })
+  if (init && (await init.state()).running) return "system"
+  return readLock(home, "supervisor") === null ? null : "supervisor"
 }
 
 async function workingParts(where: Where): Promise<string[] | null> {
@@ -56,14 +67,11 @@ export type Restart = Where & {
 
 /** Whether a new process of the service can do all that the one before could. */
 export async function restartService({ home, program, before, signal }: Restart): Promise<boolean> {
-  await stopService({ home, signal }, before.pid)
   const isNew = () => {
     const holder = readLock(home)
     return holder?.as === "service" && holder.pid !== null && holder.pid !== before.pid
   }
-  const patienceMs = before.how?.byShell ? SHELL_SUCCESSOR_MS : SUCCESSOR_MS
-  const isWatched = await within(patienceMs, signal, isNew)
-  const hasEnded = isWatched || before.how === null ? () => false : startAgain(program, before.how)
+  const hasEnded = before.keeper === null ? await startUnkept(isNew) : await startKept()
   let isReady = false
   await within(READY_MS, signal, async () => {
     const working = isNew() ? await workingParts({ home, signal }) : null
@@ -71,11 +79,30 @@ export async function restartService({ home, program, before, signal }: Restart)
     return isReady || hasEnded()
   })
   return isReady
+
+  async function startKept(): Promise<() => boolean> {
+    // The system's tools want our environment; under our supervisor the service keeps its own.
+    const own = Object.entries(processEnvironment()).flatMap(([name, value]): [string, string][] =>
+      value === undefined ? [] : [[name, value]],
+    )
+    const env = before.keeper === "supervisor" && before.how ? before.how.env : Object.fromEntries(own)
+    const couldStart = await restartKept(program, home.root, env)
+    return () => !couldStart
+  }
+
+  /** A system unit or another supervisor may keep it without our knowing: who does is given the time to. */
+  async function startUnkept(isThere: () => boolean): Promise<() => boolean> {
+    await stopService({ home, signal }, before.pid)
+    const patienceMs = before.how?.byShell ? SHELL_SUCCESSOR_MS : SUCCESSOR_MS
+    const isKept = await within(patienceMs, signal, isThere)
+    return isKept || before.how === null ? () => false : startAgain(program, before.how)
+  }
 }
 
 /** The new service, where it started but is not what it should be. */
 export async function stopSuccessor({ home, signal }: Where, before: RunningService): Promise<void> {
   const holder = readLock(home)
+  if (before.keeper !== null) return // who keeps it stops it, too
   if (holder?.pid && holder.as === "service" && holder.pid !== before.pid)
     await stopService({ home, signal }, holder.pid)
 }

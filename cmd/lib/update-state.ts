@@ -1,8 +1,9 @@
 /** What updates leave behind in the home: the newest release that was ever seen, and the last change of version. One update at a time. */
 import { join } from "node:path"
+import { systemClock } from "#core/clock.ts"
 import { AppError } from "#core/errors.ts"
 import { readPrivateFile, writePrivateFile } from "#core/home-file.ts"
-import { holdLockFile } from "#core/home-lock.ts"
+import { takeLock } from "#core/home-lock.ts"
 import type { Home } from "#core/home.ts"
 import { int, judgeShape, type Static, t } from "#core/schema.ts"
 
@@ -41,7 +42,7 @@ export function writeUpdateState(home: Home, state: UpdateState): void {
 
 /** Throws `update.busy` where another process updates. Give it back with the function that this returns. */
 export function holdUpdate(home: Home): () => void {
-  const lock = holdLockFile(join(home.folder("run"), "update.sqlite"), "BEGIN EXCLUSIVE")
+  const lock = takeLock({ home, clock: systemClock, name: "update", what: "update", as: "verb" })
   if (lock === null) throw new AppError("update.busy", "Another update of this home is under way")
-  return () => lock.close()
+  return lock.release
 }

@@ -126,9 +126,15 @@ describe("what the release server sends", () => {
       home: openHome({ env: {}, explicit: root }),
       url: () => "https://releases.example.org/ironclaw/",
       fetchFor: () =>
-        Object.assign(async (input: string | URL | Request) => (asked.push(String(input)), body()), {
-          preconnect() {},
-        }),
+        Object.assign(
+          async (input: string | URL | Request) => (
+            asked.push(input instanceof Request ? input.url : input.toString()),
+            body()
+          ),
+          {
+            preconnect() {},
+          },
+        ),
     })
   const asked: string[] = []
   const download = (face: ReturnType<typeof releases>) =>

@@ -13,6 +13,9 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { restartService, runningService } from "#cmd/lib/restart.ts"
+import { openHome } from "#core/home.ts"
+import { readLock } from "#core/home-lock.ts"
 import { binary, environmentOf, until } from "#test/fakes/binary.ts"
 import { speaker, startReleaseServer } from "#test/fakes/release-server.ts"
 
@@ -131,6 +134,26 @@ test("--rollback changes places with the version before, and needs neither netwo
   expect(house.version()).toBe("0.0.9")
   expect(versionOf(kept)).toBe(own)
   expect(readdirSync(house.folder).sort()).toEqual([".ironclaw.previous", "ironclaw"])
+})
+
+test("a service under our own supervisor stays under it", async () => {
+  const house = installed()
+  const root = join(house.run, "..")
+  const signal = new AbortController().signal
+  expect(await house.start(["service", "start", "--detach"]).exited).toBe(0)
+  try {
+    const home = openHome({ env: {}, explicit: root })
+    const before = await runningService({ home, signal })
+    expect(before).toMatchObject({ keeper: "supervisor", what: "serve", how: { program: house.program } })
+    if (before === null) return
+    const supervisor = readLock(home, "supervisor")?.pid
+    expect(await restartService({ home, program: house.program, before, signal })).toBe(true)
+    expect(house.holder()?.pid).not.toBe(before.pid)
+    expect(readLock(home, "supervisor")?.pid).not.toBe(supervisor ?? null)
+    expect(readLock(home, "supervisor")).not.toBeNull()
+  } finally {
+    await house.start(["service", "stop"]).exited
+  }
 })
 
 describe("beside a running service", () => {
