@@ -17,7 +17,7 @@ import {
 } from "#core/release.ts"
 import type { Client } from "#gateway/client.ts"
 import { readPassphrase } from "./lib/hidden-text.ts"
-import { tryVersion, versionOf } from "./lib/new-version.ts"
+import { sweepTrials, tryVersion, versionOf } from "./lib/new-version.ts"
 import { type OwnProgram, ownProgram, stageProgram, sweep, switchBack, switchTo } from "./lib/own-program.ts"
 import { restartService, type RunningService, runningService, stopSuccessor } from "./lib/restart.ts"
 import { openSetting, type Setting } from "./lib/setting.ts"
@@ -60,6 +60,7 @@ export default defineVerb({
     const letGo = holdUpdate(setting.home)
     try {
       sweep(own)
+      sweepTrials(setting.home.folder("run"))
       return await (context.args.rollback ? goBack(context, setting, own) : update(context, setting, own))
     } finally {
       letGo()
@@ -117,7 +118,14 @@ async function update(context: Context, setting: Setting, own: OwnProgram): Prom
   const progress = ui.progress("Trying the new version")
   try {
     const says = `ironclaw ${release.version} (`
-    await tryVersion({ program: path, says, backup, signal, onProgress: (text) => progress.update(text) })
+    await tryVersion({
+      program: path,
+      folder: home.folder("run"),
+      says,
+      backup,
+      signal,
+      onProgress: (text) => progress.update(text),
+    })
     const before = await runningService({ home, signal })
     signal.throwIfAborted() // the last moment in which leaving changes nothing
     switchTo(own, path)

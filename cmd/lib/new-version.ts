@@ -1,5 +1,5 @@
 /** A new version of this program, before and after it takes our place: tried in homes of its own, and started as the service was. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { AppError } from "#core/errors.ts"
@@ -14,8 +14,19 @@ const starting = claimPass("new-version")
 const TRIAL_MS = 300_000
 const MAX_SHOWN = 500 // what a program says when it fails, as far as a person reads it
 
+const TRIAL = "trial-"
+
+/** Removes what a trial that was killed left behind. Only for who holds the update's lock. */
+export function sweepTrials(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith(TRIAL)) rmSync(join(folder, name), { recursive: true, force: true })
+  }
+}
+
 export type Trial = {
   program: string
+  /** Where it makes a folder of its own: a copy of the owner's data is in it for a while. */
+  folder: string
   /** What `--version` must begin with. */
   says: string
   /** A backup of this home, to be read by the new version; null where none was made. */
@@ -25,8 +36,8 @@ export type Trial = {
 }
 
 /** Throws `update.trial_failed` with what the program said. Touches nothing but a folder of its own. */
-export async function tryVersion({ program, says, backup, onProgress, signal }: Trial): Promise<void> {
-  const base = mkdtempSync(join(tmpdir(), "ironclaw-trial-"))
+export async function tryVersion({ program, folder, says, backup, onProgress, signal }: Trial): Promise<void> {
+  const base = mkdtempSync(join(folder, TRIAL))
   // From nothing: no database, no key, no home of the owner's. With a master key of its own it asks no keychain.
   const env = { HOME: base, PATH: "/usr/bin:/bin", TMPDIR: base, [ENVIRONMENT_NAME]: newKeyText() }
   const attempt = async (what: string, args: readonly string[], stdin = "") => {

@@ -256,6 +256,14 @@ describe("a home that cannot be used", () => {
   })
 })
 
+test("licences names what is in the program, and touches nothing", async () => {
+  using home = makeHome()
+  const { status, stdout } = await runBinary(["licences"], { home: home.path })
+  expect(status).toBe(0)
+  for (const name of ["elysia", "PostgreSQL", "Bun "]) expect(stdout).toContain(name)
+  expect(readdirSync(home.path)).toEqual([])
+})
+
 test("--version touches nothing", async () => {
   using home = makeHome()
   const { status, stdout } = await runBinary(["--version"], { home: home.path })

@@ -229,6 +229,7 @@ describe("beside a running service", () => {
     const first = house.start(["update", "--without-backup"])
     await arrived.promise
     expect((await house.update()).code).toBe("update.busy")
+    mkdirSync(join(house.run, "trial-half"))
     first.kill("SIGKILL")
     await first.exited
     server.bend = null
@@ -261,6 +262,6 @@ describe("beside a running service", () => {
     expect((await fetch(`${after?.address}/health`)).status).toBe(200)
     // What was killed and what was refused before has left nothing.
     expect(readdirSync(house.folder).sort()).toEqual([".ironclaw.previous", "ironclaw"])
-    expect(readdirSync(house.run).filter((name) => name.endsWith(".part"))).toEqual([])
+    expect(readdirSync(house.run).filter((name) => /[.]part$|^trial-/.test(name))).toEqual([])
   })
 })
