@@ -3,6 +3,7 @@
  * that reason: it is read top to bottom to see what is made of what.
  */
 import { AsyncLocalStorage } from "node:async_hooks"
+import { agentSpawnTools } from "#core/agent/agent-spawn.ts"
 import { createAgent, type Agent } from "#core/agent/agent.ts"
 import { createCommands, type CommandDeps } from "#core/agent/commands.ts"
 import { createInbox } from "#core/agent/inbox.ts"
@@ -246,6 +247,16 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       ...webTools({ clock }),
       ...messageTools({ db, writer, clock, ownerId: () => ownerId, reply, redact }),
       ...approvalPlanTools({ registry: () => registry, approvals: () => approvals, writer }),
+      ...agentSpawnTools({
+        db,
+        registry: () => registry,
+        spawn(sub) {
+          lockdown.assertOpen()
+          return inbox.spawn(sub)
+        },
+        agent: () => agent,
+        jobs: () => jobs,
+      }),
       ...(project ? [...fileReadTools({ project }), ...fileFindTools({ project })] : []),
       ...(project && holdsFolders
         ? [...fileWriteTools({ project, keepChange: changes.keep }), ...fileUndoTools({ project, changes })]

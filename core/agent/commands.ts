@@ -4,6 +4,7 @@ import type { SessionId } from "../id.ts"
 import type { ThinkingLevel } from "../db/schema.ts"
 import type { Models } from "../llm/model.ts"
 import type { SessionStore, SessionSummary } from "../session/session.ts"
+import { SUB_TURN_CHANNEL } from "../session/sub-turns.ts"
 import type { Agent, CommandReply } from "./agent.ts"
 
 export type CommandPlace = Parameters<Agent["command"]>[1]
@@ -233,7 +234,7 @@ function isCommandName(name: string): name is CommandName {
 export function createCommands(deps: CommandDeps): Agent["command"] {
   return async (text, at) => {
     const parsed = parseCommand(text)
-    if (!parsed) return null
+    if (!parsed || at.place.channel === SUB_TURN_CHANNEL) return null
     const session = async () => {
       const id = await sessionIdAt(deps.store, at)
       if (!id)

@@ -32,10 +32,13 @@ type Group = {
   kept: boolean
 }
 
-/** `rows` oldest first. The turn `current` is never left out, and keeps its untrusted bodies; earlier turns keep handles. */
+/**
+ * `rows` oldest first. The turn `current` is never left out, and keeps its untrusted bodies; earlier turns keep handles. `task`: it is a
+ * sub-turn, whose message says what to do, whatever it was written from: its labels stay, and its ceiling bounds it.
+ */
 export function buildContext(
   rows: readonly MessageRow[],
-  { current, budgetTokens }: { current: TurnId; budgetTokens: number },
+  { current, budgetTokens, task = false }: { current: TurnId; budgetTokens: number; task?: boolean },
 ): Context {
   const groups: Group[] = []
   const results = new Map<string, MessageRow>()
@@ -51,7 +54,11 @@ export function buildContext(
       group.tokens += estimateTokens(message)
     }
     if (row.role !== "model") {
-      add({ role: "user", content: userContent(row) }, row.labels, row.source)
+      add(
+        { role: "user", content: userContent(row, { fenced: !task && isUntrusted(row.labels) }) },
+        row.labels,
+        row.source,
+      )
       continue
     }
     const toolCalls = (row.toolCalls ?? []).map(({ callId, name, arguments: args }) => ({
@@ -113,10 +120,10 @@ function groupOf(groups: Group[], { turnId, role }: MessageRow): Group {
   return group
 }
 
-function userContent(row: MessageRow): (ModelText | ModelImage)[] {
+function userContent(row: MessageRow, { fenced }: { fenced: boolean }): (ModelText | ModelImage)[] {
   const text = headAndTail(row.text, MAX_MESSAGE_CHARACTERS, row.id)
   const headed = row.role === "summary" ? `[Summary of what went before, made by the program]\n${text}` : text
-  const shown = isUntrusted(row.labels) ? fence(headed, row.source) : headed
+  const shown = fenced ? fence(headed, row.source) : headed
   const images = (row.parts ?? []).map(({ mediaType, base64 }): ModelImage => ({ type: "image", mediaType, base64 }))
   return [...(shown ? [{ type: "text" as const, text: shown }] : []), ...images]
 }

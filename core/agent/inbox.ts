@@ -11,10 +11,12 @@ import { insertJob } from "../jobs/job.ts"
 import type { Hooks } from "../hooks.ts"
 import type { JobRunner } from "../jobs/runner.ts"
 import type { ModelMessage } from "../llm/model.ts"
+import type { Ceiling } from "../safety/ceiling.ts"
 import type { NoteRefusal } from "../safety/refusals.ts"
 import { judgeSender } from "../safety/sender.ts"
 import { discardUndoneStatement, newSessionStatement, touchSessionStatement } from "../session/statements.ts"
-import type { Incoming, Received } from "./agent.ts"
+import { SUB_TURN_CHANNEL, subTurnPlace } from "../session/sub-turns.ts"
+import type { Incoming, Received, TurnOptions } from "./agent.ts"
 import { createDoor, type Passed } from "./door.ts"
 import type { Live } from "./live.ts"
 
@@ -24,7 +26,7 @@ export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 const MAX_ATTEMPTS = 5
 
 /** Written out: drizzle would make the same text for every message (see core/db/insert.ts). */
-const FIND = `select id, model, agent_id, exists (select 1 from jobs
+const FIND = `select id, channel, model, agent_id, exists (select 1 from jobs
     where jobs.session_id = sessions.id and jobs.state in ('queued', 'running', 'suspended')) as active from sessions`
 const FIND_BY_ID = `${FIND} where id = $1`
 const FIND_BY_PLACE = `${FIND} where channel = $1 and peer = $2 and topic = $3 and agent_id = $4 order by updated_at desc limit 1`
@@ -43,6 +45,21 @@ export type InboxDeps = {
   redact: (text: string) => string
   noteRefusal: NoteRefusal
 }
+
+/** What one turn gives another one to do. The host's alone to give: nobody who sends a message can set any of it. */
+export type SubTurn = {
+  agentId: string
+  /** The turn and the call that start it. */
+  turnId: TurnId
+  callId: CallId
+  text: string
+  /** Of the call: the task is as tainted as what it was written from. */
+  labels: readonly LabelName[]
+  source: string
+  options: TurnOptions
+  ceiling: Ceiling
+}
+type Accepted = Passed & { sub: SubTurn | null }
 
 export function createInbox({
   db,
@@ -71,7 +88,32 @@ export function createInbox({
       noteRefusal({ gate: "sender", why: sender.why, who: "stranger", what, agentId })
       throw new AppError("sender.refused", sender.why)
     }
-    const message = checked(await passDoor(asked))
+    if (asked.place.channel === SUB_TURN_CHANNEL) throw subTurnsOwn()
+    return accept(checked({ ...(await passDoor(asked)), sub: null }))
+  }
+
+  /** Starts a sub-turn in a session of its own. Throws `conflict` where this call has one already. */
+  async function spawn(sub: SubTurn): Promise<Received> {
+    const { agentId, text, options, labels, source } = sub
+    return accept(
+      checked({
+        agentId,
+        sessionId: null,
+        place: subTurnPlace(sub),
+        fresh: true,
+        personId: null,
+        text,
+        mode: "queue",
+        options,
+        labels: [...labels],
+        source,
+        hooks: null, // the call that starts it has passed them, and so does each of its own
+        sub,
+      }),
+    )
+  }
+
+  async function accept(message: Accepted): Promise<Received> {
     const known = await agent(message.agentId)
     if (!known) throw new AppError("not_found", `There is no agent called "${message.agentId}"`)
 
@@ -88,7 +130,7 @@ export function createInbox({
       return await start(message, place, { queued, model, shown })
     } catch (error) {
       // Another process began a turn here in the same instant: ours waits behind it.
-      if (queued || !(error instanceof AppError) || error.code !== "conflict") throw error
+      if (queued || message.sub || !(error instanceof AppError) || error.code !== "conflict") throw error
       return await start(message, place, { queued: true, model, shown })
     } finally {
       // From here on the running turn itself says so.
@@ -104,7 +146,7 @@ export function createInbox({
     create: { statement: Statement; event: NewEvent } | null
   }
 
-  async function findSession(message: Passed, shown: string): Promise<FoundSession> {
+  async function findSession(message: Accepted, shown: string): Promise<FoundSession> {
     if (message.sessionId || !message.fresh) {
       const { channel, peer, topic } = message.place
       const [found] = await db.query(
@@ -117,6 +159,7 @@ export function createInbox({
           "input.invalid",
           `The session ${String(found["id"])} belongs to the agent "${String(found["agent_id"])}", not "${message.agentId}"`,
         )
+      if (found?.["channel"] === SUB_TURN_CHANNEL) throw subTurnsOwn()
       if (found) {
         // Columns as the schema types them.
         const session = { id: found["id"] as SessionId, model: found["model"] as string | null }
@@ -135,7 +178,7 @@ export function createInbox({
   }
 
   async function start(
-    message: Passed,
+    message: Accepted,
     { session, create }: FoundSession,
     { queued, model, shown }: { queued: boolean; model: string; shown: string },
   ): Promise<Received> {
@@ -184,6 +227,7 @@ export function createInbox({
           jobId: job.id,
           state,
           options: { ...message.options },
+          ...(message.sub ? { ceiling: message.sub.ceiling } : {}),
           labels: at.labels,
           source: at.source,
         }),
@@ -225,7 +269,7 @@ export function createInbox({
   }
 
   /** Joins the running turn at its next step. */
-  async function steer(message: Passed, turnId: TurnId, session: Pick<SessionRow, "id">): Promise<Received> {
+  async function steer(message: Accepted, turnId: TurnId, session: Pick<SessionRow, "id">): Promise<Received> {
     const row = messageRow(message, { sessionId: session.id, turnId })
     const at = { agentId: message.agentId, sessionId: session.id, turnId, labels: [...row.labels], source: row.source }
     const stored = writer
@@ -260,24 +304,33 @@ export function createInbox({
   }
 
   function messageAudit(
-    message: Passed,
+    message: Accepted,
     at: { agentId: string; sessionId: SessionId; turnId: TurnId; labels: LabelName[]; source: string },
     messageId: MessageId,
   ): NewAudit {
     return {
       ...at,
       act: "message.in",
-      principal: message.personId ?? "stranger",
+      principal: message.sub ? `agent:${message.agentId}` : (message.personId ?? "stranger"),
       subject: messageId,
       outcome: "done",
       preview: preview(redact(message.text)),
-      verdicts: { sender: "allow", ...(message.hooks === null ? {} : { hooks: message.hooks }) },
+      verdicts: {
+        sender: message.sub ? `allow: ${message.sub.callId} started it` : "allow",
+        ...(message.hooks === null ? {} : { hooks: message.hooks }),
+      },
       destination: `${message.place.channel}:${message.place.peer}`,
       bytesIn: Buffer.byteLength(message.text),
     }
   }
 
-  return { receive }
+  return { receive, spawn }
+}
+
+function subTurnsOwn(): AppError {
+  return new AppError("conflict", "Nobody speaks in the session of a sub-turn but the turn that started it", {
+    hint: "Write in the conversation that it works for.",
+  })
 }
 
 /** Text as Postgres can hold it: a NUL and half a surrogate pair become U+FFFD. */

@@ -6,6 +6,7 @@ import { holdStatement } from "../jobs/job.ts"
 import { hasEffect } from "../safety/capability.ts"
 import { ownerUrlsOf } from "../tools/owner-urls.ts"
 import type { AskedOutcome, CallOutcome, CallRequest, Pipeline } from "../tools/run.ts"
+import { isGone } from "./turn-ending.ts"
 import { startedCalls } from "./turn-rows.ts"
 import type { TurnRun } from "./turn.ts"
 
@@ -48,14 +49,17 @@ export function createTurnCalls({ db, pipeline }: { db: Db; pipeline: Pipeline }
       agentId: run.turn.agentId,
       sessionId: run.session.id,
       turnId: run.turn.id,
-      channel: run.session.channel,
+      channel: run.turn.ceiling?.channel ?? run.session.channel,
       personId: run.turn.personId,
       allowedTools: run.turn.allowedTools,
+      ceiling: run.turn.ceiling,
+      attended: run.turn.ceiling === null,
       labels,
       source,
-      ownerText: ownerText(run),
+      ownerText: run.turn.ceiling ? run.turn.ceiling.ownerUrls : ownerText(run),
       hold: holdStatement(run.claim),
       signal: run.signal,
+      isGone: () => isGone(run.signal),
     }
   }
 

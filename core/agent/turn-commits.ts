@@ -154,7 +154,7 @@ export function createTurnCommits(deps: TurnCommitsDeps) {
         agentId,
         sessionId: run.session.id,
         turnId,
-        jobId: run.job.id,
+        jobId: run.turn.ceiling?.budgetJobId ?? run.job.id,
         purpose: "turn",
         model: heard.model,
         usage: heard.usage,

@@ -18,6 +18,7 @@ import { preview, type LabelName, type NewEvent } from "../event.ts"
 import { newId, type CallId, type PersonId, type SessionId, type TurnId } from "../id.ts"
 import type { Claim, ClaimedJob } from "../jobs/job.ts"
 import type { Effect } from "../safety/capability.ts"
+import type { Ceiling } from "../safety/ceiling.ts"
 import { joinLabels, joinSources } from "../safety/labels.ts"
 import type { CallOutcome } from "../tools/run.ts"
 import type { TurnOptions, TurnOutcome } from "./agent.ts"
@@ -33,7 +34,10 @@ export type LoadedTurn = {
   outputTokens: number
   costUsdMicros: number
   agentModel: string | null
-  allowedTools: string[] | null
+  /** What the agent may use, and of that what a sub-turn may. */
+  allowedTools: readonly string[] | null
+  /** null: it is no sub-turn. */
+  ceiling: Ceiling | null
   /** Who sent the message that started it. */
   personId: PersonId | null
 }
@@ -46,13 +50,15 @@ export function turnPayload(job: Pick<ClaimedJob, "payload" | "sessionId">): { t
 
 /** Written out: made by drizzle for every turn, the text alone costs as much as the answer (0.3 ms, measured 2026-11-22). */
 const LOAD_SQL = `select t.agent_id, t.state, t.options, t.iterations, t.input_tokens, t.output_tokens, t.cost_usd_micros,
-    a.model, a.allowed_tools
+    t.ceiling, a.model, a.allowed_tools
   from turns t join agents a on a.id = t.agent_id where t.id = $1`
 
 export async function loadTurn(db: Db, turnId: TurnId): Promise<Omit<LoadedTurn, "personId">> {
   const [row] = await db.query({ sql: LOAD_SQL, params: [turnId] })
   if (!row) throw new AppError("not_found", `There is no turn ${turnId}`)
-  // Columns as the schema types them.
+  // Columns as the schema types them; the inbox wrote the ceiling as one.
+  const allowed = row["allowed_tools"] as string[] | null
+  const ceiling = row["ceiling"] as Ceiling | null
   return {
     id: turnId,
     agentId: row["agent_id"] as string,
@@ -63,7 +69,8 @@ export async function loadTurn(db: Db, turnId: TurnId): Promise<Omit<LoadedTurn,
     outputTokens: Number(row["output_tokens"]),
     costUsdMicros: Number(row["cost_usd_micros"]),
     agentModel: row["model"] as string | null,
-    allowedTools: row["allowed_tools"] as string[] | null,
+    allowedTools: ceiling ? ceiling.tools.filter((name) => allowed?.includes(name) ?? true) : allowed,
+    ceiling,
   }
 }
 

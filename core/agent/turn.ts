@@ -15,6 +15,7 @@ import type { Usage } from "../llm/usage.ts"
 import { fingerprint } from "../safety/fingerprint.ts"
 import { isUntrusted, joinLabels, joinSources } from "../safety/labels.ts"
 import type { ReplyGate } from "../safety/reply.ts"
+import { cancelSubTurnsStatement } from "../session/sub-turns.ts"
 import type { Pipeline } from "../tools/run.ts"
 import type { Registry } from "../tools/registry.ts"
 import type { TurnOutcome } from "./agent.ts"
@@ -40,6 +41,7 @@ import {
   waiting,
   type Ending,
 } from "./turn-ending.ts"
+import { correctionOf, helperPrompt, readerPrompt } from "./sub-turn.ts"
 import { todayText } from "./today.ts"
 import * as rows from "./turn-rows.ts"
 
@@ -166,12 +168,14 @@ export function createTurnKind(deps: TurnDeps): JobKind {
   async function loop(run: TurnRun, model: Model): Promise<Ending> {
     const { maxIterations } = deps.settings()
     const offers = [...registry.offers(run.turn.allowedTools), ...(run.turn.options.clientTools ?? [])]
-    const system = await systemPrompt(run.turn.agentId)
+    const system = await systemPrompt(run.turn)
     run.systemLabels = system.labels
     const watch = createRepetitionWatch()
     let note = "" // host's words to the model for the next step only
     let mayCallTools = true
     let emptyAnswers = 0
+    let corrected = false // an answer of another form than was asked for is told so once
+    const task = run.turn.ceiling !== null
     let overflowed = false // room was made once; twice would be a circle
 
     const left = await finishOpenCalls(run)
@@ -180,15 +184,16 @@ export function createTurnKind(deps: TurnDeps): JobKind {
 
     for (;;) {
       run.iterations += 1
-      const limited = await deps.usage.judge({ agentId: run.turn.agentId, jobId: run.job.id })
+      const jobId = run.turn.ceiling?.budgetJobId ?? run.job.id // what a turn starts counts on its own limit
+      const limited = await deps.usage.judge({ agentId: run.turn.agentId, jobId })
       if (limited) return failed("", limitError(limited).toBody())
 
       const budgetTokens = historyBudget(model)
-      let context = buildContext(run.rows, { current: run.turn.id, budgetTokens })
+      let context = buildContext(run.rows, { current: run.turn.id, budgetTokens, task })
       // What would be left out is summarised first, so that nothing the owner asked for is lost on the way.
       if (context.leftOut > 0 && !overflowed) {
         overflowed = true
-        if (await makeRoom(run, model)) context = buildContext(run.rows, { current: run.turn.id, budgetTokens })
+        if (await makeRoom(run, model)) context = buildContext(run.rows, { current: run.turn.id, budgetTokens, task })
       } else if (context.tokens > COMPACT_SHARE * budgetTokens) deps.compactSoon(run.session)
       const labels = joinLabels([context.labels, system.labels])
       const lastStep = run.iterations >= maxIterations
@@ -266,6 +271,14 @@ export function createTurnKind(deps: TurnDeps): JobKind {
                 : `${heard.model} gave an empty answer twice`,
             ).toBody(),
           )
+        const correction = corrected ? null : correctionOf(run.turn.ceiling, heard.text)
+        if (correction !== null) {
+          corrected = true
+          run.live.closing = false
+          await storeStep(run, heard.text, [], { labels, source: context.source })
+          note = correction
+          continue
+        }
         return {
           state: "finished",
           text: words.text,
@@ -328,10 +341,13 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     )
   }
 
-  async function systemPrompt(agentId: string) {
+  async function systemPrompt({ agentId, ceiling }: rows.LoadedTurn) {
     const { agentName, timeZone } = deps.settings()
+    const today = todayText(clock.nowMs(), timeZone)
+    if (ceiling?.kind === "reader") return readerPrompt({ agentName, today, returns: ceiling.returns })
     const [documents, skills] = await Promise.all([deps.documents(agentId), deps.skills(agentId)])
-    return buildSystemPrompt({ agentName, documents, skills, today: todayText(clock.nowMs(), timeZone) })
+    const main = buildSystemPrompt({ agentName, documents, skills, today })
+    return ceiling ? helperPrompt(main, ceiling.returns) : main
   }
 
   return {
@@ -339,7 +355,11 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     async dropped(job, why) {
       const { turnId, sessionId } = rows.turnPayload(job)
       return {
-        statements: [rows.dropStatement(db.orm, turnId, why), ...(await deps.closeApprovals(turnId))],
+        statements: [
+          rows.dropStatement(db.orm, turnId, why),
+          cancelSubTurnsStatement(turnId),
+          ...(await deps.closeApprovals(turnId)),
+        ],
         events: [rows.droppedEvent({ turnId, sessionId, agentId: job.agentId, why })],
       }
     },

@@ -108,9 +108,9 @@ export const sessions = pgTable(
   {
     id: text("id").$type<SessionId>().primaryKey(),
     agentId: agentId(),
-    channel: text("channel").notNull(), // terminal, api, openai, …
-    peer: text("peer").notNull(), // who is at the other end, by immutable id
-    topic: text("topic").notNull().default(""),
+    channel: text("channel").notNull(), // terminal, api, openai, …; agent: of a sub-turn
+    peer: text("peer").notNull(), // who is at the other end, by immutable id; of a sub-turn: the turn that started it
+    topic: text("topic").notNull().default(""), // of a sub-turn: the call that started it
     title: text("title").notNull().default(""),
     model: text("model"), // null: the agent's
     thinking: text("thinking").$type<ThinkingLevel>(),
@@ -125,6 +125,10 @@ export const sessions = pgTable(
   (table) => [
     index("sessions_recent").on(table.updatedAt.desc(), table.id),
     index("sessions_place").on(table.channel, table.peer, table.topic, table.agentId),
+    // What keeps a call to one sub-turn, however often it is run again.
+    uniqueIndex("sessions_sub_turn")
+      .on(table.peer, table.topic)
+      .where(sql`channel = 'agent'`),
   ],
 )
 
@@ -147,6 +151,8 @@ export const turns = pgTable(
     partial: text("partial").notNull().default(""), // text streamed so far, saved at most twice a second
     iterations: integer("iterations").notNull().default(0),
     options: jsonb("options").$type<Record<string, unknown>>().notNull().default({}), // what the client asked for this turn alone
+    /** What a sub-turn may do at most, set by the turn that started it; null: it is none. Never a client's to say. */
+    ceiling: jsonb("ceiling").$type<Record<string, unknown>>(),
     error: jsonb("error").$type<{ code: string; message: string }>(),
     inputTokens: integer("input_tokens").notNull().default(0),
     outputTokens: integer("output_tokens").notNull().default(0),

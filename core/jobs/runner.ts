@@ -25,7 +25,7 @@ import {
 const CHANNEL = "ironclaw_jobs"
 /** Catches what no notice told of: retries that fall due, processes that died. One indexed query. */
 const POLL_MS = 5_000
-/** How many jobs one process runs side by side. Turns wait for models, so many fit; beyond it they wait as rows. */
+/** How many jobs one process runs side by side. Turns wait for models, so many fit; beyond it they wait as rows. Who waits for another job is not counted. */
 const MAX_RUNNING = 256
 
 export type JobRun = { job: ClaimedJob; claim: Claim; signal: AbortSignal }
@@ -48,6 +48,11 @@ export type JobRunner = {
   /** Stops running jobs and drops queued ones; resolves to how many there were. */
   cancel(where: { id: JobId } | { sessionId: SessionId; kind: string }, why: unknown): Promise<number>
   running(): number
+  /**
+   * Waits for other jobs in the name of the one that runs in `sessionId`, which leaves its place to them meanwhile: where all places
+   * were held by jobs that wait for queued ones, none would ever end.
+   */
+  aside<T>(sessionId: SessionId, wait: () => Promise<T>): Promise<T>
   /** Stops claiming, aborts what runs and waits for it. */
   close(): Promise<void>
 }
@@ -72,6 +77,7 @@ type Running = { job: ClaimedJob; abort: AbortController; done: Promise<void> }
 export function createJobRunner({ db, writer, clock, log, leaseOwner, ownerPrefix, kinds }: JobRunnerDeps): JobRunner {
   const running = new Map<JobId, Running>()
   const expected = new Set<SessionId>() // sessions with work queued behind a run
+  const waiting = new Map<SessionId, number>() // sessions whose job waits for others, and for how many
   let closed = false
   let claiming = false
   let claimAgain = false
@@ -168,7 +174,7 @@ export function createJobRunner({ db, writer, clock, log, leaseOwner, ownerPrefi
   }
 
   async function claimDue(): Promise<void> {
-    const limit = MAX_RUNNING - running.size
+    const limit = MAX_RUNNING + waiting.size - running.size
     hasMore = limit <= 0
     if (limit <= 0) return
     try {
@@ -301,6 +307,17 @@ export function createJobRunner({ db, writer, clock, log, leaseOwner, ownerPrefi
       return found.length
     },
     running: () => running.size,
+    async aside(sessionId, wait) {
+      waiting.set(sessionId, (waiting.get(sessionId) ?? 0) + 1)
+      if (hasMore) wake()
+      try {
+        return await wait()
+      } finally {
+        const left = (waiting.get(sessionId) ?? 1) - 1
+        if (left > 0) waiting.set(sessionId, left)
+        else waiting.delete(sessionId)
+      }
+    },
     async close() {
       closed = true
       cancelPoll()

@@ -39,6 +39,13 @@ const rules: readonly Rule[] = [
     },
   },
   {
+    // Who reads apart is this same script, which is given what follows as its message.
+    when: /^(?:please\s+)?(?:ask|have|let)\s+(?:a|the)\s+reader\s*(?:to\s+|[:,]\s*)?([\s\S]+?)[\s.!]*$/i,
+    tools: ["agent_spawn"],
+    input: (matter) => ({ task: matter }),
+    tell: (result) => `The reader's turn is over.\n\n${words(parsed(result)).replace(REMINDER, "").trim()}`,
+  },
+  {
     when: /^(?:list|show)(?: me)?(?: all)?(?: (?:my|your|the))? (?:memory|memories|documents|notes)\b/i,
     tools: ["memory_list"],
     input: () => ({}),
@@ -93,7 +100,7 @@ export function planDemo({ text, results, tools }: Asked): DemoStep {
 const REMINDER = "(This was the built-in demo, not a model.)"
 const ABOUT = `I am the built-in demo of ironclaw: a script, not a model. I can show that everything around a model works. Try:
 - "remember that my train leaves at 7:40", then "what do you know about my train?"
-- "what time is it?"
+- "what time is it?", or "ask a reader: what time is it?", which is done in a turn apart
 - "list memory"
 - "list files" and "read README.md", once \`ironclaw config set project.folder /path\` names a folder
 

@@ -6,6 +6,7 @@
  */
 import type { LabelName } from "../event.ts"
 import { hasEffect, reachesOwnerOnly, type Capability, type Effect } from "./capability.ts"
+import { type Ceiling, judgeCeiling } from "./ceiling.ts"
 import { judgeFlow } from "./flow.ts"
 
 /** How much runs without asking. No level lifts the flow gate. */
@@ -22,6 +23,8 @@ export type AuthorizeInput = {
   /** null: every tool. */
   allowedTools: readonly string[] | null
   level: ApprovalLevel
+  /** What a sub-turn may do at most; null: the call is of no sub-turn. */
+  ceiling: Pick<Ceiling, "kind" | "tools"> | null
   /** The owner has said yes to this exact call, or to this tool and destination: what would be asked may run. */
   consented: boolean
 }
@@ -38,10 +41,13 @@ export function judgeAuthority({
   labels,
   allowedTools,
   level,
+  ceiling,
   consented,
 }: AuthorizeInput): AuthorizeVerdict {
   if (allowedTools && !allowedTools.includes(tool))
     return { verdict: "deny", gate: "authority", why: `This agent is not allowed to use ${tool}` }
+  const above = ceiling && judgeCeiling(ceiling, { tool, effect, needs })
+  if (above) return { verdict: "deny", gate: "authority", why: above }
   if (level === "read-only" && hasEffect(effect))
     return {
       verdict: "deny",

@@ -18,6 +18,13 @@ export function hasEffect(effect: Effect): boolean {
   return effect !== "read" && effect !== "read-private"
 }
 
+/** Whether a call takes something in that is the owner's own: by what it does, or by a document or file that it is given to read. */
+export function readsPrivate(effect: Effect, needs: readonly Capability[]): boolean {
+  return (
+    effect === "read-private" || needs.some((need) => (need.kind === "memory" || need.kind === "file") && !need.write)
+  )
+}
+
 /** The owner's own address: what only they read. */
 export const OWNER_CHANNEL = "owner"
 

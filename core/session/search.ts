@@ -4,6 +4,7 @@ import type { Db } from "../db/db.ts"
 import { messages, sessions } from "../db/schema.ts"
 import { preview } from "../event.ts"
 import type { SessionHit } from "./session.ts"
+import { SUB_TURN_CHANNEL } from "./sub-turns.ts"
 
 const MAX_QUERY_CHARACTERS = 400 // a word of a tsquery may have 2,046 bytes; 400 characters of 4 bytes stay below
 const MAX_WORDS = 16
@@ -25,7 +26,12 @@ export async function searchMessages(
   const wanted = tidyQuery(text)
   const max = Math.min(Math.max(Math.trunc(limit), 1), MAX_HITS)
   if (wanted === "" || Number.isNaN(max)) return []
-  const scope = and(ne(messages.role, "summary"), agentId === undefined ? undefined : eq(messages.agentId, agentId))
+  // What a sub-turn was asked and answered stands in the conversation that it worked for.
+  const scope = and(
+    ne(messages.role, "summary"),
+    ne(sessions.channel, SUB_TURN_CHANNEL),
+    agentId === undefined ? undefined : eq(messages.agentId, agentId),
+  )
   const query = tsQuery(wanted)
   const hits = query ? await byWords(db, { query: query.sql, needle: query.needle, scope, max }) : []
   return hits.length > 0 ? hits : await byPart(db, { part: wanted, scope, max })

@@ -59,6 +59,7 @@ export type SessionStore = {
   get(id: SessionId): Promise<SessionSummary>
   /** The session at this place that was spoken in last, or null. */
   atPlace(agentId: string, place: Place): Promise<SessionSummary | null>
+  /** Without the sessions of sub-turns, unless their channel is asked for. */
   list(query: { agentId?: string; channel?: string; limit?: number; cursor?: string }): Promise<Page<SessionSummary>>
   /** Oldest first, or the latest page first where `newestFirst` says so: a chat that opens needs the end. */
   messages(

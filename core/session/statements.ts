@@ -5,6 +5,7 @@ import { sessions, type SessionRow, type ThinkingLevel } from "../db/schema.ts"
 import { QUOTING_FIELDS, type LabelName, type NewEvent } from "../event.ts"
 import { newId, type SessionId, type TurnId } from "../id.ts"
 import type { Place } from "./session.ts"
+import { SUB_TURN_CHANNEL } from "./sub-turns.ts"
 import { titleFrom, tidyTitle } from "./title.ts"
 
 export type NewSession = {
@@ -119,16 +120,22 @@ export function unchangedFence(id: SessionId, position: number): Statement {
   }
 }
 
-/** The session with all that hangs on it, its jobs, and the snippets in events; an event's other fields are ids and stay. */
+/**
+ * The session with all that hangs on it, those of its sub-turns, its jobs, and the snippets in events; an event's other fields are ids
+ * and stay.
+ */
 export function forgetStatements(id: SessionId): Statement[] {
+  const family = `(select $1::text union all select child.id from sessions child join turns parent on parent.id = child.peer
+    where child.channel = '${SUB_TURN_CHANNEL}' and parent.session_id = $1)`
   return [
     {
       sql: `update events set labels = '{}', source = '', body = body || (
           select jsonb_object_agg(field, '') from unnest($2::text[]) field where jsonb_typeof(body -> field) = 'string')
-        where session_id = $1 and exists (select 1 from unnest($2::text[]) field where jsonb_typeof(body -> field) = 'string')`,
+        where session_id in ${family} and exists (select 1 from unnest($2::text[]) field where jsonb_typeof(body -> field) = 'string')`,
       params: [id, [...QUOTING_FIELDS]],
     },
-    { sql: "delete from jobs where session_id = $1", params: [id] },
+    { sql: `delete from jobs where session_id in ${family}`, params: [id] },
+    { sql: `delete from sessions where id <> $1 and id in ${family}`, params: [id] },
     {
       sql: "with gone as (delete from sessions where id = $1 returning 1) select expect_rows((select count(*) from gone), 1, 'session')",
       params: [id],

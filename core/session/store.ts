@@ -1,5 +1,5 @@
 /** The store of sessions: reads by one statement each, changes by one commit each, with the event that tells of it. */
-import { and, desc, eq, gt, lt, or, sql } from "drizzle-orm"
+import { and, desc, eq, gt, lt, ne, or, sql } from "drizzle-orm"
 import type { Clock } from "../clock.ts"
 import type { Db, Statement, Writer } from "../db/db.ts"
 import { messages, sessions, turns, type SessionRow, type TurnState } from "../db/schema.ts"
@@ -12,6 +12,7 @@ import { badCursor, cursorPlace, cursorText, page, pageSize } from "./page.ts"
 import { searchMessages } from "./search.ts"
 import type { SessionMessage, SessionStore, SessionSummary } from "./session.ts"
 import { noSuchSession, sightOf } from "./sight.ts"
+import { SUB_TURN_CHANNEL } from "./sub-turns.ts"
 import { forgetStatements, idleFence, lockSessionStatement, newSessionStatement, unchangedFence } from "./statements.ts"
 import { tidyTitle } from "./title.ts"
 
@@ -87,7 +88,7 @@ export function createSessionStore({ db, writer, clock }: SessionStoreDeps): Ses
         .where(
           and(
             agentId === undefined ? undefined : eq(sessions.agentId, agentId),
-            channel === undefined ? undefined : eq(sessions.channel, channel),
+            channel === undefined ? ne(sessions.channel, SUB_TURN_CHANNEL) : eq(sessions.channel, channel),
             from
               ? or(lt(sessions.updatedAt, from.at), and(eq(sessions.updatedAt, from.at), gt(sessions.id, from.id)))
               : undefined,

@@ -1,11 +1,12 @@
 /** The tool by which the model reads what was left out of a long text of its session. */
-import { and, eq, sql } from "drizzle-orm"
+import { and, eq, inArray, or, sql } from "drizzle-orm"
 import type { Db } from "../db/db.ts"
 import { messages, sessions, turns } from "../db/schema.ts"
 import { isId } from "../id.ts"
 import { int, type Static, t } from "../schema.ts"
 import type { Tool } from "../tools/tool.ts"
 import { MAX_SHOWN_CHARACTERS, pairEnd, pairStart } from "./shown.ts"
+import { subTurnsInSight } from "./sub-turns.ts"
 
 const DEFAULT_READ_CHARACTERS = 8_000 // half of what is shown at once, so that one reading never needs cutting again
 
@@ -24,7 +25,7 @@ const ReadInput = t.Object(
   { additionalProperties: false },
 )
 
-/** The tools of this folder. `result_read` reaches only its own session and agent, and nothing that the owner cleared or undid. */
+/** The tools of this folder. `result_read` reaches only its own session, sub-turns of it, and nothing that the owner cleared or undid. */
 export function sessionTools({ db }: { db: Db }): Tool[] {
   // Written out, not by `defineTool`: this folder stands below the one that has it, and may know its type alone.
   const resultRead: Tool<Static<typeof ReadInput>> = {
@@ -46,7 +47,7 @@ export function sessionTools({ db }: { db: Db }): Tool[] {
         .where(
           and(
             eq(messages.id, handle),
-            eq(messages.sessionId, sessionId),
+            or(eq(messages.sessionId, sessionId), inArray(messages.sessionId, subTurnsInSight(sessionId))),
             eq(messages.agentId, agentId),
             sql`${messages.position} > ${sessions.clearedTo}`,
             sql`${turns.hidden} is null`,

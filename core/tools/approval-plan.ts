@@ -40,7 +40,7 @@ export type ApprovalPlanDeps = {
 }
 
 /** Nothing in a plan is taken for the owner's word: it was written by the model. */
-const facts: CallFacts = { ownerUrls: () => false }
+const facts: CallFacts = { ownerUrls: () => false, readsApart: false }
 const worstFirst: readonly Effect[] = ["spend", "exec", "send"]
 
 export function approvalPlanTools({ registry, approvals, writer }: ApprovalPlanDeps): Tool[] {

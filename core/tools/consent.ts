@@ -5,16 +5,27 @@ import type { Approval, Approvals, AskedCall } from "../safety/approvals.ts"
 import type { Grants } from "../safety/grants.ts"
 import { isUntrusted } from "../safety/labels.ts"
 
+/** `attended`: somebody can be asked. */
+export type CallToConsent = AskedCall & { attended: boolean }
+
 export type Consent =
   | { state: "granted" | "approved"; use: Statement[] }
-  | { state: "refused"; text: string }
+  /** `unattended`: for want of somebody to ask. */
+  | { state: "refused"; unattended?: true; text: string }
   | { state: "asked"; approval: Approval; ask: { statement: Statement; event: NewEvent } | null }
 
 export type ConsentDeps = { grants: Pick<Grants, "covers">; approvals: Pick<Approvals, "standingOf" | "ask"> }
 
 export function createConsent({ grants, approvals }: ConsentDeps) {
-  return async function consentTo(call: AskedCall): Promise<Consent> {
+  return async function consentTo(call: CallToConsent): Promise<Consent> {
     if (await grants.covers({ ...call, untrusted: isUntrusted(call.labels) })) return { state: "granted", use: [] }
+    if (!call.attended) {
+      return {
+        state: "refused",
+        unattended: true,
+        text: `Refused: the owner would have to be asked (${call.why}), and nobody can be asked from here. Do not try it again. Say in your answer which exact call is left: whoever gave you this task can make it in the conversation with the owner.`,
+      }
+    }
     const standing = await approvals.standingOf(call)
     switch (standing.state) {
       case "allowed":

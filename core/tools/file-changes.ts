@@ -1,8 +1,9 @@
 /** The record of changes to files of the project: what was there before each, for a month, so that it can be put back. */
-import { and, desc, eq, getTableColumns, inArray, isNull, sql } from "drizzle-orm"
+import { and, desc, eq, getTableColumns, inArray, isNull, or, sql } from "drizzle-orm"
 import type { Db, Statement, Writer } from "../db/db.ts"
 import { calls, fileChanges } from "../db/schema.ts"
 import type { CallId, SessionId } from "../id.ts"
+import { subTurnsInSight } from "../session/sub-turns.ts"
 import type { FileChange, KeepChange } from "./file-change.ts"
 
 /** Days that a change can be taken back. The bytes of every version are kept, so not for ever. */
@@ -10,7 +11,7 @@ const KEPT_DAYS = 30
 
 export type FileChanges = {
   keep: KeepChange
-  /** The last change of this session that was not taken back; of one file where it is named. */
+  /** The last change of this session and its sub-turns that was not taken back; of one file where it is named. */
   latest(of: { sessionId: SessionId; agentId: string; path: string | null }): Promise<FileChange | null>
   /** Fails where it was taken back meanwhile. */
   markUndone(callId: CallId): Promise<void>
@@ -34,7 +35,7 @@ export function createFileChanges({ db, writer }: { db: Db; writer: Writer }): F
         .innerJoin(calls, and(eq(calls.id, fileChanges.callId), inArray(calls.state, ["done", "unknown"])))
         .where(
           and(
-            eq(fileChanges.sessionId, sessionId),
+            or(eq(fileChanges.sessionId, sessionId), inArray(fileChanges.sessionId, subTurnsInSight(sessionId))),
             eq(fileChanges.agentId, agentId),
             isNull(fileChanges.undoneAt),
             path === null ? undefined : eq(fileChanges.path, path),

@@ -3,35 +3,26 @@
  * a few bits out by which address it asks for, so their number is bounded even where every one of them may run.
  */
 import type { LabelName } from "../event.ts"
-import type { TurnId } from "../id.ts"
+import type { JobId, TurnId } from "../id.ts"
 import type { Capability } from "../safety/capability.ts"
+import { createTurnCounts } from "./turn-counts.ts"
 
 /** Enough to follow what an owner's question needs; too few to spell a secret in addresses. */
 export const MAX_TAINTED_GETS = 10
-/** Turns that are counted at a time; what falls out ended long ago. */
-const MAX_TURNS = 1_000
 
 export type GetLimit = {
-  /** Counts the request, and says why it may not run where it is one too many. */
-  judge(call: { turnId: TurnId; labels: readonly LabelName[]; needs: readonly Capability[] }): string | null
+  /** Counts the request, and says why it may not run where it is one too many. Sub-turns of one turn count as one. */
+  judge(call: { by: TurnId | JobId; labels: readonly LabelName[]; needs: readonly Capability[] }): string | null
 }
 
-/** Counted in the process: a turn that goes on after a restart begins anew, with the steps that it has left. */
 export function createGetLimit(): GetLimit {
-  const counts = new Map<TurnId, number>()
+  const count = createTurnCounts<TurnId | JobId>()
   return {
-    judge({ turnId, labels, needs }) {
+    judge({ by, labels, needs }) {
       if (!labels.includes("untrusted") || !labels.includes("private") || !needs.some(isGet)) return null
-      const count = (counts.get(turnId) ?? 0) + 1
-      if (count > MAX_TAINTED_GETS)
-        return `this turn has read private data and text from outside, and asked hosts ${MAX_TAINTED_GETS} times since`
-      counts.delete(turnId) // so that the newest stand last
-      counts.set(turnId, count)
-      for (const oldest of counts.keys()) {
-        if (counts.size <= MAX_TURNS) break
-        counts.delete(oldest)
-      }
-      return null
+      return count(by) > MAX_TAINTED_GETS
+        ? `this turn has read private data and text from outside, and asked hosts ${MAX_TAINTED_GETS} times since`
+        : null
     },
   }
 }

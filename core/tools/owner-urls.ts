@@ -12,6 +12,20 @@ export function ownerUrlsOf(texts: readonly string[]): (url: string) => boolean 
   return (url) => formsOf(url).some((form) => texts.some((text) => standsIn(text, form)))
 }
 
+/** What may be a whole URL in a text, in each reading of where it ends: a mark behind one is rarely a part of it. */
+export function urlsIn(text: string): string[] {
+  const found = new Set<string>()
+  for (const [run] of text.matchAll(/https:\/\/[^\s<>"{}|\\^`]+/gu)) {
+    let url = run
+    for (let cut = 0; cut < MAX_CLOSING && url !== ""; cut++) {
+      found.add(url)
+      if (!/[.,;:!?…)\]'»”’*_。，、]$/u.test(url)) break
+      url = url.slice(0, -1)
+    }
+  }
+  return [...found]
+}
+
 /** `https://example.com` and `https://example.com/` are the same request. */
 function formsOf(url: string): string[] {
   const bare = /^(https:\/\/[^/?#]+)\/?$/.exec(url)?.[1]

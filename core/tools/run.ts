@@ -9,9 +9,10 @@ import { type LabelName, type NewEvent, preview, type ToolEnd } from "../event.t
 import { hookRecord, type Hooks } from "../hooks.ts"
 import type { ApprovalId, CallId, MessageId, PersonId, SessionId, TurnId } from "../id.ts"
 import type { Log } from "../log.ts"
-import type { Approval, AskedCall } from "../safety/approvals.ts"
+import type { Approval } from "../safety/approvals.ts"
 import type { ApprovalLevel, Authorized, AuthorizeInput } from "../safety/authorize.ts"
-import { hasEffect, type Effect } from "../safety/capability.ts"
+import { hasEffect, readsPrivate, type Effect } from "../safety/capability.ts"
+import type { Ceiling } from "../safety/ceiling.ts"
 import { fingerprint } from "../safety/fingerprint.ts"
 import { destinationOf } from "../safety/grants.ts"
 import { joinLabels, joinSources } from "../safety/labels.ts"
@@ -19,7 +20,7 @@ import { describeProblems, judgeShape } from "../schema.ts"
 import { createGetLimit } from "./get-limit.ts"
 import { ownerUrlsOf } from "./owner-urls.ts"
 import type { Registry, ToolBody, ToolCard } from "./registry.ts"
-import { type ConsentDeps, createConsent } from "./consent.ts"
+import { type CallToConsent, type ConsentDeps, createConsent } from "./consent.ts"
 import { createRecorder, type Judged } from "./run-record.ts"
 import { secretWritten } from "./secret-written.ts"
 import type { CallFacts, ToolContext, ToolResult } from "./tool.ts"
@@ -45,6 +46,10 @@ export type CallRequest = {
   channel: string
   personId: PersonId | null
   allowedTools: readonly string[] | null
+  /** What a sub-turn may do at most; null: the call is of no sub-turn. */
+  ceiling: Ceiling | null
+  /** Somebody can be asked. Where nobody can, what would be asked about and is not granted is refused. */
+  attended: boolean
   /** The join of the text that was sent in the model call which asked for this. */
   labels: readonly LabelName[]
   source: string
@@ -53,6 +58,8 @@ export type CallRequest = {
   /** Part of every commit of this call: it fails where whoever runs the turn has lost it to another process. */
   hold: Statement
   signal: AbortSignal
+  /** Whether the signal was aborted because another process has the turn, or will have it: what only reads is done again there. */
+  isGone: () => boolean
 }
 
 export type CallOutcome = {
@@ -183,6 +190,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const effect = card.effect(input, factsOf(request))
     const needs = card.needs(input)
     const destination = destinationOf(needs)
+    // What the call takes in is as much a part of it as what steered it: judged, recorded and answered with that label too.
+    if (readsPrivate(effect, needs)) request = { ...request, labels: joinLabels([request.labels, ["private"]]) }
     const question = {
       principal: request.principal,
       tool: request.tool,
@@ -192,6 +201,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       labels: request.labels,
       allowedTools: request.allowedTools,
       level: deps.level(),
+      ceiling: request.ceiling,
     }
     let authorized: Authorized<ToolBody> | { verdict: "ask"; gate: "leak"; why: string } = authorize({
       ...question,
@@ -202,7 +212,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     let use: Statement[] = []
     if (authorized.verdict === "ask") {
       const shown = card.provider === "builtin" ? card.question?.(input) : undefined
-      const asked: AskedCall = {
+      const asked: CallToConsent = {
         ...request,
         destination,
         fingerprint: fingerprint(request),
@@ -211,7 +221,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       }
       const consent = await consentTo(asked)
       verdicts[authorized.gate] = `ask: ${authorized.why}`
-      verdicts["consent"] = consent.state
+      verdicts["consent"] = consent.state === "refused" && consent.unattended ? "deny: unattended" : consent.state
       if (consent.state === "asked") return { request, asked: { ...consent, verdicts } }
       if (consent.state === "refused") return refused(consent.text, verdicts, effect, destination)
       use = consent.use
@@ -227,7 +237,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       )
     }
     verdicts["authority"] ??= "allow"
-    const limited = getLimit.judge({ ...request, needs })
+    const by = request.ceiling?.budgetJobId ?? request.turnId
+    const limited = getLimit.judge({ ...request, by, needs })
     if (limited !== null) {
       const next = "Answer with what you have, and tell the owner what is missing."
       return refused(`Refused: ${limited}. ${next}`, { ...verdicts, flow: `deny: ${limited}` }, effect, destination)
@@ -284,6 +295,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       labels: request.labels,
       source: request.source,
       principal: request.principal,
+      allowedTools: request.allowedTools,
       ownerUrls: factsOf(request).ownerUrls,
     }
     const aborted = Promise.withResolvers<never>()
@@ -361,6 +373,9 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
         const text = "Refused: a check failed inside, so the call was not run. The log holds the details."
         step = { request: given, judged: refusal(given, text, { pipeline: "deny: a gate threw" }, "exec") }
       }
+      // A result that says it was cut off would stand in the way of whoever does it again.
+      if ("judged" in step && step.judged.started && !hasEffect(step.judged.effect) && given.isGone())
+        throw given.signal.reason
       if ("judged" in step) return recorder.finished(step.request, step.judged)
       const { approval, ask, verdicts } = step.asked
       if (ask) await recorder.asked(step.request, { approval, ...ask, verdicts })
@@ -393,6 +408,6 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   }
 }
 
-function factsOf({ ownerText }: CallRequest): CallFacts {
-  return { ownerUrls: ownerUrlsOf(ownerText) }
+function factsOf({ ownerText, ceiling, labels }: CallRequest): CallFacts {
+  return { ownerUrls: ownerUrlsOf(ownerText), readsApart: ceiling?.fetches === true && !labels.includes("private") }
 }

@@ -24,12 +24,16 @@ export type ToolContext = {
   source: string
   /** Who acts: `agent:main`, `plugin:github@<sha256>`, … */
   principal: string
+  /** What the turn may use; null: every tool. */
+  allowedTools: readonly string[] | null
 } & Pick<CallFacts, "ownerUrls">
 
 /** What the pipeline knows of a call that its input does not say. */
 export type CallFacts = {
   /** Whether this whole URL stands, byte for byte, in what the owner wrote in this session. */
   ownerUrls: (url: string) => boolean
+  /** A reader asks, with a task in which nothing is private and no text from outside had a hand: there is nothing to carry out. */
+  readsApart: boolean
 }
 
 export type Tool<Input = unknown> = {

@@ -31,7 +31,13 @@ export function needOf({
   ]
 }
 
-/** A host that a model or a text chose hears from us: that is a send. What the owner named as a whole is read for them. */
-export function effectOf({ url, method }: { url: string; method: string }, { ownerUrls }: CallFacts): Effect {
-  return (method === "GET" || method === "HEAD") && ownerUrls(url) ? "read" : "send"
+/**
+ * A host that a model or a text chose hears from us: that is a send, except from a reader, which has nothing to tell. What the owner named
+ * as a whole is read for them.
+ */
+export function effectOf(
+  { url, method }: { url: string; method: string },
+  { ownerUrls, readsApart }: CallFacts,
+): Effect {
+  return (method === "GET" || method === "HEAD") && (readsApart || ownerUrls(url)) ? "read" : "send"
 }

@@ -1,8 +1,9 @@
 /** The core with a real database in memory and a scripted model: for tests that go in by a message and look at what comes out. */
-import { createAgent } from "#core/agent/agent.ts"
+import { createAgent, type Agent } from "#core/agent/agent.ts"
+import { agentSpawnTools } from "#core/agent/agent-spawn.ts"
 import { createInbox } from "#core/agent/inbox.ts"
 import { createLive } from "#core/agent/live.ts"
-import { noSkills } from "#core/agent/prompt.ts"
+import { noSkills, type PromptDocument } from "#core/agent/prompt.ts"
 import { resumeStatements } from "#core/agent/turn-rows.ts"
 import { createTurnKind } from "#core/agent/turn.ts"
 import { systemClock } from "#core/clock.ts"
@@ -16,6 +17,7 @@ import { withSessionHooks } from "#core/hooks/sessions.ts"
 import type { PersonId, SessionId } from "#core/id.ts"
 import { createJobRunner, type JobRunner } from "#core/jobs/runner.ts"
 import type { Models } from "#core/llm/model.ts"
+import type { UsageEntry } from "#core/llm/usage.ts"
 import { silentLog } from "#core/log.ts"
 import { createApprovals } from "#core/safety/approvals.ts"
 import { createAuthoritySeal } from "#core/safety/authority.ts"
@@ -48,6 +50,8 @@ export async function agentHouse({
   level = "supervised",
   maxIterations = 10,
   owner = "test-1",
+  spawns = false,
+  documents = [],
   secretValues = () => [],
   hooksFor = async () => noHooks,
   cleanse = (text, labels) => ({ text: redactLeaks(text), labels: [...labels], verdicts: { leak: "allow" } }),
@@ -63,6 +67,9 @@ export async function agentHouse({
   cleanse?: PipelineDeps["cleanse"]
   maxIterations?: number
   owner?: string
+  /** Offers agent_spawn too. */
+  spawns?: boolean
+  documents?: readonly PromptDocument[]
   secretValues?: RedactorDeps["secretValues"]
   fetchFor?: PipelineDeps["fetchFor"]
   /** The owner's hooks on this database. */
@@ -72,6 +79,7 @@ export async function agentHouse({
   const log = silentLog
   const db = given ?? (await memoryDb())
   const faults: unknown[] = []
+  const usageRows: UsageEntry[] = []
   const bus = createEventBus({ onListenerError: (error) => faults.push(error) })
   const events: Event[] = []
   bus.subscribe((event) => events.push(event))
@@ -80,7 +88,14 @@ export async function agentHouse({
   const writer = createWriter({ db, publish: bus.publish })
   const hooks = await hooksFor({ db, writer })
   const sessions = withSessionHooks(createSessionStore({ db, writer, clock }), hooks)
-  const { registry, take } = createRegistry(tools)
+  const spawning = agentSpawnTools({
+    db,
+    registry: () => registry,
+    spawn: (sub) => inbox.spawn(sub),
+    agent: () => agent,
+    jobs: () => jobs,
+  })
+  const { registry, take } = createRegistry([...tools, ...(spawns ? spawning : [])])
   const badSeals: string[] = []
   const seal = createAuthoritySeal({ key: () => new Uint8Array(32).fill(7) })
   const grants = createGrants({ db, clock, seal, onBadSeal: (what) => badSeals.push(what) })
@@ -121,12 +136,15 @@ export async function agentHouse({
     log,
     live,
     inSight: sessions.inSight,
-    documents: async () => [],
+    documents: async () => documents,
     skills: noSkills,
     models,
     usage: {
       judge: async () => null,
-      row: () => ({ sql: "select 1", params: [] }),
+      row(entry) {
+        usageRows.push(entry)
+        return { sql: "select 1", params: [] }
+      },
       summary: async () => [],
     }, // the limits have tests of their own
     registry,
@@ -152,7 +170,7 @@ export async function agentHouse({
     ownerPrefix: "home:",
     kinds: { turn: turnKind },
   })
-  const { receive } = createInbox({
+  const inbox = createInbox({
     db,
     writer,
     clock,
@@ -165,12 +183,12 @@ export async function agentHouse({
     redact: redactLeaks,
     noteRefusal,
   })
-  const agent = createAgent({
+  const agent: Agent = createAgent({
     db,
     bus,
     live,
     jobs,
-    receive,
+    receive: inbox.receive,
     compact: async () => ({ messagesBefore: 0, messagesAfter: 0 }),
     command: async () => null,
   })
@@ -186,6 +204,7 @@ export async function agentHouse({
     jobs,
     ownerId,
     faults,
+    usageRows,
     approvals,
     grants,
     badSeals,

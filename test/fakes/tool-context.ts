@@ -14,6 +14,7 @@ export function toolContext(given: Partial<ToolContext> = {}): ToolContext {
     labels: [],
     source: "owner",
     principal: "agent:main",
+    allowedTools: null,
     ownerUrls: () => false,
     ...given,
   }

@@ -118,6 +118,62 @@ function withSlowRenewals(): { db: Db; asked: Promise<void>; answer: () => void 
   return { db: { ...db, query }, asked: asked.promise, answer: () => gate.resolve() }
 }
 
+describe("a process that runs as many jobs as it may", () => {
+  /** As many as run side by side, each waiting in its own way for a queued job to end. */
+  async function crowd(wait: (runner: JobRunner, sessionId: SessionId, end: Promise<void>) => Promise<void>) {
+    const runs = waitingKind()
+    const child: JobKind = {
+      ...runs.kind,
+      async run(given) {
+        runs.begun.push(given.job.id)
+        ended.resolve()
+        return { state: "done" }
+      },
+    }
+    const ended = Promise.withResolvers<void>()
+    const parent: JobKind = {
+      ...runs.kind,
+      async run({ job, signal }) {
+        const stopped = new Promise<void>((resolve) =>
+          signal.addEventListener("abort", () => resolve(), { once: true }),
+        )
+        await wait(runner, job.sessionId ?? "ses_", Promise.race([ended.promise, stopped]))
+        return "committed"
+      },
+    }
+    const runner = runnerOf({ parent, work: child })
+    const id = await queued()
+    for (let n = 0; n < 256; n++) {
+      runner.runClaimed({
+        id: newId("job"),
+        kind: "parent",
+        agentId: "main",
+        payload: {},
+        sessionId: newId("ses"),
+        attempts: 1,
+        maxAttempts: 2,
+        fence: 1,
+        state: "running",
+      })
+    }
+    await runner.start()
+    return { runner, id, begun: runs.begun }
+  }
+
+  test("leaves what is queued to others, or for later", async () => {
+    const { runner, begun } = await crowd((_runner, _sessionId, end) => end)
+    await Bun.sleep(50)
+    expect(begun).toEqual([])
+    expect(runner.running()).toBe(256)
+  })
+
+  test("still takes up what they wait for, so that they cannot wait for each other for ever", async () => {
+    const { runner, id, begun } = await crowd((running, sessionId, end) => running.aside(sessionId, () => end))
+    await until(() => runner.running() === 0)
+    expect(begun).toEqual([id])
+  })
+})
+
 describe("leases", () => {
   test("a job that begins while a renewal is under way keeps its lease", async () => {
     const slow = withSlowRenewals()

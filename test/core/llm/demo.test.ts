@@ -14,6 +14,7 @@ const offer = (name: string, ...properties: string[]): ToolOffer => ({
   },
 })
 const tools = [
+  offer("agent_spawn", "task", "kind"),
   offer("time_now"),
   offer("memory_search", "query", "limit"),
   offer("memory_read", "path"),
@@ -57,6 +58,8 @@ describe("calls the tool that does what is asked", () => {
       { path: "notes/remembered.md", content: "- the code is blue\n" },
     ],
     ["what do you know about my train?", "memory_search", { query: "my train" }],
+    ["ask a reader: what time is it?", "agent_spawn", { task: "what time is it?" }],
+    ["Please have a reader recall the code.", "agent_spawn", { task: "recall the code" }],
     ["recall the code", "memory_search", { query: "the code" }],
     ["What time is it?", "time_now", {}],
     ["what is the date today", "time_now", {}],

@@ -108,7 +108,10 @@ test.each(["/etc/passwd", "../x", "soul.md", "C:\\x", "~/x"])("a path that is no
 
 test("each call declares what it does and touches", () => {
   const effects = Object.fromEntries(
-    [...tools.values()].map((each) => [each.name, each.effect({ path: "a.md" }, { ownerUrls: () => false })]),
+    [...tools.values()].map((each) => [
+      each.name,
+      each.effect({ path: "a.md" }, { ownerUrls: () => false, readsApart: false }),
+    ]),
   )
   expect(effects).toEqual({
     memory_read: "read-private",

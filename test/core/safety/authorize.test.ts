@@ -11,6 +11,7 @@ const input = (more: Partial<AuthorizeInput> = {}): AuthorizeInput => ({
   labels: [],
   allowedTools: null,
   level: "supervised",
+  ceiling: null,
   consented: false,
   ...more,
 })
@@ -41,6 +42,60 @@ describe("the authority gate", () => {
     expect(verdictOf({ ...file, level: "trusted" })).toBe("allow")
     expect(verdictOf({ effect: "write-local", needs: [...memory.needs, ...file.needs] })).toBe("ask by authority")
     expect(verdictOf({ effect: "write-local", needs: [] })).toBe("ask by authority")
+  })
+
+  test("lets through, at each level, exactly what the list of levels says", () => {
+    const to = (channel: string) => ({ effect: "send", needs: [{ kind: "send", channel }] }) as const
+    const rows: [what: string, call: Partial<AuthorizeInput>, supervised: string, readOnly: string, trusted: string][] =
+      [
+        ["read", { effect: "read" }, "allow", "allow", "allow"],
+        ["read private", { effect: "read-private" }, "allow", "allow", "allow"],
+        [
+          "own memory",
+          { effect: "write-local", needs: [{ kind: "memory", path: "a.md", write: true }] },
+          "allow",
+          "deny",
+          "allow",
+        ],
+        [
+          "project",
+          { effect: "write-local", needs: [{ kind: "file", path: "a.md", write: true }] },
+          "ask",
+          "deny",
+          "allow",
+        ],
+        ["to the owner", to("owner"), "allow", "deny", "allow"],
+        [
+          "to the owner, after reading outside text",
+          { ...to("owner"), labels: ["untrusted", "private"] },
+          "allow",
+          "deny",
+          "allow",
+        ],
+        [
+          "to the owner and another",
+          { effect: "send", needs: [...to("owner").needs, ...to("mia").needs] },
+          "ask",
+          "deny",
+          "ask",
+        ],
+        ["to another", to("mia"), "ask", "deny", "ask"],
+        [
+          "to a host",
+          { effect: "send", needs: [{ kind: "http", host: "a.example", methods: ["POST"] }] },
+          "ask",
+          "deny",
+          "ask",
+        ],
+        ["run", { effect: "exec" }, "ask", "deny", "ask"],
+        ["spend", { effect: "spend" }, "ask", "deny", "ask"],
+      ]
+    for (const [what, call, supervised, readOnly, trusted] of rows) {
+      const found = (["supervised", "read-only", "trusted"] as const).map(
+        (level) => judgeAuthority(input({ ...call, level })).verdict,
+      )
+      expect([what, ...found]).toEqual([what, supervised, readOnly, trusted])
+    }
   })
 
   test("lets a message to the owner's own place go, whoever had a hand in it, unless the level refuses it", () => {

@@ -34,6 +34,7 @@ describe.each(engines())("on $name", ({ open }) => {
       personId: null,
       labels: [],
       source: "",
+      allowedTools: null,
     }
     expect(judgeShape(tool.input, input).ok).toBe(true)
     return tool.run(input, context)

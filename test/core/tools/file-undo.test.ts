@@ -33,14 +33,14 @@ afterEach(async () => {
   rmSync(base, { recursive: true, force: true })
 })
 
-async function open(level: ApprovalLevel, labels: LabelName[] = ["untrusted"]) {
+async function open(level: ApprovalLevel, labels: LabelName[] = ["untrusted"], more: { spawns?: boolean } = {}) {
   const changes = createFileChanges({ db, writer: createWriter({ db, publish: () => {} }) })
   const tools = [
     ...fileWriteTools({ project, keepChange: changes.keep }),
     ...fileUndoTools({ project, changes }),
     readerOf(labels),
   ]
-  rig = await toolRig({ tools, level, db })
+  rig = await toolRig({ tools, level, db, ...more })
   return rig
 }
 const write = (path: string, content: string) => ({ name: "file_write", arguments: { path, content } })
@@ -49,6 +49,20 @@ const read = { name: "read_it", arguments: {} }
 const file = (path: string) => readFileSync(join(root, path), "utf8")
 
 describe("file_undo", () => {
+  test("takes back what a helper of the conversation changed", async () => {
+    const { play } = await open("trusted", [], { spawns: true })
+    const helper = { id: "h", name: "agent_spawn", arguments: { task: "Write a.md", kind: "helper" } }
+    const { sessionId } = await play("Write", [
+      { call: [helper] },
+      { call: [{ id: "w", ...write("a.md", "one") }] },
+      { say: "Written" },
+      { say: "Good" },
+    ])
+    expect(file("a.md")).toBe("one")
+    const { last } = await play("Undo", [{ call: [{ id: "u", ...undo() }] }, { say: "Undone" }], sessionId)
+    expect(last?.text).toBe('{"path":"a.md","restored":"removed again"}')
+  })
+
   test("takes changes back one by one, the last one first, and removes what was new", async () => {
     const { ask } = await open("trusted")
     writeFileSync(join(root, "a.md"), "zero")

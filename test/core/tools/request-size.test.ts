@@ -12,6 +12,7 @@ import { newId } from "#core/id.ts"
 import { createReplyGate } from "#core/safety/reply.ts"
 import { openJail } from "#core/safety/paths.ts"
 import { sessionTools } from "#core/session/tools.ts"
+import { approvalPlanTools } from "#core/tools/approval-plan.ts"
 import { createFileChanges } from "#core/tools/file-changes.ts"
 import { fileFindTools } from "#core/tools/file-find.ts"
 import { fileReadTools } from "#core/tools/file-read.ts"
@@ -22,6 +23,7 @@ import { jsonTools } from "#core/tools/json-query.ts"
 import { messageTools } from "#core/tools/message-send.ts"
 import { timeTools } from "#core/tools/time.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
+import { createRegistry } from "#core/tools/registry.ts"
 import { agentHouse, memoryDb } from "#test/fakes/agent-house.ts"
 import { oneModel, scriptedModel } from "#test/fakes/model.ts"
 
@@ -35,7 +37,11 @@ test("one word, with every builtin tool offered, sends at most 10 KB to the mode
   const writer = createWriter({ db, publish: bus.publish })
   const reply = createReplyGate({ secretValues: () => [] })
   const changes = createFileChanges({ db, writer })
+  const unused = () => {
+    throw new Error("Nothing is called here")
+  }
   const tools = [
+    ...approvalPlanTools({ registry: () => createRegistry([]).registry, approvals: unused, writer }),
     ...timeTools({ clock, timeZone: () => "UTC" }),
     ...memoryTools({ memory: createMemory({ db, writer, bus }) }),
     ...sessionTools({ db }),
@@ -49,14 +55,14 @@ test("one word, with every builtin tool offered, sends at most 10 KB to the mode
     ...fileUndoTools({ project, changes }),
   ]
   const model = scriptedModel([{ say: "Hello" }])
-  const house = await agentHouse({ models: oneModel(model), tools, db })
+  const house = await agentHouse({ models: oneModel(model), tools, db, spawns: true })
   await house.say("Hi")
   const [sent] = model.requests
   await house.close()
   await db.close()
   project.close()
 
-  expect(sent?.tools).toHaveLength(tools.length)
+  expect(sent?.tools).toHaveLength(tools.length + 1)
   // As the most common protocol writes it.
   const asSent = {
     messages: [

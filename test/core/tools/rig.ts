@@ -1,6 +1,5 @@
 /** Tools in the whole pipeline: a message goes in, the scripted model calls, and what remains is read from rows and events. */
 import { toolFetch } from "#cmd/lib/outbound.ts"
-import type { Db } from "#core/db/db.ts"
 import type { LabelName } from "#core/event.ts"
 import type { SessionId } from "#core/id.ts"
 import type { ApprovalLevel } from "#core/safety/authorize.ts"
@@ -25,7 +24,12 @@ export function readerOf(labels: LabelName[]): Tool {
   })
 }
 
-export async function toolRig({ tools, level, db }: { tools: Tool[]; level?: ApprovalLevel; db?: Db }) {
+type RigOptions = { level?: ApprovalLevel } & Pick<
+  Parameters<typeof agentHouse>[0],
+  "tools" | "db" | "spawns" | "documents"
+>
+
+export async function toolRig({ tools = [], level, ...more }: RigOptions) {
   const steps: ScriptStep[] = []
   const model = scriptedModel([() => steps.shift() ?? { say: "Done" }])
   const internet = createFakeInternet()
@@ -35,25 +39,34 @@ export async function toolRig({ tools, level, db }: { tools: Tool[]; level?: App
     fetchFor: toolFetch(internet.egress),
     maxIterations: 40,
     ...(level ? { level } : {}),
-    ...(db ? { db } : {}),
+    ...more,
   })
+  const [before] = await house.db.query({ sql: "select coalesce(max(seq), 0) as seq from audit", params: [] })
   let calls = 0
+  /** The owner says `text`, and the models of its turn and of those that it starts do these things, in the order in which they are asked. */
+  async function play(text: string, script: ScriptStep[], sessionId?: SessionId) {
+    steps.push(...script)
+    const { received, outcome } = await house.say(text, sessionId ? { sessionId } : {})
+    const { items } = await house.sessions.messages(received.sessionId, { limit: 200 })
+    const results = items.filter(({ role, turnId }) => role === "tool" && turnId === received.turnId)
+    return { outcome, results, last: results.at(-1), sessionId: received.sessionId, turnId: received.turnId }
+  }
   return {
+    play,
     house,
     internet,
     model,
     /** The owner says `text`, and the model makes these calls one after the other. */
-    async ask(text: string, asked: Asked[], sessionId?: SessionId) {
-      for (const call of asked) steps.push({ call: [{ id: `c${++calls}`, ...call }] })
-      const { received, outcome } = await house.say(text, sessionId ? { sessionId } : {})
-      const { items } = await house.sessions.messages(received.sessionId, { limit: 200 })
-      const results = items.filter(({ role, turnId }) => role === "tool" && turnId === received.turnId)
-      return { outcome, results, last: results.at(-1), sessionId: received.sessionId }
-    },
+    ask: (text: string, asked: Asked[], sessionId?: SessionId) =>
+      play(
+        text,
+        asked.map((call) => ({ call: [{ id: `c${++calls}`, ...call }] })),
+        sessionId,
+      ),
     audit: () =>
       house.db.query({
-        sql: "select subject, outcome, verdicts, destination from audit where act = 'tool.run' order by seq",
-        params: [],
+        sql: "select subject, outcome, verdicts, destination from audit where act = 'tool.run' and seq > $1 order by seq",
+        params: [before?.["seq"]],
       }),
     finished: () => house.events.flatMap((event) => (event.type === "tool.finished" ? [event] : [])),
     async close() {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { systemClock } from "#core/clock.ts"
 import { readableOf } from "#core/tools/html-markdown.ts"
-import { ownerUrlsOf } from "#core/tools/owner-urls.ts"
+import { ownerUrlsOf, urlsIn } from "#core/tools/owner-urls.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
 import { PUBLIC } from "../safety/fake-internet.ts"
 import { readerOf, toolRig } from "./rig.ts"
@@ -209,4 +209,18 @@ describe("a URL is the owner's only as a whole", () => {
     ])
       expect([text, ownerUrlsOf([text])(url)]).toEqual([text, false])
   })
+})
+
+test("what may be a whole URL in a text is found in each reading of where it ends", () => {
+  const text =
+    "See (https://a.example/x), https://b.example/?q=(1) and http://c.example or <https://d.example>; no https://"
+  expect(urlsIn(text)).toEqual([
+    "https://a.example/x),",
+    "https://a.example/x)",
+    "https://a.example/x",
+    "https://b.example/?q=(1)",
+    "https://b.example/?q=(1",
+    "https://d.example",
+  ])
+  expect(urlsIn(`https://a.example/${")".repeat(1_000)}`).length).toBeLessThanOrEqual(64)
 })
