@@ -12,7 +12,8 @@ import { hasEffect } from "#core/safety/capability.ts"
 import { judgeInjection } from "#core/safety/injection.ts"
 import { isUntrusted } from "#core/safety/labels.ts"
 import { createValueFinder, type RedactorDeps } from "#core/safety/redactor.ts"
-import type { Cleansed, PipelineDeps } from "#core/tools/run.ts"
+import type { Cleansed } from "#core/tools/cleanse-result.ts"
+import type { PipelineDeps } from "#core/tools/run.ts"
 
 /** The turn in whose name a model is called. */
 export type Actor = { agentId: string; sessionId: SessionId; turnId: TurnId }

@@ -139,7 +139,8 @@ export function agentSpawnTools({ db, registry, spawn, agent, jobs }: AgentSpawn
     if (!read.ok) return failed("gave no values of the form that was asked for, though it was told twice")
     return {
       data: { handle: id, values: read.values },
-      labels: labels.filter((label) => label !== "untrusted"),
+      // Eight numbers hold a file: where something private was read beside it, what a page chose is no clean value.
+      labels: labels.includes("private") ? labels : labels.filter((label) => label !== "untrusted"),
       source: `values:${kind}`,
     }
   }

@@ -5,7 +5,7 @@
 import type { Clock } from "../clock.ts"
 import type { Db, Statement, Writer } from "../db/db.ts"
 import { AppError } from "../errors.ts"
-import { type LabelName, type NewEvent, preview, type ToolEnd } from "../event.ts"
+import type { LabelName, NewEvent, ToolEnd } from "../event.ts"
 import { hookRecord, type Hooks } from "../hooks.ts"
 import type { ApprovalId, CallId, MessageId, PersonId, SessionId, TurnId } from "../id.ts"
 import type { Log } from "../log.ts"
@@ -15,21 +15,16 @@ import { hasEffect, readsPrivate, type Effect } from "../safety/capability.ts"
 import type { Ceiling } from "../safety/ceiling.ts"
 import { fingerprint } from "../safety/fingerprint.ts"
 import { destinationOf } from "../safety/grants.ts"
-import { joinLabels, joinSources } from "../safety/labels.ts"
+import { joinLabels } from "../safety/labels.ts"
 import { describeProblems, judgeShape } from "../schema.ts"
 import { createGetLimit } from "./get-limit.ts"
 import { ownerUrlsOf } from "./owner-urls.ts"
 import type { Registry, ToolBody, ToolCard } from "./registry.ts"
+import { type Cleansed, cleanseResult, type CutOff } from "./cleanse-result.ts"
 import { type CallToConsent, type ConsentDeps, createConsent } from "./consent.ts"
 import { createRecorder, type Judged } from "./run-record.ts"
 import { secretWritten } from "./secret-written.ts"
 import type { CallFacts, ToolContext, ToolResult } from "./tool.ts"
-
-/** A result is stored whole up to here; the model sees its head and tail, and can read the rest by handle. */
-const MAX_RESULT_CHARACTERS = 4 * 1024 * 1024
-
-/** Of the reason in a gate's verdict: the row's preview is as long. */
-const MAX_WHY = 200
 
 export type CallRequest = {
   callId: CallId
@@ -80,8 +75,6 @@ export type AskedOutcome = {
   tool: string
   approval: { id: ApprovalId; question: string }
 }
-
-export type Cleansed = { text: string; labels: LabelName[]; verdicts: Record<string, string> }
 
 export type PipelineDeps = ConsentDeps & {
   db: Db
@@ -254,13 +247,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     ])
     const durationMs = Math.round(clock.monotonicMs() - begin)
     const judged: Judged = {
-      ...cleanseResult({
-        request,
-        result,
-        effect,
-        outside: needs.some(({ kind }) => kind === "http" || kind === "tool"),
-        verdicts,
-      }),
+      ...cleanseResult({ request, result, effect, needs, verdicts, cleanse }),
       destination,
       durationMs,
       started: true,
@@ -280,7 +267,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     needs: ReturnType<ToolCard["needs"]>
     input: unknown
     body: ToolBody
-  }): Promise<ToolResult | { cutOff: string }> {
+  }): Promise<ToolResult | CutOff> {
     const { request, card, body, input } = call
     const deadline = AbortSignal.timeout(card.timeoutMs)
     const signal = AbortSignal.any([request.signal, deadline])
@@ -316,48 +303,6 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       return { failed: "The tool failed inside; the log holds the details" }
     } finally {
       signal.removeEventListener("abort", onAbort)
-    }
-  }
-
-  function cleanseResult({
-    request,
-    result,
-    effect,
-    outside,
-    verdicts,
-  }: {
-    request: CallRequest
-    result: ToolResult | { cutOff: string }
-    effect: Effect
-    outside: boolean
-    verdicts: Record<string, string>
-  }) {
-    // What was cut off while it may already have had its effect is not known to have failed.
-    const unknown = "cutOff" in result && hasEffect(effect)
-    const failed = !("data" in result)
-    const whole = failed
-      ? "cutOff" in result
-        ? `${result.cutOff}.${unknown ? " Nobody knows whether it took effect; check before you repeat it." : ""}`
-        : result.failed
-      : typeof result.data === "string"
-        ? result.data
-        : (JSON.stringify(result.data) ?? "null")
-    const fitting =
-      whole.length <= MAX_RESULT_CHARACTERS
-        ? whole
-        : `${whole.slice(0, MAX_RESULT_CHARACTERS)}\n[cut: the result had ${whole.length} characters]`
-    // A result that says nothing of its labels is as untrusted as the outside, and so is the failure of a call that reached there.
-    const own = (failed ? undefined : result.labels) ?? (failed && !outside ? [] : ["untrusted" as const])
-    const clean = cleanse(fitting, joinLabels([own, request.labels]))
-    const deniedBy = "gate" in result && result.gate !== undefined ? result.gate : null
-    const denied = deniedBy === null ? {} : { [deniedBy]: `deny: ${preview(clean.text, MAX_WHY)}` }
-    return {
-      state: unknown ? ("unknown" as const) : failed ? ("failed" as const) : ("done" as const),
-      text: clean.text,
-      labels: clean.labels,
-      source: joinSources([(failed ? undefined : result.source) ?? `tool:${request.tool}`, request.source]),
-      verdicts: { ...verdicts, ...denied, ...clean.verdicts },
-      effect,
     }
   }
 

@@ -81,9 +81,9 @@ function gatesAlone(): Figure {
     const needs = card.needs(shape.value)
     fingerprint({ principal: "agent:main", tool: card.name, arguments: shape.value })
     destinationOf(needs)
-    const effect = card.effect(shape.value, { ownerUrls: () => false })
+    const effect = card.effect(shape.value, { ownerUrls: () => false, readsApart: false })
     const question = { principal: "agent:main", tool: card.name, effect, needs, reversible: false, labels: [] }
-    judgeAuthority({ ...question, allowedTools: null, level: "supervised", consented: false })
+    judgeAuthority({ ...question, allowedTools: null, level: "supervised", ceiling: null, consented: false })
     cleanse(TEXT, [])
     return performance.now() - before
   })
@@ -125,6 +125,9 @@ async function measure(name: string, db: Db): Promise<Figure[]> {
       channel: place.channel,
       personId: null,
       allowedTools: null,
+      ceiling: null,
+      attended: true,
+      isGone: () => false,
       labels: [],
       source: "bench",
       ownerText: [],

@@ -375,6 +375,20 @@ describe("a helper", () => {
     // What it read was private, and so is what comes back.
     expect(results[1]?.labels).toEqual(["private"])
   })
+
+  test("that read a page beside something private gives no clean values: they could spell it", async () => {
+    await grantMail()
+    const { outcome, results } = await rig.play(`How many stars has ${SITE}/page? Tell Mia`, [
+      spawn({ kind: "helper", returns: STARS }),
+      call("diary_read"),
+      fetchPage(),
+      say('{"stars": 4}'),
+      call("mail_send", { to: "mia" }),
+    ])
+    expect(results[0]?.labels).toEqual(["untrusted", "private"])
+    expect(outcome.state).toBe("suspended")
+    expect(sent).toEqual([])
+  })
 })
 
 describe("a sub-turn", () => {

@@ -1,0 +1,60 @@
+/** What a tool gave back, as the model and the record get it: bounded, cleansed, with the labels of all that had a hand in it. */
+import { preview, type LabelName } from "../event.ts"
+import { type Capability, type Effect, hasEffect } from "../safety/capability.ts"
+import { joinLabels, joinSources } from "../safety/labels.ts"
+import type { CallRequest } from "./run.ts"
+import type { ToolResult } from "./tool.ts"
+
+/** A result is stored whole up to here; the model sees its head and tail, and can read the rest by handle. */
+const MAX_RESULT_CHARACTERS = 4 * 1024 * 1024
+/** Of the reason in a gate's verdict: the row's preview is as long. */
+const MAX_WHY = 200
+
+export type Cleansed = { text: string; labels: LabelName[]; verdicts: Record<string, string> }
+/** A call that was ended before it was done, and why. */
+export type CutOff = { cutOff: string }
+
+export function cleanseResult({
+  request,
+  result,
+  effect,
+  needs,
+  verdicts,
+  cleanse,
+}: {
+  request: CallRequest
+  result: ToolResult | CutOff
+  effect: Effect
+  needs: readonly Capability[]
+  verdicts: Record<string, string>
+  cleanse: (text: string, labels: readonly LabelName[]) => Cleansed
+}) {
+  const outside = needs.some(({ kind }) => kind === "http" || kind === "tool")
+  // What was cut off while it may already have had its effect is not known to have failed.
+  const unknown = "cutOff" in result && hasEffect(effect)
+  const failed = !("data" in result)
+  const whole = failed
+    ? "cutOff" in result
+      ? `${result.cutOff}.${unknown ? " Nobody knows whether it took effect; check before you repeat it." : ""}`
+      : result.failed
+    : typeof result.data === "string"
+      ? result.data
+      : (JSON.stringify(result.data) ?? "null")
+  const fitting =
+    whole.length <= MAX_RESULT_CHARACTERS
+      ? whole
+      : `${whole.slice(0, MAX_RESULT_CHARACTERS)}\n[cut: the result had ${whole.length} characters]`
+  // A result that says nothing of its labels is as untrusted as the outside, and so is the failure of a call that reached there.
+  const own = (failed ? undefined : result.labels) ?? (failed && !outside ? [] : ["untrusted" as const])
+  const clean = cleanse(fitting, joinLabels([own, request.labels]))
+  const deniedBy = "gate" in result && result.gate !== undefined ? result.gate : null
+  const denied = deniedBy === null ? {} : { [deniedBy]: `deny: ${preview(clean.text, MAX_WHY)}` }
+  return {
+    state: unknown ? ("unknown" as const) : failed ? ("failed" as const) : ("done" as const),
+    text: clean.text,
+    labels: clean.labels,
+    source: joinSources([(failed ? undefined : result.source) ?? `tool:${request.tool}`, request.source]),
+    verdicts: { ...verdicts, ...denied, ...clean.verdicts },
+    effect,
+  }
+}
