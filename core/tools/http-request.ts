@@ -25,6 +25,17 @@ const REQUEST_HEADERS: readonly string[] = [
 ]
 const CREDENTIAL_HEADERS =
   /^(?:authorization|proxy-.*|cookie2?|.*(?:token|secret|password|credential|api-?key|auth|session).*)$/
+/** Kinds of answer that a reading may ask for. Any other word in a header is the caller's own, and goes out with the request. */
+const PLAIN_ACCEPTS: readonly string[] = [
+  "*/*",
+  "application/json",
+  "application/vnd.github+json",
+  "application/xml",
+  "text/csv",
+  "text/html",
+  "text/markdown",
+  "text/plain",
+]
 /** What helps to go on: paging, rates, caching, where something was made. */
 const SHOWN_HEADERS: readonly string[] = [
   "etag",
@@ -59,7 +70,8 @@ export function httpTools(): Tool[] {
     input: Input,
     problem: ({ url, method = "GET", headers = {}, body, json }) =>
       judgeAddress(url, method) ?? judgeHeaders(headers) ?? judgeBodies({ method, body, json }),
-    effect: ({ url, method = "GET" }, facts) => effectOf({ url, method }, facts),
+    effect: ({ url, method = "GET", headers = {} }, facts) =>
+      saysMore(headers) ? "send" : effectOf({ url, method }, facts),
     needs: ({ url, method = "GET" }) => needOf({ url, method, path: "exact" }),
     timeoutMs: TIMEOUT_MS,
     async run({ url, method = "GET", headers: given = {}, body, json }, { fetch, signal }) {
@@ -92,6 +104,12 @@ export function httpTools(): Tool[] {
     },
   })
   return [request]
+}
+
+/** Whether these headers could carry what the URL must not: a host that the owner named need not be one to tell things to. */
+function saysMore(headers: Record<string, string>): boolean {
+  const given = Object.entries(headers)
+  return given.some(([name, value]) => name.toLowerCase() !== "accept" || !PLAIN_ACCEPTS.includes(value))
 }
 
 function judgeHeaders(headers: Record<string, string>): string | null {

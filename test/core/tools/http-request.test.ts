@@ -75,6 +75,8 @@ describe("any other request asks first", () => {
     ["one with less", `Look at ${URL_1}&key=1`, {}],
     ["a POST to the owner's URL", `Send it to ${URL_1}`, { method: "POST", json: { a: 1 } }],
     ["a DELETE", `Delete ${URL_1}`, { method: "DELETE" }],
+    ["words of its own in a header", `Look at ${URL_1}`, { headers: { "user-agent": "what the notes say" } }],
+    ["an Accept that names no kind of answer", `Look at ${URL_1}`, { headers: { accept: "text/what-the-notes-say" } }],
   ] as const) {
     test(what, async () => {
       const { outcome } = await rig.ask(said, [call(more)])
