@@ -9,7 +9,7 @@ import { newId, type DocumentId } from "../id.ts"
 import { joinLabels } from "../safety/labels.ts"
 import type { Page } from "../session/session.ts"
 import { createKeyedQueue } from "./queue.ts"
-import { ALWAYS_ON, foldPath, judgeMemoryPath } from "./path.ts"
+import { ALWAYS_ON, foldPath, isAlwaysOn, judgeMemoryPath } from "./path.ts"
 import { searchChunks, type MemoryHit } from "./search.ts"
 import {
   appendStatements,
@@ -81,8 +81,7 @@ export function createMemory({ db, writer, bus }: MemoryDeps): Memory {
   const queue = createKeyedQueue()
   const promptCache = new Map<string, Promise<readonly PromptDocument[]>>()
   bus.subscribe((event) => {
-    if (event.type === "document.changed" && ALWAYS_ON.some((path) => path === event.path))
-      promptCache.delete(event.agentId)
+    if (event.type === "document.changed" && isAlwaysOn(event.path)) promptCache.delete(event.agentId)
   })
 
   const summary = {

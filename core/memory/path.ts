@@ -40,6 +40,10 @@ export function isPromptFile(path: string): boolean {
   return PROMPT_FILES.some((name) => name === path)
 }
 
+export function isAlwaysOn(path: string): boolean {
+  return ALWAYS_ON.some((name) => name === path)
+}
+
 /** Equal for paths that a person would take for the same: case, width and letters of other scripts that look Latin are folded. */
 export function foldPath(path: string): string {
   let folded = ""

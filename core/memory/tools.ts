@@ -4,7 +4,7 @@ import { isUntrusted, joinLabels, joinSources } from "../safety/labels.ts"
 import { int, t } from "../schema.ts"
 import { defineTool, type Tool, type ToolContext } from "../tools/tool.ts"
 import type { Memory } from "./memory.ts"
-import { isPromptFile, judgeMemoryPath, PROMPT_FILES } from "./path.ts"
+import { isAlwaysOn, isPromptFile, judgeMemoryPath, PROMPT_FILES } from "./path.ts"
 
 const TIMEOUT_MS = 10_000 // a database that takes longer is gone
 const MAX_CONTENT_CHARACTERS = 256 * 1024 // more than a model writes in one call
@@ -61,7 +61,9 @@ export function memoryTools({ memory }: { memory: Memory }): Tool[] {
     timeoutMs: TIMEOUT_MS,
     run: ({ path, content, expectedVersion }, context) => {
       const expected = expectedVersion === undefined ? {} : { expectedVersion }
-      return change({ path, context }, (by) => memory.write({ ...by, path, content, mode: "replace", ...expected }))
+      return change({ path, context, replaces: true }, (by) =>
+        memory.write({ ...by, path, content, mode: "replace", ...expected }),
+      )
     },
   })
 
@@ -136,10 +138,21 @@ export function memoryTools({ memory }: { memory: Memory }): Tool[] {
 
 type Author = { agentId: string; labels: readonly LabelName[]; source: string }
 
-/** The one rule of persistence: text that an untrusted hand steered does not become instructions of later turns. */
-async function change<T>({ path, context }: { path: string; context: ToolContext }, work: (by: Author) => Promise<T>) {
+/**
+ * The one rule of persistence: text that an untrusted hand steered does not become instructions of later turns, nor does it take away
+ * what every turn is told. What it adds to MEMORY.md stays out of the prompt; what it put in its place would empty the prompt of it.
+ */
+async function change<T>(
+  { path, context, replaces = false }: { path: string; context: ToolContext; replaces?: boolean },
+  work: (by: Author) => Promise<T>,
+) {
   const { agentId, labels, source } = context
   const judged = judgeMemoryPath(path)
+  if (judged.ok && replaces && isAlwaysOn(judged.path) && !isPromptFile(judged.path) && isUntrusted(labels)) {
+    return {
+      failed: `Every conversation is told what ${judged.path} holds, and this turn has read untrusted text, so it cannot put other words in its place. Add to it with memory_append, or write another document.`,
+    }
+  }
   if (judged.ok && isPromptFile(judged.path) && isUntrusted(labels)) {
     return {
       failed: `${judged.path} shapes every later conversation, and this turn has read untrusted text, so it cannot change it. Tell the owner what you wanted to write; they can ask again in a new session, or change it themselves with \`ironclaw memory write\`. Plain notes can be written (not ${PROMPT_FILES.join(", ")}).`,
