@@ -169,7 +169,9 @@ export function createTurnKind(deps: TurnDeps): JobKind {
     const { maxIterations } = deps.settings()
     const offers = [...registry.offers(run.turn.allowedTools), ...(run.turn.options.clientTools ?? [])]
     const system = await systemPrompt(run.turn)
-    run.systemLabels = system.labels
+    // What a client's tools are called and do is not the owner's word either: others may have written it.
+    const clientWords = run.turn.options.clientTools?.length ? ["untrusted" as const] : []
+    run.systemLabels = joinLabels([system.labels, clientWords])
     const watch = createRepetitionWatch()
     let note = "" // host's words to the model for the next step only
     let mayCallTools = true
@@ -195,7 +197,8 @@ export function createTurnKind(deps: TurnDeps): JobKind {
         overflowed = true
         if (await makeRoom(run, model)) context = buildContext(run.rows, { current: run.turn.id, budgetTokens, task })
       } else if (context.tokens > COMPACT_SHARE * budgetTokens) deps.compactSoon(run.session)
-      const labels = joinLabels([context.labels, system.labels])
+      const labels = joinLabels([context.labels, run.systemLabels])
+      const source = joinSources([context.source, ...(clientWords.length > 0 ? ["the client's tools"] : [])])
       const lastStep = run.iterations >= maxIterations
       if (lastStep)
         note =
@@ -236,7 +239,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
         return failed(stepText(run.live), modelError(heard.end.failure))
       }
 
-      const words = await replyHooks.passWords(run, heard.text, { ...setting, source: context.source })
+      const words = await replyHooks.passWords(run, heard.text, { ...setting, source })
       if (run.signal.aborted) return stopped(stepText(run.live))
       if (!words.ok) return failed("", words.error)
       if (held && words.text !== "") run.live.append("text", words.text)
@@ -292,7 +295,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       const own = calls.filter(({ name }) => !clientNames.has(name))
       const forClient = calls.filter(({ name }) => clientNames.has(name))
       await storeStep(run, words.text, calls, words.taint)
-      const { outcomes, asked } = await runCalls(run, own, { labels, source: joinSources([context.source]) })
+      const { outcomes, asked } = await runCalls(run, own, { labels, source })
       if (run.signal.aborted) return stopped(stepText(run.live))
       for (const outcome of outcomes) run.rows.push(rows.toolRow(run, outcome))
       if (asked) return waiting(stepText(run.live), asked)
