@@ -5,13 +5,13 @@ import { createInbox } from "#core/agent/inbox.ts"
 import { createLive } from "#core/agent/live.ts"
 import { noSkills, type PromptDocument } from "#core/agent/prompt.ts"
 import { resumeStatements } from "#core/agent/turn-rows.ts"
-import { createTurnKind } from "#core/agent/turn.ts"
+import { createTurnKind, type TurnDeps } from "#core/agent/turn.ts"
 import { systemClock } from "#core/clock.ts"
 import type { Db, Writer } from "#core/db/db.ts"
 import { openDb } from "#core/db/open.ts"
 import { loadSnapshot } from "#core/db/snapshot.ts"
 import { createWriter } from "#core/db/writer.ts"
-import { createEventBus, type Event } from "#core/event.ts"
+import { createEventBus, type Event, type EventBus } from "#core/event.ts"
 import { type Hooks, noHooks } from "#core/hooks.ts"
 import { withSessionHooks } from "#core/hooks/sessions.ts"
 import type { PersonId, SessionId } from "#core/id.ts"
@@ -19,20 +19,38 @@ import { createJobRunner, type JobRunner } from "#core/jobs/runner.ts"
 import type { Models } from "#core/llm/model.ts"
 import type { UsageEntry } from "#core/llm/usage.ts"
 import { silentLog } from "#core/log.ts"
-import { createApprovals } from "#core/safety/approvals.ts"
+import { createApprovals, type Approvals } from "#core/safety/approvals.ts"
 import { createAuthoritySeal } from "#core/safety/authority.ts"
 import { createAuthorize, type ApprovalLevel } from "#core/safety/authorize.ts"
-import { createGrants } from "#core/safety/grants.ts"
+import { createGrants, type Grants } from "#core/safety/grants.ts"
 import { createRefusals } from "#core/safety/refusals.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
 import { createSessionStore } from "#core/session/store.ts"
 import type { RedactorDeps } from "#core/safety/redactor.ts"
 import { createReplyGate } from "#core/safety/reply.ts"
-import { createRegistry } from "#core/tools/registry.ts"
+import { createRegistry, type Registry } from "#core/tools/registry.ts"
 import { createPipeline, type PipelineDeps } from "#core/tools/run.ts"
 import type { Tool } from "#core/tools/tool.ts"
 
 export type AgentHouse = Awaited<ReturnType<typeof agentHouse>>
+
+/** What parts of a house are made of; the functions are for what is made after them. */
+export type HouseParts = {
+  db: Db
+  writer: Writer
+  bus: EventBus
+  ownerId: PersonId
+  registry: () => Registry
+  approvals: () => Approvals
+  grants: () => Grants
+  authorize: PipelineDeps["authorize"]
+}
+/** More tools than those that stand alone, and parts in the place of the house's own. */
+export type Furnished = {
+  tools?: Tool[]
+  pipeline?: Partial<PipelineDeps>
+  turn?: Partial<TurnDeps>
+}
 
 export async function memoryDb(): Promise<Db> {
   return openDb({
@@ -58,6 +76,7 @@ export async function agentHouse({
   fetchFor = () => async () => {
     throw new Error("No network here")
   },
+  furnish = () => ({}),
 }: {
   models: Models
   tools?: Tool[]
@@ -72,6 +91,7 @@ export async function agentHouse({
   documents?: readonly PromptDocument[]
   secretValues?: RedactorDeps["secretValues"]
   fetchFor?: PipelineDeps["fetchFor"]
+  furnish?: (parts: HouseParts) => Furnished
   /** The owner's hooks on this database. */
   hooksFor?: (house: { db: Db; writer: Writer }) => Promise<Hooks>
 }) {
@@ -95,7 +115,18 @@ export async function agentHouse({
     agent: () => agent,
     jobs: () => jobs,
   })
-  const { registry, take } = createRegistry([...tools, ...(spawns ? spawning : [])])
+  const furnished = furnish({
+    db,
+    writer,
+    bus,
+    ownerId,
+    registry: () => registry,
+    approvals: () => approvals,
+    grants: () => grants,
+    authorize: (input) => authorize(input),
+  })
+  const { registry, take } = createRegistry([...tools, ...(furnished.tools ?? []), ...(spawns ? spawning : [])])
+  const authorize = createAuthorize({ take })
   const badSeals: string[] = []
   const seal = createAuthoritySeal({ key: () => new Uint8Array(32).fill(7) })
   const grants = createGrants({ db, clock, seal, onBadSeal: (what) => badSeals.push(what) })
@@ -119,13 +150,14 @@ export async function agentHouse({
     log,
     hooks,
     registry,
-    authorize: createAuthorize({ take }),
+    authorize,
     level: typeof level === "function" ? level : () => level,
     grants,
     approvals,
     fetchFor,
     cleanse,
     redact: redactLeaks,
+    ...furnished.pipeline,
   })
   const noteRefusal = createRefusals({ writer, clock, log })
   const live = createLive({ db, writer, clock, bus, log })
@@ -160,6 +192,7 @@ export async function agentHouse({
     compactNow: async () => false,
     compactSoon: () => {},
     redact: redactLeaks,
+    ...furnished.turn,
   })
   const jobs: JobRunner = createJobRunner({
     db,
@@ -208,6 +241,7 @@ export async function agentHouse({
     approvals,
     grants,
     badSeals,
+    tools: registry.list,
     noteRefusal,
     /** Sends the owner's text and waits for the turn to end. */
     async say(text: string, more: { sessionId?: SessionId; mode?: "queue" | "steer" } = {}) {
