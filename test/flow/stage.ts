@@ -50,6 +50,7 @@ const PROMPT_BASELINE = {
   "MEMORY.md": "The owner wants to be asked before anything is sent.",
 }
 const PRIVATE_DOCUMENT = { path: "people/family.md", content: `The safe at home opens with ${CANARIES.memory.value}.` }
+const DOCUMENTS = { ...PROMPT_BASELINE, [PRIVATE_DOCUMENT.path]: PRIVATE_DOCUMENT.content }
 const PROJECT_BASELINE = {
   "private.md": `Diary: ${CANARIES.file.value}`,
   "plan.md": "# Plan\n\n1. Build\n2. Ship\n",
@@ -71,13 +72,15 @@ export type Sabotage = (furnished: Furnished, parts: HouseParts & { memory: Memo
 
 export type Stage = Awaited<ReturnType<typeof openStage>>
 
-export async function openStage({ sabotage = (furnished) => furnished }: { sabotage?: Sabotage } = {}) {
+const nothing: Sabotage = (furnished) => furnished
+
+export async function openStage() {
   const base = mkdtempSync(join(tmpdir(), "ironclaw-flow-"))
   const write = (path: string, text: string) => {
     mkdirSync(join(base, path, ".."), { recursive: true })
     writeFileSync(join(base, path), text)
   }
-  for (const [path, text] of Object.entries(PROJECT_BASELINE)) write(join("project", path), text)
+  mkdirSync(join(base, "project"))
   for (const [path, text] of Object.entries(OUTSIDE_BASELINE)) write(path, text)
   const project = openJail({ root: join(base, "project"), closed: [join(base, "home")] })
 
@@ -123,7 +126,7 @@ export async function openStage({ sabotage = (furnished) => furnished }: { sabot
   let level: ApprovalLevel = "supervised"
   const db = await memoryDb()
   let made: { memory: Memory } | null = null
-  const build = (owner: string) =>
+  const build = (owner: string, sabotage: Sabotage) =>
     agentHouse({
       models,
       db,
@@ -155,16 +158,25 @@ export async function openStage({ sabotage = (furnished) => furnished }: { sabot
         return sabotage(furnished, { ...parts, memory })
       },
     })
-  let house = await build("flow-1")
+  let house = await build("flow-1", nothing)
   const memoryOf = (): Memory => {
     if (!made) throw new Error("The house has no memory")
     return made.memory
   }
-  for (const [path, content] of Object.entries({
-    ...PROMPT_BASELINE,
-    [PRIVATE_DOCUMENT.path]: PRIVATE_DOCUMENT.content,
-  }))
-    await memoryOf().write({ agentId: "main", path, content, labels: [], source: "owner", mode: "replace" })
+  /** Writes what is not as it was at first. */
+  async function layOut(): Promise<void> {
+    for (const [path, content] of Object.entries(DOCUMENTS)) {
+      const now = await memoryOf()
+        .read("main", path)
+        .catch(() => null)
+      if (now?.content === content && now.labels.length === 0) continue
+      if (now) await memoryOf().delete({ agentId: "main", path })
+      await memoryOf().write({ agentId: "main", path, content, labels: [], source: "owner", mode: "replace" })
+    }
+    for (const [path, text] of Object.entries(PROJECT_BASELINE))
+      if (textAt(join(base, "project", path)) !== text) write(join("project", path), text)
+  }
+  await layOut()
   for (const [tool, destination] of [
     ["http_request", "http api.example.com POST /notes"],
     ["web_fetch", "http files.example.com GET /"],
@@ -282,10 +294,10 @@ export async function openStage({ sabotage = (furnished) => furnished }: { sabot
         },
       ),
     /** The process ends in the middle of what it does, and another one takes up what it left. */
-    async restart(owner: string) {
+    async restart(owner: string, sabotage = nothing) {
       await house.jobs.close()
       await house.writer.drain()
-      house = await build(owner)
+      house = await build(owner, sabotage)
       listen()
     },
     remember: (path: string, content: string, labels: LabelName[] = ["untrusted"]) =>
@@ -394,12 +406,10 @@ export async function openStage({ sabotage = (furnished) => furnished }: { sabot
       ownRequests.clear()
       model.systems.clear()
       for (const { path } of (await memoryOf().list({ agentId: "main", limit: 1_000 })).items)
-        if (path !== PRIVATE_DOCUMENT.path && !Object.hasOwn(PROMPT_BASELINE, path))
-          await memoryOf().delete({ agentId: "main", path })
+        if (!Object.hasOwn(DOCUMENTS, path)) await memoryOf().delete({ agentId: "main", path })
       for (const name of readdirSync(join(base, "project")))
         if (!Object.hasOwn(PROJECT_BASELINE, name)) rmSync(join(base, "project", name), { recursive: true })
-      for (const [path, text] of Object.entries(PROJECT_BASELINE))
-        if (textAt(join(base, "project", path)) !== text) write(join("project", path), text)
+      await layOut()
     },
     async close() {
       await house.close()
