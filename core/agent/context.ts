@@ -137,7 +137,8 @@ function toolText(
     return { text: headAndTail(row.text, MAX_TOOL_CHARACTERS, row.id), labels: row.labels, source: row.source }
   if (!inCurrentTurn) {
     return {
-      text: `[text from outside, ${row.text.length} characters, read in an earlier turn; result_read handle=${row.id} shows it again]`,
+      // Nothing of it is left, not its length either: whoever wrote it could have chosen that, and these words have no label.
+      text: `[text from outside, read in an earlier turn; result_read handle=${row.id} shows it again]`,
       labels: [],
       source: "",
     }

@@ -7,6 +7,19 @@ import { defineTool } from "#core/tools/tool.ts"
 import { agentHouse, type AgentHouse } from "../../fakes/agent-house.ts"
 import { oneModel, scriptedModel, type ScriptStep } from "../../fakes/model.ts"
 
+const emptyRow = {
+  position: 0,
+  agentId: "main",
+  personId: null,
+  parts: null,
+  toolCalls: null,
+  callId: null,
+  coversTo: null,
+  labels: [],
+  source: "",
+  createdAt: "",
+}
+
 let house: AgentHouse | undefined
 afterEach(async () => {
   await house?.close()
@@ -173,24 +186,28 @@ describe("at the edges of a turn", () => {
 
   test("the message of the current turn is never left out", () => {
     const current = newId("trn")
-    const base = {
-      sessionId: newId("ses"),
-      agentId: "main",
-      personId: null,
-      parts: null,
-      toolCalls: null,
-      callId: null,
-      coversTo: null,
-      labels: [],
-      source: "",
-      createdAt: "",
-    }
+    const base = { ...emptyRow, sessionId: newId("ses") }
     const rows: MessageRow[] = [
       { ...base, id: newId("msg"), position: 1, turnId: current, role: "person", text: "the question" },
       { ...base, id: newId("msg"), position: 2, turnId: null, role: "model", text: "x ".repeat(5_000) },
     ]
     const { messages } = buildContext(rows, { current, budgetTokens: 1_000 })
     expect(JSON.stringify(messages)).toContain("the question")
+  })
+
+  test("of a text from outside nothing is left in a later turn, not even how long it was", () => {
+    const callId = newId("call")
+    const messageId = newId("msg")
+    const shown = (text: string) => {
+      const base = { ...emptyRow, sessionId: newId("ses"), turnId: newId("trn") }
+      const call = { callId, name: "web_fetch", arguments: {} }
+      const rows: MessageRow[] = [
+        { ...base, id: newId("msg"), role: "model", text: "", toolCalls: [call] },
+        { ...base, id: messageId, role: "tool", text, callId, labels: ["untrusted"] },
+      ]
+      return buildContext(rows, { current: newId("trn"), budgetTokens: 1_000 }).messages
+    }
+    expect(shown("short")).toEqual(shown("a longer one"))
   })
 
   test("the event of a queued turn names the model that it runs on", async () => {
