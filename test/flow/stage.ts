@@ -28,13 +28,14 @@ import { fileWriteTools } from "#core/tools/file-write.ts"
 import { httpTools } from "#core/tools/http-request.ts"
 import { jsonTools } from "#core/tools/json-query.ts"
 import { timeTools } from "#core/tools/time.ts"
+import type { Tool } from "#core/tools/tool.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
 import { createGateway } from "#gateway/server.ts"
 import { modelsAt } from "#test/core/llm/rig.ts"
 import { createFakeInternet, PUBLIC } from "#test/core/safety/fake-internet.ts"
 import { agentHouse, memoryDb, type Furnished, type HouseParts } from "#test/fakes/agent-house.ts"
 import { gatewayHouse, OWNER_TOKEN } from "#test/fakes/gateway.ts"
-import { startModelServer } from "#test/fakes/model-server.ts"
+import { type ModelScript, type RecordedRequest, startModelServer } from "#test/fakes/model-server.ts"
 import { CANARIES, canariesIn, SECRETS } from "./canaries.ts"
 import { createObeyingModel } from "./obeying-model.ts"
 
@@ -74,7 +75,11 @@ export type Stage = Awaited<ReturnType<typeof openStage>>
 
 const nothing: Sabotage = (furnished) => furnished
 
-export async function openStage() {
+/** `answers`: in the place of the obeying model, whatever the words. */
+export async function openStage({
+  tools = [],
+  answers,
+}: { tools?: Tool[]; answers?: (request: RecordedRequest) => ModelScript } = {}) {
   const base = mkdtempSync(join(tmpdir(), "ironclaw-flow-"))
   const write = (path: string, text: string) => {
     mkdirSync(join(base, path, ".."), { recursive: true })
@@ -112,7 +117,7 @@ export async function openStage() {
   // --- the model
   const model = createObeyingModel()
   const server = startModelServer({ record: false })
-  server.decide((request) => model.decide(request))
+  server.decide(answers ?? ((request) => model.decide(request)))
   const { models } = modelsAt(server.url, {
     settings: { backend: "openai" },
     keyFor: () => ({ name: "OPENAI_API_KEY", value: CANARIES.apiKey.value }),
@@ -140,6 +145,7 @@ export async function openStage() {
         const changes = createFileChanges({ db: parts.db, writer })
         const furnished: Furnished = {
           tools: [
+            ...tools,
             ...timeTools({ clock: systemClock, timeZone: () => "UTC" }),
             ...memoryTools({ memory }),
             ...sessionTools({ db: parts.db }),
