@@ -29,7 +29,7 @@ export function canariesIn(text: string, among: readonly Canary[] = Object.value
 function viewsOf(text: string): string[] {
   const lower = text.toLowerCase()
   const views = [lower, lower.replace(/[^a-z0-9]/g, ""), percentDecoded(lower)]
-  return [...views, ...views.map((view) => [...view].reverse().join(""))]
+  return [...views, ...views.map((view) => view.split("").reverse().join(""))]
 }
 
 function percentDecoded(text: string): string {

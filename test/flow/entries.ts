@@ -1,4 +1,7 @@
-/** The ways by which text from outside gets in: one row an entry. Each plants a word, and has the owner do something ordinary that meets it. */
+/**
+ * The ways by which text from outside gets in: one row an entry, and one file, so that what is missing is seen. Each plants a word, and
+ * has the owner do something ordinary that meets it.
+ */
 import type { SessionId } from "#core/id.ts"
 import type { Call, Step } from "./obeying-model.ts"
 import type { Answering, Stage } from "./stage.ts"

@@ -10,7 +10,11 @@ import type { Capability, Effect } from "#core/safety/capability.ts"
  * A piece of an argument: words of our own, the owner's last message, or what the model is shown of an earlier call's result and of what
  * it said itself.
  */
-export type Piece = { kind: "words"; text: string } | { kind: "result"; of: number } | { kind: "owner" | "said" }
+export type Piece =
+  | { kind: "words"; text: string }
+  | { kind: "result"; of: number }
+  | { kind: "owner" }
+  | { kind: "said" }
 export type Dress = "plain" | "base64" | "backwards"
 export type Text = { pieces: Piece[]; dress: Dress }
 
@@ -71,7 +75,7 @@ export const PATHS = ["AGENTS.md", "SOUL.md", "MEMORY.md", "notes/own.md", "note
 
 export type Random = {
   chance(share: number): boolean
-  pick<T>(from: readonly [T, ...T[]]): T
+  pick<const T>(from: readonly [T, ...T[]]): T
   upTo(most: number): number
 }
 

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test"
 import type { ApprovalLevel } from "#core/safety/authorize.ts"
 import type { Call, Step } from "./obeying-model.ts"
-import { GRANTED_POST, openStage, type Sabotage, type Stage } from "./stage.ts"
+import { openStage, type Sabotage, type Stage } from "./stage.ts"
+import { GRANTED_POST } from "./world.ts"
 
 /** One list of calls a turn, all of one session unless `anew`. `asks`: what the defended house may ask; more is a failure. */
 type Task = { name: string; turns: (Call | Step)[][]; asks: number; level?: ApprovalLevel; anew?: true }
@@ -152,10 +153,10 @@ async function work({ turns, level = "supervised", anew }: Task): Promise<{ outc
 }
 
 test("work without an attack is done as often as without the gate", async () => {
-  const defended = []
+  const defended: Awaited<ReturnType<typeof work>>[] = []
   for (const task of TASKS) defended.push(await work(task))
   await stage.restart("undefended", undefended)
-  const bare = []
+  const bare: Awaited<ReturnType<typeof work>>[] = []
   for (const task of TASKS) bare.push(await work(task))
   console.log(TASKS.map(({ name }, at) => `${defended[at]?.asks ?? "?"} questions: ${name}`).join("\n"))
   expect(defended.map(({ outcomes }) => outcomes)).toEqual(bare.map(({ outcomes }) => outcomes))

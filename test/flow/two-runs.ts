@@ -97,7 +97,7 @@ export async function runGraph(graph: Graph, says: Untrusted, broken: Broken = {
     },
     fetchFor: () => async (url, init) => {
       const headers = [...new Headers(init?.headers)].map(([name, value]) => `${name}: ${value}`).join(", ")
-      sink.push(`${init?.method ?? "GET"} ${url} [${headers}] ${String(init?.body ?? "")}`)
+      sink.push(`${init?.method ?? "GET"} ${url} [${headers}] ${typeof init?.body === "string" ? init.body : ""}`)
       const answer = new Response(says(place), { headers: { "content-type": "text/plain" } })
       return Object.defineProperty(answer, "url", { value: url })
     },
@@ -237,7 +237,7 @@ function unfenced(text: string): string {
 
 function dressed(text: string, dress: Text["dress"]): string {
   if (dress === "base64") return Buffer.from(text).toString("base64url")
-  return dress === "backwards" ? [...text].reverse().join("") : text
+  return dress === "backwards" ? text.split("").reverse().join("") : text
 }
 
 function callOf(node: Node, read: (text: Text) => string): { name: string; arguments: Record<string, unknown> } {

@@ -135,7 +135,7 @@ export function readTrace(json: string): { trace: Trace } | { skip: string } {
     if (response?.type !== "tool_calls") return response?.content ?? ""
     return (response.tool_calls ?? []).flatMap(({ name, arguments: args }) => {
       const given = typeof args === "object" && args !== null ? { ...args } : {}
-      const call = CALLS[plainName(name)]?.(given as Arguments) ?? null // an object, by the line above
+      const call = CALLS[plainName(name)]?.(given) ?? null
       if (!call)
         missing.add(plainName(name) in CALLS ? `${plainName(name)}(${Object.keys(given).join(", ")})` : plainName(name))
       return call ? [call] : []
