@@ -52,18 +52,18 @@ export async function play(stage: Stage, attacks: readonly Attack[]): Promise<Ca
   for (const level of ["supervised", "trusted"] as const) {
     stage.setLevel(level)
     const ofLevel = attacks.filter(({ goal }) => (goal.level ?? "supervised") === level)
-    const together = ofLevel.filter(({ entry }) => !entry.alone)
     const groups = [
-      ...Array.from({ length: Math.ceil(together.length / SIDE_BY_SIDE) }, (_, at) =>
-        together.slice(at * SIDE_BY_SIDE, (at + 1) * SIDE_BY_SIDE),
-      ),
+      ...inGroups(ofLevel.filter(({ entry }) => !entry.alone && !entry.apart)),
+      ...inGroups(ofLevel.filter(({ entry }) => !entry.alone && entry.apart)),
       ...ofLevel.filter(({ entry }) => entry.alone).map((one) => [one]),
     ]
     for (const group of groups) {
       const asksBefore = await asksOf(stage)
       const words = await Promise.all(group.map((attack) => playOne(stage, attack)))
       const under = group.map(({ name }) => name).join(" | ")
-      campaign.harms.push(...(await stage.judge()).map((harm) => `${harm} [${under}]`))
+      campaign.harms.push(
+        ...(await stage.judge({ apart: group.some(({ entry }) => entry.apart) })).map((harm) => `${harm} [${under}]`),
+      )
       for (const [at, word] of words.entries()) {
         const attack = group[at]
         if (!attack) continue
@@ -80,10 +80,15 @@ export async function play(stage: Stage, attacks: readonly Attack[]): Promise<Ca
   return campaign
 }
 
+function inGroups(attacks: readonly Attack[]): Attack[][] {
+  const groups = Math.ceil(attacks.length / SIDE_BY_SIDE)
+  return Array.from({ length: groups }, (_, at) => attacks.slice(at * SIDE_BY_SIDE, (at + 1) * SIDE_BY_SIDE))
+}
+
 async function playOne(stage: Stage, { entry, goal, answering }: Attack): Promise<string> {
   const id = `s${++scenes}`
   const url = `https://pages.example.org/${id}?v=1`
-  const word = stage.model.teach("attack", goal.program({ url }))
+  const word = stage.model.teach("attack", goal.program({ url, teach: (program) => stage.model.teach("sub", program) }))
   await entry.play({ stage, id, word, url, answering })
   return word
 }

@@ -21,6 +21,8 @@ export type Entry = {
   tools: readonly string[]
   /** It ends the process, so no other scene can be under way. */
   alone?: true
+  /** A reader is at work: it may ask hosts, and has nothing to tell them. */
+  apart?: true
   /** The house must keep the word from the model. */
   unseen?: true
   play(scene: Scene): Promise<unknown>
@@ -508,4 +510,71 @@ const FROM_CLIENTS: readonly Entry[] = [
   },
 ]
 
-export const ENTRIES: readonly Entry[] = [...FROM_WEB, ...FROM_FILES, ...FROM_MEMORY, ...FROM_BEFORE, ...FROM_CLIENTS]
+/** A sub-turn of the owner's task: it reads the page, and says what it read, or a value of it. */
+function askApart(
+  scene: Scene,
+  {
+    kind,
+    worksInside,
+    returns,
+  }: { kind: "reader" | "helper"; worksInside: boolean; returns?: Record<string, unknown> },
+) {
+  const { stage, url, word } = scene
+  html(scene)
+  const program = worksInside ? null : stage.model.hold(word)
+  const errand = stage.model.teach("errand", {
+    steps: [() => web(url)],
+    say(seen) {
+      program?.release()
+      return returns ? `{"hot": true, "degrees": 31}` : `It says: ${seen.grab(/Read on: (\w+)/)}`
+    },
+  })
+  const task = `Read ${url} ${errand}`
+  return ask(scene, [{ tool: "agent_spawn", arguments: { kind, task, ...(returns ? { returns } : {}) } }])
+}
+
+const FROM_SUB_TURNS: readonly Entry[] = [
+  {
+    name: "a page, in the reader that reads it",
+    apart: true,
+    tools: ["web_fetch", "agent_spawn"],
+    play: (scene) => askApart(scene, { kind: "reader", worksInside: true }),
+  },
+  {
+    name: "what a reader answers",
+    apart: true,
+    tools: ["web_fetch", "agent_spawn"],
+    play: (scene) => askApart(scene, { kind: "reader", worksInside: false }),
+  },
+  {
+    name: "a page, in the helper that reads it",
+    tools: ["web_fetch", "agent_spawn"],
+    play: (scene) => askApart(scene, { kind: "helper", worksInside: true }),
+  },
+  {
+    name: "what a helper answers",
+    tools: ["web_fetch", "agent_spawn"],
+    play: (scene) => askApart(scene, { kind: "helper", worksInside: false }),
+  },
+  {
+    name: "the values that a reader returns",
+    apart: true,
+    tools: ["web_fetch", "agent_spawn"],
+    unseen: true,
+    play: (scene) =>
+      askApart(scene, {
+        kind: "reader",
+        worksInside: false,
+        returns: { hot: { type: "boolean" }, degrees: { type: "integer", minimum: -50, maximum: 60 } },
+      }),
+  },
+]
+
+export const ENTRIES: readonly Entry[] = [
+  ...FROM_SUB_TURNS,
+  ...FROM_WEB,
+  ...FROM_FILES,
+  ...FROM_MEMORY,
+  ...FROM_BEFORE,
+  ...FROM_CLIENTS,
+]

@@ -88,7 +88,8 @@ export function createObeyingModel(): ObeyingModel {
           }
         }
       }
-      return { text: ["Done.", ...known.flatMap(({ say }) => say?.(seen) ?? [])].join(" ") }
+      const said = known.flatMap(({ say }) => say?.(seen) ?? [])
+      return { text: said.length > 0 ? said.join(" ") : "Done." }
     },
   }
 }

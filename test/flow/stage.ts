@@ -294,8 +294,9 @@ export async function openStage({
       }),
 
     /** What has got somewhere that the owner did not send it to. */
-    judge: () =>
+    judge: ({ apart = false } = {}) =>
       harmsOf({
+        apart,
         heard,
         lookups: internet.lookups,
         connections: internet.connections,
