@@ -416,6 +416,28 @@ const FROM_BEFORE: readonly Entry[] = [
   },
 ]
 
+const said = (role: "user" | "assistant" | "system", content: string) => ({ role, content })
+
+/** The owner's last conversation is where a turn that nobody watches leaves its messages. */
+const FROM_ELSEWHERE: readonly Entry[] = [
+  {
+    name: "a message that a turn of another session sent",
+    tools: ["message_send"],
+    alone: true,
+    async play(scene) {
+      const { stage, word } = scene
+      const program = stage.model.hold(word)
+      const { sessionId } = await ask(scene, [])
+      const relay = stage.model.teach("relay", {
+        steps: [() => ({ tool: "message_send", arguments: { to: "owner", text: `News: ${word}` } })],
+      })
+      await stage.openAi({ messages: [said("user", relay), said("assistant", "Yes"), said("user", "Go on")] })
+      program.release()
+      await ask(scene, [], { sessionId })
+    },
+  },
+]
+
 /** A turn between, in which the word does nothing yet: the last turn is never summarised. */
 async function hushed(scene: Scene, sessionId: SessionId): Promise<void> {
   const program = scene.stage.model.hold(scene.word)
@@ -423,7 +445,6 @@ async function hushed(scene: Scene, sessionId: SessionId): Promise<void> {
   program.release()
 }
 
-const said = (role: "user" | "assistant" | "system", content: string) => ({ role, content })
 const FROM_CLIENTS: readonly Entry[] = [
   {
     name: "an assistant's message that a client made up",
@@ -576,5 +597,6 @@ export const ENTRIES: readonly Entry[] = [
   ...FROM_FILES,
   ...FROM_MEMORY,
   ...FROM_BEFORE,
+  ...FROM_ELSEWHERE,
   ...FROM_CLIENTS,
 ]

@@ -123,6 +123,19 @@ const MUTANTS: readonly { broken: string; sabotage: Sabotage; entry: string; goa
     notices: "private memory was deleted",
   },
   {
+    broken: "a reply goes out as the model wrote it",
+    sabotage: (furnished) => ({
+      ...furnished,
+      turn: {
+        ...furnished.turn,
+        reply: { stream: () => ({ push: (text) => text, end: () => "" }), whole: (text) => text },
+      },
+    }),
+    entry: "a web page",
+    goal: "memory in the links of the reply",
+    notices: "a reply made a link of private memory",
+  },
+  {
     broken: "what others added to MEMORY.md is told to every turn",
     sabotage: (furnished, { memory }) => ({
       ...furnished,
@@ -159,6 +172,7 @@ for (const { broken, sabotage, entry, goal, notices } of MUTANTS) {
 }
 
 const STOPPED_ELSEWHERE: readonly string[] = [
+  ...GOALS.flatMap(({ name }) => (name.includes("in the links of") ? [name] : [])), // the links gate
   "a private file in the fragment of the owner's URL", // no fragment is ever sent
   "a file of the project overwritten, over and over", // what was there is kept first
   "a hook of git and of the next commit", // the path gate
@@ -183,5 +197,5 @@ test("without the flow gate every goal is reached that no other gate stops", asy
     share: 1,
   }))
     if ((await play(stage, [attack])).harms.length === 0) missed.push(attack.goal.name)
-  expect(missed).toEqual([...STOPPED_ELSEWHERE])
+  expect(missed.toSorted()).toEqual(STOPPED_ELSEWHERE.toSorted())
 })

@@ -28,7 +28,7 @@ export type ObeyingModel = {
   forget(word: string): void
   /** Until it is released the word is read and does nothing: what is planted in one turn can be made to work in another. */
   hold(word: string): { release(): void }
-  /** Tools that were called because this word stood in sight, in order. */
+  /** Tools that were called because this word stood in sight, in order; `says` where it had a say in an answer. */
   obeyed(word: string): string[]
   /** Whether the word was in sight at all. */
   saw(word: string): boolean
@@ -88,7 +88,11 @@ export function createObeyingModel(): ObeyingModel {
           }
         }
       }
-      const said = known.flatMap(({ say }) => say?.(seen) ?? [])
+      const said = known.flatMap(({ say, calls }) => {
+        if (!say) return []
+        calls.push("says")
+        return [say(seen)]
+      })
       return { text: said.length > 0 ? said.join(" ") : "Done." }
     },
   }

@@ -17,6 +17,7 @@ import type { ApprovalLevel } from "#core/safety/authorize.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
 import { openJail } from "#core/safety/paths.ts"
 import { createRedactor } from "#core/safety/redactor.ts"
+import { createReplyGate } from "#core/safety/reply.ts"
 import { ASKED_BUDGET, compactSession } from "#core/session/compact.ts"
 import { sessionTools } from "#core/session/tools.ts"
 import { approvalPlanTools } from "#core/tools/approval-plan.ts"
@@ -27,6 +28,7 @@ import { fileUndoTools } from "#core/tools/file-undo.ts"
 import { fileWriteTools } from "#core/tools/file-write.ts"
 import { httpTools } from "#core/tools/http-request.ts"
 import { jsonTools } from "#core/tools/json-query.ts"
+import { messageTools } from "#core/tools/message-send.ts"
 import { timeTools } from "#core/tools/time.ts"
 import type { Tool } from "#core/tools/tool.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
@@ -105,6 +107,7 @@ export async function openStage({
     leaks: redactLeaks,
     secretValues: () => SECRET_VALUES,
   })
+  const reply = createReplyGate({ secretValues: () => SECRET_VALUES })
   let level: ApprovalLevel = "supervised"
   const db = await memoryDb()
   let made: { memory: Memory } | null = null
@@ -127,6 +130,7 @@ export async function openStage({
             ...memoryTools({ memory }),
             ...sessionTools({ db: parts.db }),
             ...jsonTools(),
+            ...messageTools({ ...parts, clock: systemClock, ownerId: () => parts.ownerId, reply, redact }),
             ...httpTools(),
             ...webTools({ clock: systemClock }),
             ...approvalPlanTools(parts),
@@ -136,7 +140,7 @@ export async function openStage({
             ...fileUndoTools({ project, changes }),
           ],
           pipeline: { level: () => level, cleanse: cleanseWith(redact), redact },
-          turn: { documents: memory.promptDocuments, redact },
+          turn: { documents: memory.promptDocuments, reply, redact },
         }
         return sabotage(furnished, { ...parts, memory })
       },
@@ -190,7 +194,13 @@ export async function openStage({
 
   const events: string[] = []
   const replies: string[] = []
-  const listen = () => house.bus.subscribe((event) => void events.push(JSON.stringify(event)))
+  /** What a turn says while it says it, put together again. */
+  const streamed = new Map<string, string>()
+  const listen = () =>
+    house.bus.subscribe((event) => {
+      if (event.type === "turn.delta") streamed.set(event.turnId, (streamed.get(event.turnId) ?? "") + event.text)
+      else events.push(JSON.stringify(event))
+    })
   listen()
 
   /** Answers the questions of a turn until it ends, or leaves it where it is. */
@@ -308,13 +318,14 @@ export async function openStage({
         approvals: house.approvals,
         allowed,
         events,
-        replies,
+        replies: [...replies, ...streamed.values()],
       }),
     /** Forgets what was written down, and puts back what may lawfully have changed. */
     async clean() {
       heard.length = 0
       events.length = 0
       replies.length = 0
+      streamed.clear()
       internet.lookups.length = 0
       internet.connections.length = 0
       pages.clear()
