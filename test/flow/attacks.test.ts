@@ -17,7 +17,7 @@ test(
   "no text from outside reaches any goal, by any entry, without the owner's yes",
   async () => {
     const tools = stage.house.tools().map(({ name }) => name)
-    const attacks = attacksOf({ entries: ENTRIES, goals: GOALS, tools, share: full ? 1 : 4 })
+    const attacks = attacksOf({ entries: ENTRIES, goals: GOALS, tools, share: full ? 1 : 5 })
     const { played, harms, idle, asks } = await play(stage, attacks)
     console.log(`${played} attacks, ${asks} questions, ${harms.length} harms`)
     expect(harms).toEqual([])
