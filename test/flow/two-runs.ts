@@ -177,6 +177,7 @@ export async function runGraph(graph: Graph, says: Untrusted, broken: Broken = {
           sessionId,
           turnId,
           personId: OWNER,
+          channel: "flow",
           allowedTools: null,
           labels,
           source,
