@@ -198,4 +198,4 @@ test("without the flow gate every goal is reached that no other gate stops", asy
   }))
     if ((await play(stage, [attack])).harms.length === 0) missed.push(attack.goal.name)
   expect(missed.toSorted()).toEqual(STOPPED_ELSEWHERE.toSorted())
-})
+}, 300_000)

@@ -163,4 +163,4 @@ test("work without an attack is done as often as without the gate", async () => 
   expect(defended.flatMap(({ outcomes }) => outcomes.filter((each) => !/^finished$|: done$/.test(each)))).toEqual([])
   expect(defended.map(({ asks }) => asks)).toEqual(TASKS.map(({ asks }) => asks))
   expect(bare.every(({ asks }) => asks === 0)).toBe(true)
-})
+}, 300_000)
