@@ -13,6 +13,8 @@ import type { JobRunner } from "../jobs/runner.ts"
 import type { ModelMessage } from "../llm/model.ts"
 import type { Ceiling } from "../safety/ceiling.ts"
 import type { NoteRefusal } from "../safety/refusals.ts"
+import { isUntrusted } from "../safety/labels.ts"
+import { defangLinks } from "../safety/links.ts"
 import { judgeSender } from "../safety/sender.ts"
 import { discardUndoneStatement, newSessionStatement, touchSessionStatement } from "../session/statements.ts"
 import { SUB_TURN_CHANNEL, subTurnPlace } from "../session/sub-turns.ts"
@@ -22,6 +24,8 @@ import type { Live } from "./live.ts"
 
 /** UTF-8 bytes of one message. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+/** Of an untrusted message, in previews and titles; they need less. */
+const MAX_SHOWN_CHARACTERS = 4_000
 /** A turn that ends the process more often than this is given up, so that it cannot keep the service from starting. */
 const MAX_ATTEMPTS = 5
 
@@ -117,7 +121,7 @@ export function createInbox({
     const known = await agent(message.agentId)
     if (!known) throw new AppError("not_found", `There is no agent called "${message.agentId}"`)
 
-    const shown = redact(message.text) // once: it reads every character
+    const shown = shownOf(message)
     const place = await findSession(message, shown)
     const running = live.at(place.session.id)
     if (message.mode === "steer" && running && !running.closing && running.personId === message.personId)
@@ -144,6 +148,17 @@ export function createInbox({
     session: Pick<SessionRow, "id" | "model">
     active: boolean
     create: { statement: Statement; event: NewEvent } | null
+  }
+
+  /** For previews and titles: without secrets, and where others wrote it without links, for clients make some of what looks like one. */
+  function shownOf({ text, labels, sub }: Accepted): string {
+    const clean = redact(text)
+    if (!isUntrusted(labels)) return clean
+    const ownerUrls = sub?.ceiling.ownerUrls ?? []
+    return defangLinks(clean.slice(0, MAX_SHOWN_CHARACTERS), {
+      untrusted: true,
+      mayLink: (url) => ownerUrls.includes(url),
+    })
   }
 
   async function findSession(message: Accepted, shown: string): Promise<FoundSession> {
@@ -282,7 +297,7 @@ export function createInbox({
           {
             type: "message.received",
             messageId: row.id,
-            preview: preview(redact(message.text)),
+            preview: preview(shownOf(message)),
             characters: message.text.length,
             ...at,
           },
@@ -314,7 +329,7 @@ export function createInbox({
       principal: message.sub ? `agent:${message.agentId}` : (message.personId ?? "stranger"),
       subject: messageId,
       outcome: "done",
-      preview: preview(redact(message.text)),
+      preview: preview(shownOf(message)),
       verdicts: {
         sender: message.sub ? `allow: ${message.sub.callId} started it` : "allow",
         ...(message.hooks === null ? {} : { hooks: message.hooks }),

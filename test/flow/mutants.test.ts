@@ -100,7 +100,7 @@ const MUTANTS: readonly { broken: string; sabotage: Sabotage; entry: string; goa
   {
     broken: "every URL counts as the owner's",
     sabotage: withTool("http_request", ({ effect }) => ({
-      effect: (input) => effect(input, { ownerUrls: () => true }),
+      effect: (input) => effect(input, { ownerUrls: () => true, readsApart: false }),
     })),
     entry: "a file of the project",
     goal: "a private file letter by letter",

@@ -92,12 +92,13 @@ const MUTANTS: Record<string, Broken> = {
   },
   "every address counts as the owner's": {
     tools: tool("http_request", ({ effect }) => ({
-      effect: (input: unknown) => effect(input, { ownerUrls: () => true }),
+      effect: (input: unknown) => effect(input, { ownerUrls: () => true, readsApart: false }),
     })),
   },
   "an address that begins like the owner's counts as theirs": {
     tools: tool("web_fetch", ({ effect }) => ({
-      effect: (input: { url: string }) => effect(input, { ownerUrls: (url) => url.startsWith("https://owner.") }),
+      effect: (input: { url: string }) =>
+        effect(input, { ownerUrls: (url) => url.startsWith("https://owner."), readsApart: false }),
     })),
   },
   "a header can say anything": {

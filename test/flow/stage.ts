@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { cleanseWith, scans, toolFetch } from "#cmd/lib/outbound.ts"
+import { cleanseWith, scansFor, toolFetch } from "#cmd/lib/outbound.ts"
 import type { Incoming, TurnOutcome } from "#core/agent/agent.ts"
 import { systemClock } from "#core/clock.ts"
 import type { LabelName } from "#core/event.ts"
@@ -72,7 +72,7 @@ export async function openStage({
   const heard: Heard[] = []
   const pages = new Map<string, Respond>()
   const ownRequests = new Set<string>()
-  const internet = createFakeInternet(scans)
+  const internet = createFakeInternet(scansFor(() => SECRET_VALUES))
   const site = async (address: string, names: readonly string[]) => {
     for (const name of names) internet.name(name, [address])
     await internet.site(address, async (request, answer) => {
@@ -117,6 +117,7 @@ export async function openStage({
       db,
       owner,
       maxIterations: 40,
+      spawns: true,
       fetchFor: toolFetch(internet.egress),
       furnish(parts) {
         const { bus, writer } = parts

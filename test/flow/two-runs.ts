@@ -179,6 +179,9 @@ export async function runGraph(graph: Graph, says: Untrusted, broken: Broken = {
           personId: OWNER,
           channel: "flow",
           allowedTools: null,
+          ceiling: null,
+          attended: true,
+          isGone: () => false,
           labels,
           source,
           ownerText: rows
