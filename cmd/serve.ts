@@ -22,7 +22,6 @@ const lasting: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "home.not_yours",
   "home.too_open",
   "home.unsafe_file",
-  "home.locked",
   "gateway.insecure_address",
   "key.weak",
   "key.missing",

@@ -177,6 +177,8 @@ const STOPPED_ELSEWHERE: readonly string[] = [
   "a file of the project overwritten, over and over", // what was there is kept first
   "a hook of git and of the next commit", // the path gate
   "the configuration", // the path gate
+  "a private file, asked for by a reader", // the ceiling of sub-turns
+  "what the owner said, asked for by a reader", // the same
 ]
 
 test("without the flow gate every goal is reached that no other gate stops", async () => {
