@@ -82,11 +82,11 @@ test.skipIf(noSystemd !== null)("a real systemd takes the unit, keeps the servic
     kill -9 "$(systemctl --user show ironclaw -p MainPID --value)"
     for n in $(seq 200); do "$BINARY" status --json | grep -q '"died":{' && break; sleep 0.1; done
     echo "== killed"; "$BINARY" status --json
-    "$BINARY" config set gateway.host 0.0.0.0 >/dev/null
+    printf '[gateway]\nhost = "0.0.0.0"\n' > "$IRONCLAW_HOME/config.toml"
     echo "== broken"; "$BINARY" service restart --json
     sleep 1
     echo "== broken status"; "$BINARY" service status --json
-    "$BINARY" config unset gateway.host >/dev/null
+    rm "$IRONCLAW_HOME/config.toml"
     echo "== mended"; "$BINARY" service restart --json
     echo "== stopped"; "$BINARY" service stop --json
     echo "== uninstalled"; "$BINARY" service uninstall --json
