@@ -1,8 +1,10 @@
 /** The entry. What must not load anything is decided first: the version, and the hidden commands that are our own child processes. */
 import { builtAt, commit, releaseNumber, version } from "./lib/version.ts"
 
-/** Children of ours start with their name as the first argument, before anything of the program is loaded. None exists yet. */
-const children: Readonly<Record<string, () => Promise<{ runChild(argv: readonly string[]): Promise<number> }>>> = {}
+/** Children of ours start with their name as the first argument, before anything of the program is loaded. */
+const children: Readonly<Record<string, () => Promise<{ runChild(argv: readonly string[]): Promise<number> }>>> = {
+  "sandbox-child": () => import("#sandbox/child/main.ts"),
+}
 
 const argv = process.argv.slice(2)
 const [first = ""] = argv

@@ -1,0 +1,104 @@
+/**
+ * The child: locks itself, then waits on its standard input for code and calls, without an event loop. Everything it prints is a frame;
+ * its parent believes none of it. It ends when its input does.
+ */
+import { readSync, writeSync } from "node:fs"
+import { type Answer, type AskHeader, type Engine, type HostDoor, type LogLevel, outcomeOf } from "./engine.ts"
+import { encodeFrame, type Frame, type FrameKind, readFrame } from "./frames.ts"
+import { createScripts, type ScriptEngine } from "./js-engine.ts"
+import { lockChild } from "./lock.ts"
+import { type Call, type Load, MAX_LOG_LINE, MAX_LOG_LINES, MAX_WORDS } from "./messages.ts"
+import { loadWasm } from "./wasm-engine.ts"
+
+const INPUT = 0
+const OUTPUT = 1
+/** Words, kept from growing without an end. */
+const short = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text).toWellFormed()
+
+export async function runChild(argv: readonly string[]): Promise<number> {
+  const lock = argv.includes("--unlocked") ? { parts: [], missing: ["not tried"] } : lockChild()
+  send("ready", lock)
+  let scripts: ScriptEngine | null = null
+  let engine: Engine | null = null
+  for (;;) {
+    const frame = receive()
+    if (frame === null) return 0
+    if (frame.kind === "load") {
+      // Written by our parent, in our own program: of the type that it says.
+      const load = frame.header as Load
+      try {
+        if (load.part === "engine") scripts = await createScripts(frame.body)
+        else if (load.part === "wasm") engine = loadWasm(frame.body)
+        else engine = await loadScript({ scripts, source: frame.body, sdk: load.sdk })
+        send("loaded", {})
+      } catch (error) {
+        fail(error)
+      }
+    } else if (frame.kind === "call" && engine !== null) await answer(engine, frame)
+    else return 1
+  }
+}
+
+async function loadScript({ scripts, source, sdk }: { scripts: ScriptEngine | null; source: Uint8Array; sdk: string }) {
+  if (scripts === null) throw new Error("There is no engine for scripts")
+  return scripts.load({ source: new TextDecoder().decode(source), sdk })
+}
+
+async function answer(engine: Engine, { header, body }: Frame): Promise<void> {
+  // As above: our parent's.
+  const call = header as Call
+  const outcome = await engine.call({
+    name: call.name,
+    input: body,
+    config: call.config,
+    fuel: BigInt(call.fuel),
+    maxMemoryBytes: call.maxMemoryBytes,
+    maxOutputBytes: call.maxOutputBytes,
+    door: createDoor(),
+  })
+  const fuel = String(outcome.fuel)
+  if (outcome.ok) send("done", { fuel }, outcome.output)
+  else send("failed", { reason: outcome.reason, words: short(outcome.words, MAX_WORDS), fuel })
+  sweep()
+}
+
+let callsSinceSweep = 0
+/** Memories of finished instances are let go soon, not when the collector next thinks of it: our parent watches how large we are. */
+const CALLS_A_SWEEP = 8
+function sweep(): void {
+  if (++callsSinceSweep < CALLS_A_SWEEP) return
+  callsSinceSweep = 0
+  Bun.gc(true)
+}
+
+function createDoor(): HostDoor {
+  let lines = 0
+  return {
+    ask(header: AskHeader, body?: Uint8Array): Answer {
+      if ("payload" in header) send("ask", { name: header.name }, new TextEncoder().encode(header.payload))
+      else send("ask", header, body)
+      const frame = receive()
+      if (frame?.kind === "answer") return { header: frame.header as Record<string, never>, body: frame.body }
+      if (frame?.kind === "refusal") return { refused: String((frame.header as { words: unknown }).words) }
+      // Our parent is gone, or has no more to say to us.
+      process.exit(1)
+    },
+    log(level: LogLevel, line: string) {
+      if (++lines <= MAX_LOG_LINES) send("log", { level, line: short(line, MAX_LOG_LINE) })
+    },
+  }
+}
+
+function fail(error: unknown): void {
+  const { words } = { words: "", ...outcomeOf(error, { fuel: 0n, left: 0n }) }
+  send("failed", { reason: "code", words: short(words, MAX_WORDS), fuel: "0" })
+}
+
+function receive(): Frame | null {
+  return readFrame((into) => readSync(INPUT, into))
+}
+
+function send(kind: FrameKind, header: unknown, body?: Uint8Array): void {
+  const bytes = encodeFrame(kind, header, body)
+  for (let at = 0; at < bytes.length;) at += writeSync(OUTPUT, bytes, at)
+}

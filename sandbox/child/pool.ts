@@ -1,0 +1,222 @@
+/**
+ * Which child serves whom: one plugin version and one call at a time in each, some kept warm, the least recently used ended first, and
+ * whoever finds none free waits for its turn.
+ */
+import type { Cancel, Clock } from "#core/clock.ts"
+import type { Child, ChildKind } from "./child-process.ts"
+
+/** Calls of one plugin that run at once; more wait. */
+export const MAX_PER_PLUGIN = 4
+export const MAX_CHILDREN = 16
+/** Started, locked, and no one's yet. */
+const WARM = 2
+/** An idle child holds some 10 MB of its own. */
+const IDLE_MS = 60_000
+
+/** Whose child it is: the plugin, and the exact code and caps that it was loaded with. */
+export type Owner = { pluginId: string; version: string }
+export type Slot = {
+  child: Child
+  owner: Owner | null
+  state: "warm" | "busy" | "idle"
+  calls: number
+  usedAtMs: number
+  /** Ends with the call that it serves. */
+  isRetired: boolean
+}
+
+export type PoolDeps = {
+  clock: Clock
+  /** A child that said it is ready, its engine in it. */
+  start(kind: ChildKind): Promise<Child>
+}
+
+export type Pool = {
+  /** Waits for a child of this owner; `isFresh` where nothing is loaded into it. Rejects when the signal aborts, or none can be started. */
+  acquire(want: { owner: Owner; kind: ChildKind; signal: AbortSignal }): Promise<{ slot: Slot; isFresh: boolean }>
+  release(slot: Slot): void
+  warm(kind: ChildKind): Promise<void>
+  retire(which: (owner: Owner) => boolean, how: { drain: boolean }): Promise<void>
+  close(): Promise<void>
+  slots(): readonly Slot[]
+  waiting(): number
+}
+
+type Waiter = {
+  owner: Owner
+  kind: ChildKind
+  signal: AbortSignal
+  resolve(got: { slot: Slot; isFresh: boolean }): void
+  reject(error: unknown): void
+}
+
+export function createPool({ clock, start }: PoolDeps): Pool {
+  let slots: Slot[] = []
+  let waiters: Waiter[] = []
+  let starting = 0
+  let isClosed = false
+  let cancelReap: Cancel | null = null
+  /** Kinds that were asked for since everything was idle: what the warm ones should be. */
+  const active = new Set<ChildKind>()
+
+  const isUsable = (slot: Slot) => slot.child.isAlive() && !slot.isRetired
+  const ofPlugin = (pluginId: string) => slots.filter((slot) => slot.owner?.pluginId === pluginId)
+
+  function drop(slot: Slot): void {
+    slots = slots.filter((other) => other !== slot)
+    slot.child.kill()
+  }
+
+  /** The child that this one may have now: its own, a warm one, or room for a new one, made where it must be. */
+  function place({ owner, kind }: Waiter): { slot: Slot; isFresh: boolean } | "start" | "wait" {
+    slots = slots.filter((slot) => slot.state === "busy" || slot.child.isAlive())
+    const mine = ofPlugin(owner.pluginId)
+    const idle = mine.find((slot) => slot.state === "idle" && isUsable(slot) && slot.owner?.version === owner.version)
+    if (idle) return { slot: take(idle, owner), isFresh: false }
+    if (mine.length >= MAX_PER_PLUGIN) {
+      const old = mine.find((slot) => slot.state === "idle")
+      if (!old) return "wait"
+      drop(old)
+    }
+    const warm = slots.find((slot) => slot.state === "warm" && slot.child.kind === kind)
+    if (warm) return { slot: take(warm, owner), isFresh: true }
+    if (slots.length + starting < MAX_CHILDREN) return "start"
+    const spare = leastRecent()
+    if (!spare) return "wait"
+    drop(spare)
+    return "start"
+  }
+
+  /** Warm ones of the other kind first, then who was idle longest. */
+  function leastRecent(): Slot | undefined {
+    const free = slots.filter(({ state }) => state === "warm" || state === "idle")
+    return free.toSorted(
+      (a, b) => Number(a.state === "idle") - Number(b.state === "idle") || a.usedAtMs - b.usedAtMs,
+    )[0]
+  }
+
+  function take(slot: Slot, owner: Owner): Slot {
+    slot.owner = owner
+    slot.state = "busy"
+    slot.calls++
+    return slot
+  }
+
+  async function startFor(waiter: Waiter): Promise<void> {
+    const slot = await startSlot(waiter.kind, waiter.owner).catch((error: unknown) => {
+      waiter.reject(error)
+      serve()
+      return null
+    })
+    if (!slot) return
+    if (waiter.signal.aborted || slot.isRetired) {
+      release(slot)
+      waiter.reject(waiter.signal.reason ?? new Error("It was stopped"))
+    } else waiter.resolve({ slot, isFresh: true })
+  }
+
+  async function startSlot(kind: ChildKind, owner: Owner | null): Promise<Slot> {
+    starting++
+    try {
+      const child = await start(kind)
+      const slot: Slot = {
+        child,
+        owner,
+        state: owner ? "busy" : "warm",
+        calls: owner ? 1 : 0,
+        usedAtMs: clock.monotonicMs(),
+        isRetired: isClosed,
+      }
+      slots.push(slot)
+      return slot
+    } finally {
+      starting--
+    }
+  }
+
+  function serve(): void {
+    const still: Waiter[] = []
+    const waited = waiters
+    waiters = []
+    for (const waiter of waited) {
+      if (waiter.signal.aborted) continue
+      const got = place(waiter)
+      if (got === "wait") still.push(waiter)
+      else if (got === "start") void startFor(waiter)
+      else waiter.resolve(got)
+    }
+    waiters = [...still, ...waiters]
+    cancelReap ??= clock.after(IDLE_MS / 2, reap)
+  }
+
+  function reap(): void {
+    cancelReap = null
+    const now = clock.monotonicMs()
+    const isInUse = slots.some(
+      ({ state, usedAtMs }) => state === "busy" || (state === "idle" && now - usedAtMs < IDLE_MS),
+    )
+    if (!isInUse) active.clear()
+    for (const slot of slots) {
+      if (slot.state === "busy") continue
+      if (!slot.child.isAlive() || (slot.state === "idle" ? now - slot.usedAtMs >= IDLE_MS : !isInUse)) drop(slot)
+    }
+    if (slots.length > 0) cancelReap = clock.after(IDLE_MS / 2, reap)
+  }
+
+  /** Behind the call that took one, so that this call does not share the processor with the start of the next one's child. */
+  function refill(): void {
+    for (const kind of active) {
+      const there = slots.filter((slot) => slot.state === "warm" && slot.child.kind === kind).length
+      const wanted = Math.ceil(WARM / active.size)
+      if (there < wanted && starting === 0 && slots.length < MAX_CHILDREN && !isClosed)
+        // What cannot be started now is told to the next call that needs it.
+        void startSlot(kind, null).then(refill, () => {})
+    }
+  }
+
+  function release(slot: Slot): void {
+    slot.usedAtMs = clock.monotonicMs()
+    slot.state = "idle"
+    if (!isUsable(slot)) drop(slot)
+    serve()
+    refill()
+  }
+
+  return {
+    acquire({ owner, kind, signal }) {
+      active.add(kind)
+      return new Promise((resolve, reject) => {
+        if (isClosed) return reject(new Error("It was stopped"))
+        const waiter: Waiter = { owner, kind, signal, resolve, reject }
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true })
+        waiters.push(waiter)
+        serve()
+      })
+    },
+    release,
+    async warm(kind) {
+      active.add(kind)
+      if (!slots.some((slot) => slot.state === "warm" && slot.child.kind === kind)) await startSlot(kind, null)
+      cancelReap ??= clock.after(IDLE_MS / 2, reap)
+    },
+    async retire(which, { drain }) {
+      const gone = slots.filter(({ owner }) => owner !== null && which(owner))
+      for (const slot of gone) {
+        slot.isRetired = true
+        if (!drain || slot.state !== "busy") drop(slot)
+      }
+      await Promise.all(gone.map(({ child }) => child.exited))
+    },
+    async close() {
+      isClosed = true
+      cancelReap?.()
+      for (const { reject } of waiters) reject(new Error("It was stopped"))
+      waiters = []
+      const gone = slots
+      for (const slot of gone) drop(slot)
+      await Promise.all(gone.map(({ child }) => child.exited))
+    },
+    slots: () => slots,
+    waiting: () => waiters.length,
+  }
+}

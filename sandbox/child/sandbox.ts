@@ -1,0 +1,140 @@
+/** Foreign code, run: a call in, an outcome out. The one face of the children to the rest of the house. */
+import type { Clock } from "#core/clock.ts"
+import type { Log } from "#core/log.ts"
+import { type Child, type ChildCommand, ChildFault, type ChildKind, startChild } from "./child-process.ts"
+import type { FailureReason, GuestCall, GuestOutcome, LockState, Sandbox } from "./guest.ts"
+import type { Ready } from "./messages.ts"
+import { createPool, type Slot } from "./pool.ts"
+import { createProgramSource } from "./program.ts"
+
+export type SandboxDeps = {
+  /** What starts a child of this very program. */
+  command: ChildCommand
+  clock: Clock
+  log: Log
+}
+
+export function createSandbox({ command, clock, log }: SandboxDeps): Sandbox {
+  const programs = createProgramSource()
+  let lock: LockState = { state: "untried" }
+  const pool = createPool({ clock, start: startReady })
+
+  /**
+   * A lock that was made for another kernel may end the child that puts it on. Then, and only if a child without the lock lives, children
+   * go unlocked from here on, and it is told.
+   */
+  async function startReady(kind: ChildKind): Promise<Child> {
+    const isLocked = lock.state !== "unlocked"
+    try {
+      return await startOne(kind, isLocked)
+    } catch (error) {
+      if (lock.state !== "untried") throw error
+      const child = await startOne(kind, false)
+      log.warn("Plugins run without the lock: a child that locks itself does not live", { error: String(error) })
+      return child
+    }
+  }
+
+  async function startOne(kind: ChildKind, isLocked: boolean): Promise<Child> {
+    const child = startChild({ command, kind, clock, isLocked })
+    try {
+      const ready = await child.ready()
+      if (kind === "js") {
+        const { load, body } = await programs.engine()
+        const loaded = await child.load(load, body)
+        if (!loaded.ok) throw new ChildFault("crashed", `The engine for scripts does not load: ${loaded.words}`)
+      }
+      learn(ready, isLocked)
+      return child
+    } catch (error) {
+      child.kill()
+      throw error
+    }
+  }
+
+  function learn({ parts, missing }: Ready, isLocked: boolean): void {
+    if (lock.state !== "untried") return
+    if (!isLocked)
+      lock = { state: "unlocked", parts: [], missing: ["a child that locks itself does not live on this system"] }
+    else if (missing.length === 0) lock = { state: "locked", parts }
+    else lock = { state: parts.length > 0 ? "partial" : "unlocked", parts, missing }
+    if (lock.state !== "locked")
+      log.warn("The lock of plugins is not whole on this system", { missing: missing.join("; ") })
+  }
+
+  async function runIn(slot: Slot, { call, isFresh }: { call: GuestCall; isFresh: boolean }) {
+    if (isFresh) {
+      const program = await programs.prepare(call.code, call.limits.memoryMb)
+      if (!program.ok) return refused("code", program.words)
+      for (const { load, body } of program.parts) {
+        const loaded = await slot.child.load(load, body)
+        if (!loaded.ok) return refused("code", loaded.words)
+      }
+    }
+    return slot.child.call(call)
+  }
+
+  return {
+    async call(call) {
+      const fromMs = clock.monotonicMs()
+      const kind = call.code.kind === "wasm" ? "wasm" : "js"
+      const version = `${call.code.kind} ${call.code.sha256} ${call.limits.memoryMb}`
+      const owner = { pluginId: call.pluginId, version }
+      if (call.input.length > call.limits.maxInputBytes)
+        return { ...refused("size", `Its input has ${call.input.length} bytes, over ${call.limits.maxInputBytes}`) }
+      let got: { slot: Slot; isFresh: boolean }
+      try {
+        if (call.signal.aborted) return refused("cancelled", "The call was cancelled")
+        got = await pool.acquire({ owner, kind, signal: call.signal })
+      } catch (error) {
+        return failedToStart(error, call.signal)
+      }
+      const waitedMs = clock.monotonicMs() - fromMs
+      let isWhole = false
+      try {
+        const result = await runIn(got.slot, { call, isFresh: got.isFresh })
+        isWhole = !(got.isFresh && !result.ok && result.reason === "code")
+        return { ...result, usage: { ...result.usage, waitedMs } }
+      } catch (error) {
+        return failedToStart(error, call.signal)
+      } finally {
+        // What it was to be loaded with is not in it.
+        if (!isWhole) got.slot.isRetired = true
+        pool.release(got.slot)
+      }
+    },
+    async warm() {
+      await Promise.all([pool.warm("wasm"), pool.warm("js")])
+      return lock
+    },
+    stop: (pluginId, { sha256, drain = false } = {}) =>
+      pool.retire((owner) => owner.pluginId === pluginId && (sha256 === undefined || owner.version.includes(sha256)), {
+        drain,
+      }),
+    stopAll: () => pool.close(),
+    status: () => ({
+      lock,
+      waiting: pool.waiting(),
+      children: pool.slots().map(({ child, owner, state, calls }) => ({
+        pluginId: owner?.pluginId ?? null,
+        kind: child.kind,
+        state,
+        calls,
+        pid: child.pid,
+      })),
+    }),
+  }
+}
+
+const noUsage = { waitedMs: 0, ranMs: 0, hostMs: 0, fuel: null, requests: 0, toolCalls: 0 }
+
+function refused(reason: FailureReason, words: string): GuestOutcome & { ok: false } {
+  return { ok: false, reason, words, usage: noUsage }
+}
+
+function failedToStart(error: unknown, signal: AbortSignal): GuestOutcome {
+  if (signal.aborted) return refused("cancelled", "The call was cancelled")
+  if (error instanceof ChildFault)
+    return refused(error.reason === "cancelled" ? "cancelled" : "unavailable", error.message)
+  return refused("unavailable", error instanceof Error ? error.message : String(error))
+}
