@@ -109,23 +109,25 @@ export function createPool({ clock, start }: PoolDeps): Pool {
       return null
     })
     if (!slot) return
-    if (waiter.signal.aborted || slot.isRetired) {
-      release(slot)
-      waiter.reject(waiter.signal.reason ?? new Error("It was stopped"))
-    } else waiter.resolve({ slot, isFresh: true })
+    if (waiter.signal.aborted) release(slot)
+    else waiter.resolve({ slot, isFresh: true })
   }
 
   async function startSlot(kind: ChildKind, owner: Owner | null): Promise<Slot> {
     starting++
     try {
       const child = await start(kind)
+      if (isClosed) {
+        child.kill()
+        throw new Error("It was stopped")
+      }
       const slot: Slot = {
         child,
         owner,
         state: owner ? "busy" : "warm",
         calls: owner ? 1 : 0,
         usedAtMs: clock.monotonicMs(),
-        isRetired: isClosed,
+        isRetired: false,
       }
       slots.push(slot)
       return slot
