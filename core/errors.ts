@@ -72,6 +72,10 @@ const catalogue = {
   },
   "usage.interrupted": { status: 499, hint: "" },
   "usage.wrong": { status: 400, hint: "Add --help to see how the command is used." },
+  "sandbox.no_lock": {
+    status: 501,
+    hint: "A process of its own, fuel, caps and a deadline hold plugins here; `ironclaw sandbox status` says what is missing.",
+  },
   "sender.refused": { status: 403, hint: "Ask the owner to let you in." },
   "turn.timeout": {
     status: 504,

@@ -37,6 +37,10 @@ export const verbTable: VerbTable = {
     load: () => import("../audit.ts"),
   },
   safety: { about: "Ask the gates about a text, a URL or a command line", load: () => import("../safety.ts") },
+  sandbox: {
+    about: "Show and prove what holds foreign code, and examine a plugin's code",
+    load: () => import("../sandbox.ts"),
+  },
   approval: {
     about: "List, allow and deny what the assistant asks before it acts",
     load: () => import("../approval.ts"),

@@ -276,9 +276,12 @@ type Pipes = Subprocess<"pipe", "pipe", "ignore">
 
 /** With nothing of our environment: no key, no path, no variable that steers a runtime. */
 function spawnChild(command: ChildCommand, isLocked: boolean): Pipes {
-  const [program = "", ...words] = command
-  const argv = [program, ...words, ...(isLocked ? [] : ["--unlocked"])]
-  return pass(() => Bun.spawn(argv, { env: {}, cwd: "/", stdin: "pipe", stdout: "pipe", stderr: "ignore" }))
+  return spawnSelf([...command, ...(isLocked ? [] : ["--unlocked"])], {})
+}
+
+/** A process of this very program, with nothing but `env` in its environment. */
+export function spawnSelf(argv: string[], env: Record<string, string>): Pipes {
+  return pass(() => Bun.spawn(argv, { env, cwd: "/", stdin: "pipe", stdout: "pipe", stderr: "ignore" }))
 }
 
 type Watched = {

@@ -28,7 +28,8 @@ export type EngineCall = {
   door: HostDoor
 }
 
-export type EngineOutcome = { fuel: bigint } & (
+/** `memoryBytes`: what the instance held at its end, and leaves to the collector. */
+export type EngineOutcome = { fuel: bigint; memoryBytes: number } & (
   | { ok: true; output: Uint8Array }
   | { ok: false; reason: FailureReason; words: string }
 )
@@ -44,12 +45,11 @@ export class GuestStop extends Error {
   }
 }
 
-/** What a guest threw, as an outcome. `left` below zero: it was the meter that stopped it. */
-export function outcomeOf(error: unknown, { fuel, left }: { fuel: bigint; left: bigint }): EngineOutcome {
-  const used = fuel - left
-  if (left < 0n) return { ok: false, reason: "fuel", words: "It used up its fuel: it may be in an endless loop", fuel }
-  if (error instanceof GuestStop) return { ok: false, reason: error.reason, words: error.message, fuel: used }
-  return { ok: false, reason: "trap", words: error instanceof Error ? error.message : String(error), fuel: used }
+/** What a guest threw, as a failure. `leftFuel` below zero: it was the meter that stopped it. */
+export function failureOf(error: unknown, leftFuel: bigint): { ok: false; reason: FailureReason; words: string } {
+  if (leftFuel < 0n) return { ok: false, reason: "fuel", words: "It used up its fuel: it may be in an endless loop" }
+  if (error instanceof GuestStop) return { ok: false, reason: error.reason, words: error.message }
+  return { ok: false, reason: "trap", words: error instanceof Error ? error.message : String(error) }
 }
 
 /** The least that clocks of guests tell apart: too coarse to time what other processes do. */

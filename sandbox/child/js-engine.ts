@@ -9,7 +9,7 @@ import {
   type EngineOutcome,
   type HostDoor,
   GuestStop,
-  outcomeOf,
+  failureOf,
 } from "./engine.ts"
 import { createWasi } from "./wasi.ts"
 
@@ -46,11 +46,16 @@ async function run(
   call: EngineCall,
 ): Promise<EngineOutcome> {
   let fuel: { value: bigint } | null = null
+  let memory: WebAssembly.Memory | null = null
   const left = () => fuel?.value ?? call.fuel
+  const used = () => ({ fuel: left() < 0n ? call.fuel : call.fuel - left(), memoryBytes: memory?.buffer.byteLength ?? 0 })
   try {
     const options: QuickJSOptions = {
       wasm: module,
-      wasi: (memory) => wasiOf(memory, call.door),
+      wasi(its) {
+        memory = its
+        return wasiOf(its, call.door)
+      },
       memoryLimit: call.maxMemoryBytes,
       maxStackSize: MAX_STACK_BYTES,
       timezoneOffset: 0, // where its owner lives is not the guest's business
@@ -80,9 +85,9 @@ async function run(
     const bytes = encoder.encode(output.toString())
     if (bytes.length > call.maxOutputBytes)
       throw new GuestStop("size", `Its output has ${bytes.length} bytes, over ${call.maxOutputBytes}`)
-    return { ok: true, output: bytes, fuel: call.fuel - left() }
+    return { ok: true, output: bytes, ...used() }
   } catch (error) {
-    return outcomeOf(named(error), { fuel: call.fuel, left: left() })
+    return { ...failureOf(named(error), left()), ...used() }
   }
 }
 

@@ -3,7 +3,7 @@
  * its parent believes none of it. It ends when its input does.
  */
 import { readSync, writeSync } from "node:fs"
-import { type Answer, type AskHeader, type Engine, type HostDoor, type LogLevel, outcomeOf } from "./engine.ts"
+import { type Answer, type AskHeader, type Engine, type HostDoor, failureOf, type LogLevel } from "./engine.ts"
 import { encodeFrame, type Frame, type FrameKind, readFrame } from "./frames.ts"
 import { createScripts, type ScriptEngine } from "./js-engine.ts"
 import { lockChild } from "./lock.ts"
@@ -16,6 +16,8 @@ const OUTPUT = 1
 const short = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text).toWellFormed()
 
 export async function runChild(argv: readonly string[]): Promise<number> {
+  const [first, second] = argv
+  if (first === "--probe" || first === "--victim" || first === "--mark") return runProbe(first, { about: second ?? "", argv })
   const lock = argv.includes("--unlocked") ? { parts: [], missing: ["not tried"] } : lockChild()
   send("ready", lock)
   let scripts: ScriptEngine | null = null
@@ -39,6 +41,22 @@ export async function runChild(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** The roles of `lock-proof.ts`. */
+async function runProbe(role: "--probe" | "--victim" | "--mark", { about, argv }: { about: string; argv: readonly string[] }) {
+  const { beVictim, leaveMark, prepareProbe } = await import("./probe.ts")
+  if (role === "--mark") leaveMark(about)
+  else if (role === "--victim") {
+    const secret = beVictim()
+    // Until its parent lets go of it; the secret stays where it is.
+    while (receive() !== null) secret.fill(0)
+  } else {
+    const probe = prepareProbe(JSON.parse(about) as Parameters<typeof prepareProbe>[0])
+    if (!argv.includes("--unlocked")) lockChild()
+    probe()
+  }
+  return 0
+}
+
 async function loadScript({ scripts, source, sdk }: { scripts: ScriptEngine | null; source: Uint8Array; sdk: string }) {
   if (scripts === null) throw new Error("There is no engine for scripts")
   return scripts.load({ source: new TextDecoder().decode(source), sdk })
@@ -59,15 +77,16 @@ async function answer(engine: Engine, { header, body }: Frame): Promise<void> {
   const fuel = String(outcome.fuel)
   if (outcome.ok) send("done", { fuel }, outcome.output)
   else send("failed", { reason: outcome.reason, words: short(outcome.words, MAX_WORDS), fuel })
-  sweep()
+  sweep(outcome.memoryBytes)
 }
 
-let callsSinceSweep = 0
-/** Memories of finished instances are let go soon, not when the collector next thinks of it: our parent watches how large we are. */
-const CALLS_A_SWEEP = 8
-function sweep(): void {
-  if (++callsSinceSweep < CALLS_A_SWEEP) return
-  callsSinceSweep = 0
+let sinceSweepBytes = 0
+/** Memories of finished instances are let go before they add up, not when the collector next thinks of it: our parent watches how large we are. */
+const SWEEP_BYTES = 64 * 1024 * 1024
+function sweep(memoryBytes: number): void {
+  sinceSweepBytes += memoryBytes
+  if (sinceSweepBytes < SWEEP_BYTES) return
+  sinceSweepBytes = 0
   Bun.gc(true)
 }
 
@@ -90,7 +109,7 @@ function createDoor(): HostDoor {
 }
 
 function fail(error: unknown): void {
-  const { words } = { words: "", ...outcomeOf(error, { fuel: 0n, left: 0n }) }
+  const { words } = failureOf(error, 0n)
   send("failed", { reason: "code", words: short(words, MAX_WORDS), fuel: "0" })
 }
 

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto"
 import quickjsPath from "../../node_modules/quickjs-wasi/quickjs.wasm" with { type: "file" }
 import * as sdkText from "../sdk.ts" with { type: "text" }
 import { guestImports } from "../guest-imports.ts"
-import { meterModule } from "../meter.ts"
+import { meterModule, type MeterOptions } from "../meter.ts"
 import type { GuestCode } from "./guest.ts"
 import type { Load } from "./messages.ts"
 
@@ -25,6 +25,16 @@ const { default: sdkSource } = sdkText as unknown as { default: string }
 
 export type Part = { load: Load; body: Uint8Array }
 export type Program = { ok: true; parts: Part[] } | { ok: false; words: string }
+
+/** By which modules of plugins are judged and rewritten. */
+export function wasmLimits(memoryMb: number): MeterOptions {
+  return {
+    maxMemoryPages: memoryMb * PAGES_A_MIB,
+    maxTableEntries: MAX_TABLE_ENTRIES,
+    initialFuel: INITIAL_FUEL,
+    allowedImports: guestImports,
+  }
+}
 
 export type ProgramSource = {
   prepare(code: GuestCode, memoryMb: number): Promise<Program>
@@ -53,12 +63,7 @@ export function createProgramSource(): ProgramSource {
     if (createHash("sha256").update(bytes).digest("hex") !== code.sha256)
       return "The code is not the code that was agreed on"
     if (code.kind === "wasm") {
-      const metered = meterModule(bytes, {
-        maxMemoryPages: memoryMb * PAGES_A_MIB,
-        maxTableEntries: MAX_TABLE_ENTRIES,
-        initialFuel: INITIAL_FUEL,
-        allowedImports: guestImports,
-      })
+      const metered = meterModule(bytes, wasmLimits(memoryMb))
       return metered.verdict === "accepted" ? { load: { part: "wasm" }, body: metered.wasm } : metered.why
     }
     if (bytes.length > MAX_SCRIPT_BYTES) return `It has ${bytes.length} bytes, over ${MAX_SCRIPT_BYTES}`

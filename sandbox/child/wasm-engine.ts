@@ -6,7 +6,7 @@ import { type CallContext, createPlugin } from "@extism/extism"
 import { judgeShape, t } from "#core/schema.ts"
 import { HOST_MODULE, KERNEL_MODULE } from "../guest-imports.ts"
 import { FUEL_EXPORT } from "../meter.ts"
-import { type Engine, type EngineCall, type EngineOutcome, GuestStop, type LogLevel, outcomeOf } from "./engine.ts"
+import { type Engine, type EngineCall, type EngineOutcome, GuestStop, type LogLevel, failureOf } from "./engine.ts"
 import { type FailureReason, hostFunctionNames } from "./guest.ts"
 import { createWasi, GuestExit } from "./wasi.ts"
 
@@ -35,9 +35,14 @@ async function run(module: WebAssembly.Module, call: EngineCall): Promise<Engine
   let fuel: FuelGlobal | null = null
   let memory: WebAssembly.Memory | null = null
   const left = () => fuel?.value ?? call.fuel
+  // All of it, where the meter stopped it below zero.
+  const used = () => ({
+    fuel: left() < 0n ? call.fuel : call.fuel - left(),
+    memoryBytes: (memory?.buffer.byteLength ?? 0) + blocks.heldBytes(),
+  })
+  const blocks = createBlocks(call)
   const output = { length: 0 }
   try {
-    const blocks = createBlocks(call)
     const wasi = createWasi({
       memory: () => memory ?? stop("trap", "It called the system before it had a memory"),
       now: Date.now,
@@ -65,11 +70,11 @@ async function run(module: WebAssembly.Module, call: EngineCall): Promise<Engine
     const bytes = result?.bytes() ?? new Uint8Array()
     const length = Math.min(bytes.length, output.length)
     if (length > call.maxOutputBytes) stop("size", `Its output has ${length} bytes, over ${call.maxOutputBytes}`)
-    return { ok: true, output: bytes.subarray(0, length), fuel: call.fuel - left() }
+    return { ok: true, output: bytes.subarray(0, length), ...used() }
   } catch (error) {
     if (error instanceof GuestExit && error.status === 0)
-      return { ok: true, output: new Uint8Array(), fuel: call.fuel - left() }
-    return outcomeOf(plain(error), { fuel: call.fuel, left: left() })
+      return { ok: true, output: new Uint8Array(), ...used() }
+    return { ...failureOf(plain(error), left()), ...used() }
   }
 }
 
@@ -83,6 +88,7 @@ function fuelOf(exports: WebAssembly.Instance["exports"]): FuelGlobal {
 }
 
 type Blocks = {
+  heldBytes(): number
   read(context: CallContext, at: bigint): Uint8Array | null
   text(context: CallContext, at: bigint): string | null
   alloc(context: CallContext, size: bigint): bigint
@@ -104,6 +110,7 @@ function createBlocks({ maxMemoryBytes }: { maxMemoryBytes: number }): Blocks {
   }
   const read = (context: CallContext, at: bigint) => context.read(at)?.bytes() ?? null
   return {
+    heldBytes: () => held,
     read,
     text(context, at) {
       const bytes = read(context, at)
