@@ -41,7 +41,7 @@ async function run(module: WebAssembly.Module, call: EngineCall): Promise<Engine
     memoryBytes: (memory?.buffer.byteLength ?? 0) + blocks.heldBytes(),
   })
   const blocks = createBlocks(call)
-  const output = { length: 0 }
+  const output = { bytes: new Uint8Array() }
   try {
     const wasi = createWasi({
       memory: () => memory ?? stop("trap", "It called the system before it had a memory"),
@@ -66,11 +66,8 @@ async function run(module: WebAssembly.Module, call: EngineCall): Promise<Engine
     fuel.value = call.fuel
     if (typeof exports[call.name] !== "function") stop("code", `It has no function "${call.name}"`)
     if (typeof exports["_initialize"] === "function") exports["_initialize"]()
-    const result = await plugin.call(call.name, call.input)
-    const bytes = result?.bytes() ?? new Uint8Array()
-    const length = Math.min(bytes.length, output.length)
-    if (length > call.maxOutputBytes) stop("size", `Its output has ${length} bytes, over ${call.maxOutputBytes}`)
-    return { ok: true, output: bytes.subarray(0, length), ...used() }
+    await plugin.call(call.name, call.input)
+    return { ok: true, output: output.bytes, ...used() }
   } catch (error) {
     if (error instanceof GuestExit && error.status === 0)
       return { ok: true, output: new Uint8Array(), ...used() }
@@ -92,7 +89,8 @@ type Blocks = {
   read(context: CallContext, at: bigint): Uint8Array | null
   text(context: CallContext, at: bigint): string | null
   alloc(context: CallContext, size: bigint): bigint
-  free(context: CallContext, at: bigint): void
+  /** It was freed: its bytes count no more. */
+  forget(at: bigint): void
   /** A new block with these bytes. */
   store(context: CallContext, bytes: Uint8Array): bigint
 }
@@ -123,10 +121,9 @@ function createBlocks({ maxMemoryBytes }: { maxMemoryBytes: number }): Blocks {
       sizes.set(at, Number(size))
       return at
     },
-    free(context, at) {
+    forget(at) {
       held -= sizes.get(at) ?? 0
       sizes.delete(at)
-      kernelOf(context).free(at)
     },
     store(context, bytes) {
       room(bytes.length)
@@ -138,42 +135,57 @@ function createBlocks({ maxMemoryBytes }: { maxMemoryBytes: number }): Blocks {
   }
 }
 
-type Kernel = {
-  free(at: bigint): void
-  output_set(at: bigint, length: bigint): void
-  var_set(at: bigint, value: bigint): void
-}
+type Free = (at: bigint) => void
 
-/** Extism keeps its own functions under a symbol that it does not export; its declarations give them these types. */
-function kernelOf(context: CallContext): Kernel {
-  const key = Object.getOwnPropertySymbols(context).find((symbol) => symbol.description === "env")
-  return Reflect.get(context, key ?? "") as Kernel
+/**
+ * Extism's own `free`, with our count of what is held. Extism binds a replacement to its context just before it overwrites its own function,
+ * which it keeps under a symbol that it does not export: that is the moment in which to keep the original.
+ */
+function countedFree(counted: (at: bigint) => void) {
+  const replacement = (_context: CallContext, at: bigint) => counted(at)
+  return Object.assign(replacement, {
+    bind(_self: unknown, context: CallContext) {
+      const key = Object.getOwnPropertySymbols(context).find((symbol) => symbol.description === "env")
+      // As its declarations type what is there.
+      const { free } = Reflect.get(context, key ?? "") as { free: Free }
+      return (at: bigint) => {
+        counted(at)
+        free(at)
+      }
+    },
+  })
 }
 
 /** The part of the kernel that is ours. The rest touches only blocks that were counted. */
-function kernelFunctions(call: EngineCall, { blocks, output }: { blocks: Blocks; output: { length: number } }) {
+function kernelFunctions(call: EngineCall, { blocks, output }: { blocks: Blocks; output: { bytes: Uint8Array } }) {
   let status = 0
   let headers: string | null = null
-  let variables = 0
+  const variables = new Map<string, bigint>()
   const log = (level: LogLevel) => (context: CallContext, at: bigint) =>
     call.door.log(level, blocks.text(context, at) ?? "")
 
   return {
     alloc: blocks.alloc,
-    free: blocks.free,
+    free: countedFree(blocks.forget),
     output_set(context: CallContext, at: bigint, length: bigint) {
-      kernelOf(context).output_set(at, length)
-      output.length = Number(length)
+      const bytes = blocks.read(context, at) ?? stop("trap", "Its output is no block")
+      if (length < 0n || length > BigInt(bytes.length)) stop("trap", "Its output is longer than its block")
+      if (length > BigInt(call.maxOutputBytes)) stop("size", `Its output has ${length} bytes, over ${call.maxOutputBytes}`)
+      // The block itself: what the guest still writes into it counts, as in Extism's other hosts.
+      output.bytes = bytes.subarray(0, Number(length))
     },
     config_get(context: CallContext, at: bigint) {
       const key = blocks.text(context, at)
       if (key === null || !Object.hasOwn(call.config, key)) return 0n
       return blocks.store(context, encoder.encode(call.config[key]))
     },
+    var_get: (context: CallContext, at: bigint) => variables.get(blocks.text(context, at) ?? "") ?? 0n,
     var_set(context: CallContext, at: bigint, value: bigint) {
-      if (++variables > MAX_VARIABLES || context.length(at) > MAX_KEY_BYTES)
+      if (variables.size >= MAX_VARIABLES || context.length(at) > MAX_KEY_BYTES)
         stop("memory", `It set more than ${MAX_VARIABLES} variables, or one with a long name`)
-      kernelOf(context).var_set(at, value)
+      const key = blocks.text(context, at) ?? ""
+      if (value === 0n) variables.delete(key)
+      else variables.set(key, value)
     },
     http_request(context: CallContext, request: bigint, body: bigint) {
       const shape = judgeShape(StockRequest, jsonOf(blocks.text(context, request) ?? ""))
