@@ -32,7 +32,9 @@ const status = defineVerb({
           ui.print(sentenceOf(lock))
           if ("parts" in lock) for (const part of lock.parts) ui.print(`  on       ${part}`)
           if ("missing" in lock) for (const part of lock.missing) ui.print(`  missing  ${part}`)
-          ui.print("Always: a process of its own without environment, fuel, caps on memory, a deadline and then SIGKILL")
+          ui.print(
+            "Always: a process of its own without environment, fuel, caps on memory, a deadline and then SIGKILL",
+          )
           ui.print(`At most ${MAX_PER_PLUGIN} children a plugin, ${MAX_CHILDREN} in all`)
         },
       }
@@ -61,13 +63,18 @@ const test = defineVerb({
     const home = openHome({ env: process.env, explicit: flags.home })
     const folder = join(home.folder("run"), `sandbox-test-${process.pid}`)
     const proof = await proveLock({ command: sandboxChildCommand(), folder })
-    const words = { proven: "proven", unproven: "unproven: does not work here without the lock either", broken: "BROKEN" }
+    const words = {
+      proven: "proven",
+      unproven: "unproven: does not work here without the lock either",
+      broken: "BROKEN",
+    }
     return {
       data: proof,
       status: proof.verdict === "broken" ? 1 : 0,
       show() {
         for (const { act, verdict } of proof.acts) ui.print(`${act.padEnd(24)} ${words[verdict]}`)
-        if (proof.verdict === "broken") ui.print("The lock does not hold on this machine: run no plugin that you do not trust")
+        if (proof.verdict === "broken")
+          ui.print("The lock does not hold on this machine: run no plugin that you do not trust")
         else ui.print("Nothing that was tried works in a locked child")
       },
     }

@@ -38,10 +38,14 @@ function checkScript(bytes: Uint8Array, loader: "js" | "ts"): CodeVerdict {
     const paths = imports.map(({ path }) => path)
     const foreign = paths.find((path) => path !== "ironclaw")
     if (foreign !== undefined)
-      return refused(`It imports ${JSON.stringify(foreign.slice(0, 200))}: a plugin is one file, and may import "ironclaw"`)
+      return refused(
+        `It imports ${JSON.stringify(foreign.slice(0, 200))}: a plugin is one file, and may import "ironclaw"`,
+      )
     return { verdict: "accepted", why: null, imports: paths, exports, memoryPages: null }
   } catch (error) {
-    return refused(`It cannot be read as ${loader === "ts" ? "TypeScript" : "JavaScript"}: ${error instanceof Error ? error.message : "not UTF-8"}`)
+    return refused(
+      `It cannot be read as ${loader === "ts" ? "TypeScript" : "JavaScript"}: ${error instanceof Error ? error.message : "not UTF-8"}`,
+    )
   }
 }
 

@@ -48,7 +48,10 @@ async function run(
   let fuel: { value: bigint } | null = null
   let memory: WebAssembly.Memory | null = null
   const left = () => fuel?.value ?? call.fuel
-  const used = () => ({ fuel: left() < 0n ? call.fuel : call.fuel - left(), memoryBytes: memory?.buffer.byteLength ?? 0 })
+  const used = () => ({
+    fuel: left() < 0n ? call.fuel : call.fuel - left(),
+    memoryBytes: memory?.buffer.byteLength ?? 0,
+  })
   try {
     const options: QuickJSOptions = {
       wasm: module,

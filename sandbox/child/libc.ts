@@ -16,7 +16,8 @@ export function openLibc(): Libc | null {
         syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64" },
       })
       return {
-        syscall: (number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0) => Number(symbols.syscall(number, a, b, c, d, e, f)),
+        syscall: (number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0) =>
+          Number(symbols.syscall(number, a, b, c, d, e, f)),
       }
     } catch {
       // Not the library of this system: the next one.

@@ -58,7 +58,10 @@ function lockWith(libc: Libc, machine: Machine): Ready {
   // A parent that ended before is not told of any more.
   if (libc.syscall(call.getppid) !== parent) process.exit(1)
   note("memory closed to others", libc.syscall(call.prctl, PR_SET_DUMPABLE, 0) === 0)
-  note("no open files", closeFiles((descriptor) => libc.syscall(call.close, descriptor)))
+  note(
+    "no open files",
+    closeFiles((descriptor) => libc.syscall(call.close, descriptor)),
+  )
   note(
     "limits",
     [RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_CORE].every((limit) => {

@@ -17,7 +17,8 @@ const short = (text: string, most: number) => (text.length > most ? `${text.slic
 
 export async function runChild(argv: readonly string[]): Promise<number> {
   const [first, second] = argv
-  if (first === "--probe" || first === "--victim" || first === "--mark") return runProbe(first, { about: second ?? "", argv })
+  if (first === "--probe" || first === "--victim" || first === "--mark")
+    return runProbe(first, { about: second ?? "", argv })
   const lock = argv.includes("--unlocked") ? { parts: [], missing: ["not tried"] } : lockChild()
   send("ready", lock)
   let scripts: ScriptEngine | null = null
@@ -42,7 +43,10 @@ export async function runChild(argv: readonly string[]): Promise<number> {
 }
 
 /** The roles of `lock-proof.ts`. */
-async function runProbe(role: "--probe" | "--victim" | "--mark", { about, argv }: { about: string; argv: readonly string[] }) {
+async function runProbe(
+  role: "--probe" | "--victim" | "--mark",
+  { about, argv }: { about: string; argv: readonly string[] },
+) {
   const { beVictim, leaveMark, prepareProbe } = await import("./probe.ts")
   if (role === "--mark") leaveMark(about)
   else if (role === "--victim") {

@@ -42,8 +42,46 @@ export type Act = (typeof acts)[number]
 
 /** Numbers of what is tried; the source is that of syscalls.ts. `clone` with SIGCHLD alone is fork. */
 const numbers = {
-  x64: { openat: 257, read: 0, socket: 41, connect: 42, bind: 49, listen: 50, getsockname: 51, memfd: 319, uring: 425, unshare: 272, clone: 56, exit: 231, prlimit64: 302, readv: 310, ptrace: 101, kill: 62, tgkill: 234, execve: 59 },
-  arm64: { openat: 56, read: 63, socket: 198, connect: 203, bind: 200, listen: 201, getsockname: 204, memfd: 279, uring: 425, unshare: 97, clone: 220, exit: 94, prlimit64: 261, readv: 270, ptrace: 117, kill: 129, tgkill: 131, execve: 221 },
+  x64: {
+    openat: 257,
+    read: 0,
+    socket: 41,
+    connect: 42,
+    bind: 49,
+    listen: 50,
+    getsockname: 51,
+    memfd: 319,
+    uring: 425,
+    unshare: 272,
+    clone: 56,
+    exit: 231,
+    prlimit64: 302,
+    readv: 310,
+    ptrace: 101,
+    kill: 62,
+    tgkill: 234,
+    execve: 59,
+  },
+  arm64: {
+    openat: 56,
+    read: 63,
+    socket: 198,
+    connect: 203,
+    bind: 200,
+    listen: 201,
+    getsockname: 204,
+    memfd: 279,
+    uring: 425,
+    unshare: 97,
+    clone: 220,
+    exit: 94,
+    prlimit64: 261,
+    readv: 270,
+    ptrace: 117,
+    kill: 129,
+    tgkill: 131,
+    execve: 221,
+  },
 } as const satisfies Record<Machine, unknown>
 
 const AT_FDCWD = -100

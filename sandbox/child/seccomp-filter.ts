@@ -41,7 +41,12 @@ export type FilterInstruction = { code: number; jt: number; jf: number; k: numbe
 
 const load = (k: number): FilterInstruction => ({ code: LOAD, jt: 0, jf: 0, k })
 const give = (k: number): FilterInstruction => ({ code: RETURN, jt: 0, jf: 0, k })
-const jump = (code: number, k: number, { yes, no }: { yes: number; no: number }): FilterInstruction => ({ code, jt: yes, jf: no, k })
+const jump = (code: number, k: number, { yes, no }: { yes: number; no: number }): FilterInstruction => ({
+  code,
+  jt: yes,
+  jf: no,
+  k,
+})
 const argument = (index: number) => load(ARGUMENTS_AT + index * 8)
 const argumentHigh = (index: number) => load(ARGUMENTS_AT + index * 8 + 4)
 

@@ -69,8 +69,7 @@ async function run(module: WebAssembly.Module, call: EngineCall): Promise<Engine
     await plugin.call(call.name, call.input)
     return { ok: true, output: output.bytes, ...used() }
   } catch (error) {
-    if (error instanceof GuestExit && error.status === 0)
-      return { ok: true, output: new Uint8Array(), ...used() }
+    if (error instanceof GuestExit && error.status === 0) return { ok: true, output: new Uint8Array(), ...used() }
     return { ...failureOf(plain(error), left()), ...used() }
   }
 }
@@ -170,7 +169,8 @@ function kernelFunctions(call: EngineCall, { blocks, output }: { blocks: Blocks;
     output_set(context: CallContext, at: bigint, length: bigint) {
       const bytes = blocks.read(context, at) ?? stop("trap", "Its output is no block")
       if (length < 0n || length > BigInt(bytes.length)) stop("trap", "Its output is longer than its block")
-      if (length > BigInt(call.maxOutputBytes)) stop("size", `Its output has ${length} bytes, over ${call.maxOutputBytes}`)
+      if (length > BigInt(call.maxOutputBytes))
+        stop("size", `Its output has ${length} bytes, over ${call.maxOutputBytes}`)
       // The block itself: what the guest still writes into it counts, as in Extism's other hosts.
       output.bytes = bytes.subarray(0, Number(length))
     },

@@ -2,7 +2,13 @@
 import { createHash } from "node:crypto"
 import { join } from "node:path"
 import type { Log } from "#core/log.ts"
-import { defaultLimits, type GuestCall, type GuestCode, type GuestKind, type GuestLimits } from "#sandbox/child/guest.ts"
+import {
+  defaultLimits,
+  type GuestCall,
+  type GuestCode,
+  type GuestKind,
+  type GuestLimits,
+} from "#sandbox/child/guest.ts"
 
 /** A child from the sources, as a compiled program starts one from itself. */
 export const childCommand = [process.execPath, join(import.meta.dir, "../../cmd/ironclaw.ts"), "sandbox-child"]

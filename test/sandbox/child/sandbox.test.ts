@@ -42,10 +42,19 @@ const wasm = codeOf(
       { export: "echo", results: [I32], code: [...call(0), ...call(1), ...call(2), ...done] },
       { export: "loop", code: [0x03, 0x40, 0x0c, 0, 0x0b] },
       { export: "recurse", code: call(imports.length + 2) },
-      { export: "grow", results: [I32], code: [0x03, 0x40, 0x41, 16, 0x40, 0, 0x41, 0, 0x4e, 0x0d, 0, 0x0b, 0x00, ...done] },
+      {
+        export: "grow",
+        results: [I32],
+        code: [0x03, 0x40, 0x41, 16, 0x40, 0, 0x41, 0, 0x4e, 0x0d, 0, 0x0b, 0x00, ...done],
+      },
       { export: "block", code: [...i64(GIB), ...call(3), 0x1a] },
       { export: "blocks", code: [0x03, 0x40, ...i64([0xff, 0]), ...call(3), 0x1a, 0x0c, 0, 0x0b] },
-      { export: "large", results: [I32], locals: [[1, I64]], code: answerWith([...i64([0x80, 0x80, 0xc0, 0]), ...call(3)]) },
+      {
+        export: "large",
+        results: [I32],
+        locals: [[1, I64]],
+        code: answerWith([...i64([0x80, 0x80, 0xc0, 0]), ...call(3)]),
+      },
       { export: "fetch", results: [I32], locals: [[1, I64]], code: answerWith([...call(0), ...i64([0]), ...call(4)]) },
       { export: "read", results: [I32], locals: [[1, I64]], code: answerWith([...call(0), ...call(6)]) },
       { export: "flood", code: [0x03, 0x40, ...call(0), ...call(6), 0x1a, 0x0c, 0, 0x0b] },
@@ -114,9 +123,9 @@ describe("WebAssembly guests", () => {
 
   test("do not give more than they may, and are not given more", async () => {
     expect(await outcome({ code: wasm, name: "large", limits: { maxOutputBytes: 1_000_000 } })).toStartWith("size:")
-    expect(await outcome({ code: wasm, name: "echo", input: "x".repeat(100), limits: { maxInputBytes: 50 } })).toStartWith(
-      "size:",
-    )
+    expect(
+      await outcome({ code: wasm, name: "echo", input: "x".repeat(100), limits: { maxInputBytes: 50 } }),
+    ).toStartWith("size:")
   })
 
   test("that flood the host are stopped", async () => {
@@ -213,7 +222,9 @@ describe("script guests", () => {
     expect(await outcome({ code: hostile, name: "loop", limits })).toStartWith("fuel:")
     expect(await outcome({ code: hostile, name: "jobs", limits })).toStartWith("fuel:")
     expect(await outcome({ code: hostile, name: "deep", limits })).toStartWith("trap: RangeError")
-    expect(await outcome({ code: hostile, name: "hoard", limits: { ...limits, fuel: 50_000_000 } })).toStartWith("memory:")
+    expect(await outcome({ code: hostile, name: "hoard", limits: { ...limits, fuel: 50_000_000 } })).toStartWith(
+      "memory:",
+    )
     expect(await outcome({ code: hostile, name: "never", limits })).toStartWith("trap: It waits")
     expect(await outcome({ code: hostile, name: "large", limits })).toStartWith("size:")
     expect(await outcome({ code: hostile, name: "boom", limits })).toBe("trap: TypeError: no")
@@ -228,7 +239,9 @@ describe("script guests", () => {
     const text = await outcome({ code: codeOf("js", 'import "node:fs"; export const a = () => 1'), name: "a" })
     expect(text).toContain('There is no module "node:fs" here')
     expect(text).not.toContain("sandbox/child")
-    expect(await outcome({ code: codeOf("ts", "export const a = ("), name: "a" })).toStartWith("code: It is no TypeScript")
+    expect(await outcome({ code: codeOf("ts", "export const a = ("), name: "a" })).toStartWith(
+      "code: It is no TypeScript",
+    )
   })
 
   test("keep nothing from one call to the next", async () => {
@@ -275,7 +288,8 @@ describe("the sandbox", () => {
     controller.abort()
     expect(await cancelled).toStartWith("cancelled:")
     const stopped = outcome({ code: wasm, name: "loop", pluginId: "stopped" })
-    while (!sandbox.status().children.some(({ pluginId, state }) => pluginId === "stopped" && state === "busy")) await Bun.sleep(5)
+    while (!sandbox.status().children.some(({ pluginId, state }) => pluginId === "stopped" && state === "busy"))
+      await Bun.sleep(5)
     await Bun.sleep(50)
     await sandbox.stop("stopped")
     expect(await stopped).toStartWith("cancelled:")
@@ -284,7 +298,8 @@ describe("the sandbox", () => {
 
   test("does not mind a child that is killed from outside", async () => {
     const running = outcome({ code: wasm, name: "loop", pluginId: "killed" })
-    const find = () => sandbox.status().children.find(({ pluginId, state }) => pluginId === "killed" && state === "busy")
+    const find = () =>
+      sandbox.status().children.find(({ pluginId, state }) => pluginId === "killed" && state === "busy")
     while (!find()) await Bun.sleep(5)
     await Bun.sleep(50)
     process.kill(find()?.pid ?? 0, "SIGKILL")

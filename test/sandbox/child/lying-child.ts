@@ -1,0 +1,36 @@
+/** A child as an attacker would have it, once it is theirs: says what its argument tells it to, in answer to the first call. */
+import { readSync, writeSync } from "node:fs"
+import { encodeFrame, readFrame } from "#sandbox/child/frames.ts"
+
+const send = (...frame: Parameters<typeof encodeFrame>) => void writeSync(1, encodeFrame(...frame))
+const receive = () => readFrame((into) => readSync(0, into))
+const lie = process.argv[2] ?? ""
+
+const lies: Record<string, () => void> = {
+  "unknown kind": () => void writeSync(1, new Uint8Array([5, 0, 0, 0, 99, 0, 0, 0, 0])),
+  "huge length": () => void writeSync(1, new Uint8Array([0xff, 0xff, 0xff, 0xff])),
+  "header beyond frame": () => void writeSync(1, new Uint8Array([5, 0, 0, 0, 18, 99, 0, 0, 0])),
+  "no JSON": () => void writeSync(1, new Uint8Array([6, 0, 0, 0, 18, 1, 0, 0, 0, 0x7b])),
+  "wrong header": () => send("done", { fuel: 1 }),
+  "more in header": () => send("done", { fuel: "1", extra: true }),
+  "parent's kind": () => send("answer", {}),
+  "ready again": () => send("ready", { parts: [], missing: [] }),
+  "unknown function": () => send("ask", { name: "constructor" }),
+  "header injection": () => send("ask", { name: "http", method: "GET\r\nX: y", url: "https://a", headers: {} }),
+  "parent's reason": () => send("failed", { reason: "cancelled", words: "", fuel: "0" }),
+  "large output": () => send("done", { fuel: "1" }, new Uint8Array(2_000)),
+  "two questions": () => {
+    send("ask", { name: "memory_read" }, new TextEncoder().encode("{}"))
+    send("ask", { name: "memory_read" }, new TextEncoder().encode("{}"))
+  },
+  "logs without end": () => {
+    for (let line = 0; line < 500; line++) send("log", { level: "info", line: "x" })
+  },
+  ends: () => process.exit(0),
+}
+
+send("ready", { parts: ["everything, of course"], missing: [] })
+for (let frame = receive(); frame !== null; frame = receive()) {
+  if (frame.kind === "load") send("loaded", {})
+  else if (frame.kind === "call") lies[lie]?.()
+}

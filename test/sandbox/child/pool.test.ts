@@ -1,0 +1,121 @@
+import { describe, expect, test } from "bun:test"
+import type { Child, ChildKind } from "#sandbox/child/child-process.ts"
+import { createPool, MAX_CHILDREN, MAX_PER_PLUGIN } from "#sandbox/child/pool.ts"
+import { createFakeClock } from "#test/fakes/clock.ts"
+import { nextTurn } from "#core/clock.ts"
+
+function setUp() {
+  const clock = createFakeClock()
+  let made = 0
+  const alive = new Set<number>()
+  const start = (kind: ChildKind): Promise<Child> => {
+    const pid = ++made
+    alive.add(pid)
+    const notHere = () => Promise.reject(new Error("Nothing runs in this child"))
+    return Promise.resolve({
+      pid,
+      kind,
+      isAlive: () => alive.has(pid),
+      kill: () => void alive.delete(pid),
+      exited: Promise.resolve(),
+      ready: notHere,
+      load: notHere,
+      call: notHere,
+    })
+  }
+  const pool = createPool({ clock, start })
+  const { signal } = new AbortController()
+  const acquire = (pluginId: string, version = "1", kind: ChildKind = "wasm") =>
+    pool.acquire({ owner: { pluginId, version }, kind, signal })
+  return { clock, pool, acquire, alive }
+}
+
+/** Lets everything that can happen without time happen. */
+const settle = async () => {
+  for (let round = 0; round < 5; round++) await nextTurn()
+}
+
+describe("the pool", () => {
+  test("gives a child back to the version that it was loaded with, and to no other", async () => {
+    const { pool, acquire } = setUp()
+    const first = await acquire("a")
+    expect(first.isFresh).toBe(true)
+    pool.release(first.slot)
+    const again = await acquire("a")
+    expect({ same: again.slot === first.slot, isFresh: again.isFresh }).toEqual({ same: true, isFresh: false })
+    pool.release(again.slot)
+    expect((await acquire("a", "2")).slot).not.toBe(first.slot)
+    expect((await acquire("b")).slot).not.toBe(first.slot)
+  })
+
+  test("never gives one child to two calls, and lets the fifth of a plugin wait", async () => {
+    const { pool, acquire } = setUp()
+    const slots = await Promise.all(Array.from({ length: MAX_PER_PLUGIN }, () => acquire("a")))
+    expect(new Set(slots.map(({ slot }) => slot)).size).toBe(MAX_PER_PLUGIN)
+    const late = acquire("a")
+    await settle()
+    expect(pool.waiting()).toBe(1)
+    const [first] = slots
+    if (first) pool.release(first.slot)
+    expect((await late).slot).toBe(first?.slot as never)
+    expect(pool.waiting()).toBe(0)
+  })
+
+  test("makes room by ending who was idle longest, and never exceeds its number", async () => {
+    const { pool, acquire, clock, alive } = setUp()
+    for (let index = 0; index < MAX_CHILDREN; index++) {
+      pool.release((await acquire(`p${index}`)).slot)
+      await settle()
+      await clock.advance(10)
+    }
+    for (let index = 0; index < 5; index++) {
+      pool.release((await acquire(`q${index}`)).slot)
+      await settle()
+    }
+    expect(alive.size).toBeLessThanOrEqual(MAX_CHILDREN)
+    const owners = pool.slots().map(({ owner }) => owner?.pluginId)
+    expect(owners).not.toContain("p0")
+    expect(owners).toContain("q4")
+  })
+
+  test("keeps two warm once something is active, and none when all has been idle", async () => {
+    const { pool, acquire, clock, alive } = setUp()
+    await settle()
+    expect(alive.size).toBe(0)
+    pool.release((await acquire("a")).slot)
+    await settle()
+    expect(pool.slots().filter(({ state }) => state === "warm")).toHaveLength(2)
+    await clock.advance(200_000)
+    expect(alive.size).toBe(0)
+    expect(clock.waiting()).toBe(0)
+  })
+
+  test("never uses a child again that died, or that was retired", async () => {
+    const { pool, acquire, alive } = setUp()
+    const dead = await acquire("a")
+    alive.delete(dead.slot.child.pid)
+    pool.release(dead.slot)
+    const retired = await acquire("a")
+    expect(retired.slot).not.toBe(dead.slot)
+    await pool.retire(({ pluginId }) => pluginId === "a", { drain: true })
+    expect(retired.slot.child.isAlive()).toBe(true)
+    pool.release(retired.slot)
+    expect(retired.slot.child.isAlive()).toBe(false)
+  })
+
+  test("lets go of who waits when the signal aborts, or when it closes", async () => {
+    const { pool, acquire, alive } = setUp()
+    await Promise.all(Array.from({ length: MAX_PER_PLUGIN }, () => acquire("a")))
+    const controller = new AbortController()
+    const aborted = pool.acquire({ owner: { pluginId: "a", version: "1" }, kind: "wasm", signal: controller.signal })
+    const closed = acquire("a")
+    controller.abort(new Error("Enough"))
+    await expect(aborted).rejects.toThrow("Enough")
+    const told = closed.catch(String)
+    await pool.close()
+    expect(await told).toContain("stopped")
+    await settle()
+    expect(alive.size).toBe(0)
+    await expect(acquire("b")).rejects.toThrow("stopped")
+  })
+})
