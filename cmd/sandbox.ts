@@ -2,13 +2,13 @@
 import { basename, join } from "node:path"
 import { systemClock } from "#core/clock.ts"
 import { AppError } from "#core/errors.ts"
-import { openHome } from "#core/home.ts"
 import type { Log } from "#core/log.ts"
 import { checkCode } from "#sandbox/check-code.ts"
 import type { LockState } from "#sandbox/child/guest.ts"
 import { MAX_CHILDREN, MAX_PER_PLUGIN } from "#sandbox/child/pool.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
 import { sandboxChildCommand } from "./lib/own-command.ts"
+import { openSetting } from "./lib/setting.ts"
 import { defineVerb, defineVerbGroup } from "./lib/verb.ts"
 
 /** What it would say is the answer that is printed. */
@@ -60,7 +60,7 @@ const test = defineVerb({
     if (process.platform !== "linux")
       throw new AppError("sandbox.no_lock", `No lock is made for ${process.platform}: there is nothing to prove`)
     const { proveLock } = await import("#sandbox/child/lock-proof.ts")
-    const home = openHome({ env: process.env, explicit: flags.home })
+    const { home } = openSetting({ flags, ui })
     const folder = join(home.folder("run"), `sandbox-test-${process.pid}`)
     const proof = await proveLock({ command: sandboxChildCommand(), folder })
     const words = {

@@ -1,5 +1,4 @@
 /** What is to be known of plugin code before it is installed: whether it may run here at all, what it asks for and what it offers. */
-import { guestImports } from "./guest-imports.ts"
 import { meterModule } from "./meter.ts"
 import { defaultLimits } from "./child/guest.ts"
 import { wasmLimits } from "./child/program.ts"

@@ -85,7 +85,7 @@ function resultOf(value: unknown): ToolResult {
       ? { content: [{ type: "text", text }] }
       : { content: [{ type: "text", text }], structuredContent: value as Record<string, unknown> }
   }
-  return { content: [{ type: "text", text: value === undefined ? "" : String(value) }] }
+  return { content: [{ type: "text", text: value === undefined ? "" : JSON.stringify(value) }] }
 }
 
 export type Channel = {

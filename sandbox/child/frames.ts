@@ -58,7 +58,7 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   return {
     kind,
     header: parseHeader(bytes.subarray(PREFIX_BYTES - LENGTH_BYTES, headerEnd)),
-    body: bytes.slice(headerEnd) as Uint8Array<ArrayBuffer>,
+    body: bytes.slice(headerEnd),
   }
 }
 

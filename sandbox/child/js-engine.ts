@@ -1,5 +1,6 @@
 /** JavaScript guests: QuickJS compiled to WebAssembly and metered like any guest, in a new virtual machine for each call. */
 import { EvalFlags, JSException, type JSValueHandle, QuickJS, type QuickJSOptions } from "quickjs-wasi"
+import { systemClock } from "#core/clock.ts"
 import { WASI_MODULE } from "../guest-imports.ts"
 import { FUEL_EXPORT } from "../meter.ts"
 import {
@@ -95,7 +96,7 @@ async function run(
 }
 
 function wasiOf(memory: WebAssembly.Memory, door: HostDoor): Record<string, (...args: number[]) => number> {
-  const wasi = createWasi({ memory: () => memory, now: Date.now, write: (text) => door.log("info", text) })
+  const wasi = createWasi({ memory: () => memory, now: systemClock.nowMs, write: (text) => door.log("info", text) })
   // WASI functions take numbers and give one; so the package's own declaration has them.
   return wasi[WASI_MODULE] as unknown as Record<string, (...args: number[]) => number>
 }
@@ -105,7 +106,7 @@ function fuelOf(vm: QuickJS): { value: bigint } {
   const fuel: unknown = Reflect.get(Reflect.get(vm, "exports") as object, FUEL_EXPORT)
   if (!(fuel instanceof WebAssembly.Global) || typeof fuel.value !== "bigint")
     throw new GuestStop("code", "The engine was not metered")
-  return fuel as { value: bigint }
+  return fuel
 }
 
 /** Runs what waits, and gives what the promise came to. */

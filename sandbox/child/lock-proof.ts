@@ -1,6 +1,7 @@
 /** Proves the lock on this machine: every act that it forbids is tried without it and with it, and what came of it is looked at from outside. */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { systemClock } from "#core/clock.ts"
 import { judgeShape, t, type TSchema } from "#core/schema.ts"
 import { spawnSelf } from "./child-process.ts"
 import { type Act, acts, type ProbeTargets } from "./probe.ts"
@@ -86,7 +87,7 @@ async function tryAll({ command, folder, isLocked }: ProofDeps & { isLocked: boo
 }
 
 async function startVictim(command: readonly string[], secret: string) {
-  const child = spawnSelf([...command, "--victim"], { PROBE_SECRET: secret })
+  const child = spawnSelf([...command, "--victim", secret], { PROBE_SECRET: secret })
   const reader = child.stdout.getReader()
   const { value } = await reader.read()
   const { port, address } = shaped(Victim, new TextDecoder().decode(value))
@@ -96,7 +97,7 @@ async function startVictim(command: readonly string[], secret: string) {
     /** Its output ends when it does. */
     async isDead() {
       if (child.exitCode !== null || child.signalCode !== null) return true
-      return Promise.race([child.exited.then(() => true), Bun.sleep(DEATH_MS).then(() => false)])
+      return Promise.race([child.exited.then(() => true), systemClock.sleep(DEATH_MS).then(() => false)])
     },
   }
 }

@@ -50,7 +50,7 @@ async function runProbe(
   const { beVictim, leaveMark, prepareProbe } = await import("./probe.ts")
   if (role === "--mark") leaveMark(about)
   else if (role === "--victim") {
-    const secret = beVictim()
+    const secret = beVictim(about)
     // Until its parent lets go of it; the secret stays where it is.
     while (receive() !== null) secret.fill(0)
   } else {

@@ -202,9 +202,9 @@ export function leaveMark(path: string): void {
 }
 
 /** A process to be hurt: says where it listens and where its secret lies. */
-export function beVictim(): Uint8Array {
+export function beVictim(about: string): Uint8Array {
   const { libc, call } = kernelHere()
-  const secret = cString(process.env["PROBE_SECRET"] ?? "")
+  const secret = cString(about)
   const socket = libc.syscall(call.socket, AF_INET, SOCK_STREAM, 0)
   const address = loopback(0)
   libc.syscall(call.bind, socket, ptr(address), ADDRESS_BYTES)

@@ -3,6 +3,7 @@
  * are ours, so that plugins built with any stock plugin kit run unchanged and reach nothing that a call does not give them.
  */
 import { type CallContext, createPlugin } from "@extism/extism"
+import { systemClock } from "#core/clock.ts"
 import { judgeShape, t } from "#core/schema.ts"
 import { HOST_MODULE, KERNEL_MODULE } from "../guest-imports.ts"
 import { FUEL_EXPORT } from "../meter.ts"
@@ -45,7 +46,7 @@ async function run(module: WebAssembly.Module, call: EngineCall): Promise<Engine
   try {
     const wasi = createWasi({
       memory: () => memory ?? stop("trap", "It called the system before it had a memory"),
-      now: Date.now,
+      now: systemClock.nowMs,
       write: (text) => call.door.log("info", text),
     })
     const plugin = await createPlugin(module, {
@@ -65,7 +66,8 @@ async function run(module: WebAssembly.Module, call: EngineCall): Promise<Engine
     fuel = fuelOf(exports)
     fuel.value = call.fuel
     if (typeof exports[call.name] !== "function") stop("code", `It has no function "${call.name}"`)
-    if (typeof exports["_initialize"] === "function") exports["_initialize"]()
+    const initialize = exports["_initialize"]
+    if (typeof initialize === "function") Reflect.apply(initialize, undefined, [])
     await plugin.call(call.name, call.input)
     return { ok: true, output: output.bytes, ...used() }
   } catch (error) {
@@ -80,7 +82,7 @@ function fuelOf(exports: WebAssembly.Instance["exports"]): FuelGlobal {
   const fuel = exports[FUEL_EXPORT]
   if (!(fuel instanceof WebAssembly.Global) || typeof fuel.value !== "bigint") return stop("code", "It was not metered")
   // An i64, as its value shows.
-  return fuel as FuelGlobal
+  return fuel
 }
 
 type Blocks = {
