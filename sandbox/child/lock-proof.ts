@@ -45,7 +45,7 @@ async function tryAll({ command, folder, isLocked }: ProofDeps & { isLocked: boo
   const name = isLocked ? "locked" : "open"
   const file = join(folder, `${name}-file`)
   writeFileSync(file, secret, { mode: 0o600 })
-  const victims = [await startVictim(command, secret), await startVictim(command, secret)]
+  const victims = await Promise.all([startVictim(command, secret), startVictim(command, secret)])
   try {
     const targets: ProbeTargets = {
       file,

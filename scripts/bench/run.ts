@@ -12,6 +12,7 @@ import { longSession } from "./long-session.ts"
 import { memory } from "./memory.ts"
 import { pipeline } from "./pipeline.ts"
 import { safety } from "./safety.ts"
+import { sandbox } from "./sandbox.ts"
 import { start } from "./start.ts"
 import { turns } from "./turns.ts"
 import { version } from "./version.ts"
@@ -26,6 +27,7 @@ const benches: Record<string, Bench> = {
   audit,
   pipeline,
   safety,
+  sandbox,
 }
 
 async function main(): Promise<void> {

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { systemClock } from "#core/clock.ts"
 import { startChild } from "#sandbox/child/child-process.ts"
 import { codeOf, guestCall } from "#test/fakes/guest.ts"
+import { until } from "#test/fakes/until.ts"
 
 const liar = join(import.meta.dir, "lying-child.ts")
 const call = guestCall({
@@ -11,6 +13,14 @@ const call = guestCall({
   limits: { maxOutputBytes: 1_000, timeoutMs: 5_000 },
   host: { functions: { memory_read: () => Bun.sleep(20) }, log() {} },
 })
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1")
+  } catch {
+    return ""
+  }
+}
 
 async function liedTo(lie: string) {
   const child = startChild({ command: [process.execPath, liar, lie], kind: "wasm", clock: systemClock, isLocked: true })
@@ -41,6 +51,24 @@ describe("a child that is not believed", () => {
       expect(await liedTo(lie)).toEqual({ reason: "protocol", isAlive: false })
     })
   }
+
+  test.skipIf(process.platform !== "linux")("is killed when its process grows beyond what it may use", async () => {
+    expect(await liedTo("grows")).toEqual({ reason: "memory", isAlive: false })
+  })
+
+  test.skipIf(process.platform !== "linux")("does not outlive its parent, not even in an endless loop", async () => {
+    const parent = Bun.spawn([process.execPath, join(import.meta.dir, "orphan-child.ts")], {
+      stdout: "pipe",
+      stderr: "inherit",
+    })
+    const { value } = await parent.stdout.getReader().read()
+    const pid = Number(new TextDecoder().decode(value))
+    expect(pid).toBeGreaterThan(0)
+    parent.kill("SIGKILL")
+    await parent.exited
+    // One that ended and that nobody has asked about yet is a zombie, and has no command line any more.
+    await until("the end of the child", () => commandLine(pid) === "")
+  })
 
   test("is told apart from one that ends", async () => {
     expect(await liedTo("ends")).toEqual({ reason: "crashed", isAlive: false })

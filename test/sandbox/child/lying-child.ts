@@ -26,6 +26,12 @@ const lies: Record<string, () => void> = {
   "logs without end": () => {
     for (let line = 0; line < 500; line++) send("log", { level: "info", line: "x" })
   },
+  grows: () => {
+    // Half a GiB, touched: more than a guest and its runtime may take together.
+    const held = Array.from({ length: 8 }, () => new Uint8Array(64 * 1024 * 1024).fill(1))
+    Bun.sleepSync(2_000)
+    send("done", { fuel: String(held.length) })
+  },
   ends: () => process.exit(0),
 }
 
