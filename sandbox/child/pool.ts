@@ -53,7 +53,8 @@ type Waiter = {
 export function createPool({ clock, start }: PoolDeps): Pool {
   let slots: Slot[] = []
   let waiters: Waiter[] = []
-  let starting = 0
+  /** Whose the children are that are on their way; null: to be warm. They count as if they were there. */
+  let starting: (Owner | null)[] = []
   let isClosed = false
   let cancelReap: Cancel | null = null
   /** Kinds that were asked for since everything was idle: what the warm ones should be. */
@@ -73,14 +74,15 @@ export function createPool({ clock, start }: PoolDeps): Pool {
     const mine = ofPlugin(owner.pluginId)
     const idle = mine.find((slot) => slot.state === "idle" && isUsable(slot) && slot.owner?.version === owner.version)
     if (idle) return { slot: take(idle, owner), isFresh: false }
-    if (mine.length >= MAX_PER_PLUGIN) {
+    const coming = starting.filter((other) => other?.pluginId === owner.pluginId).length
+    if (mine.length + coming >= MAX_PER_PLUGIN) {
       const old = mine.find((slot) => slot.state === "idle")
       if (!old) return "wait"
       drop(old)
     }
     const warm = slots.find((slot) => slot.state === "warm" && slot.child.kind === kind)
     if (warm) return { slot: take(warm, owner), isFresh: true }
-    if (slots.length + starting < MAX_CHILDREN) return "start"
+    if (slots.length + starting.length < MAX_CHILDREN) return "start"
     const spare = leastRecent()
     if (!spare) return "wait"
     drop(spare)
@@ -114,7 +116,7 @@ export function createPool({ clock, start }: PoolDeps): Pool {
   }
 
   async function startSlot(kind: ChildKind, owner: Owner | null): Promise<Slot> {
-    starting++
+    starting = [...starting, owner]
     try {
       const child = await start(kind)
       if (isClosed) {
@@ -132,7 +134,7 @@ export function createPool({ clock, start }: PoolDeps): Pool {
       slots.push(slot)
       return slot
     } finally {
-      starting--
+      starting = starting.toSpliced(starting.indexOf(owner), 1)
     }
   }
 
@@ -170,7 +172,7 @@ export function createPool({ clock, start }: PoolDeps): Pool {
     for (const kind of active) {
       const there = slots.filter((slot) => slot.state === "warm" && slot.child.kind === kind).length
       const wanted = Math.ceil(WARM / active.size)
-      if (there < wanted && starting === 0 && slots.length < MAX_CHILDREN && !isClosed)
+      if (there < wanted && !starting.includes(null) && slots.length + starting.length < MAX_CHILDREN && !isClosed)
         // What cannot be started now is told to the next call that needs it.
         void startSlot(kind, null).then(refill, () => {})
     }
@@ -189,8 +191,22 @@ export function createPool({ clock, start }: PoolDeps): Pool {
       active.add(kind)
       return new Promise((resolve, reject) => {
         if (isClosed) return reject(new Error("It was stopped"))
-        const waiter: Waiter = { owner, kind, signal, resolve, reject }
-        signal.addEventListener("abort", () => reject(signal.reason), { once: true })
+        const onAbort = () => reject(signal.reason)
+        signal.addEventListener("abort", onAbort, { once: true })
+        const heard = () => signal.removeEventListener("abort", onAbort)
+        const waiter: Waiter = {
+          owner,
+          kind,
+          signal,
+          resolve(got) {
+            heard()
+            resolve(got)
+          },
+          reject(error) {
+            heard()
+            reject(error)
+          },
+        }
         waiters.push(waiter)
         serve()
       })

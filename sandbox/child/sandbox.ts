@@ -104,8 +104,14 @@ export function createSandbox({ command, clock, log }: SandboxDeps): Sandbox {
       }
     },
     async warm() {
-      await Promise.all([pool.warm("wasm"), pool.warm("js")])
-      return lock
+      try {
+        await Promise.all([pool.warm("wasm"), pool.warm("js")])
+        return lock
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error)
+        log.warn("No child for plugins can be started", { error: why })
+        return { state: "unlocked", parts: [], missing: [`no child can be started, so no plugin runs: ${why}`] }
+      }
     },
     stop: (pluginId, { sha256, drain = false } = {}) =>
       pool.retire((owner) => owner.pluginId === pluginId && (sha256 === undefined || owner.version.includes(sha256)), {

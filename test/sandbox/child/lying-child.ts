@@ -32,9 +32,11 @@ const lies: Record<string, () => void> = {
     Bun.sleepSync(2_000)
     send("done", { fuel: String(held.length) })
   },
+  "dies of its lock": () => send("done", { fuel: "1" }, new TextEncoder().encode("alive")),
   ends: () => process.exit(0),
 }
 
+if (lie === "dies of its lock" && !process.argv.includes("--unlocked")) process.exit(1)
 send("ready", { parts: ["everything, of course"], missing: [] })
 for (let frame = receive(); frame !== null; frame = receive()) {
   if (frame.kind === "load") send("loaded", {})

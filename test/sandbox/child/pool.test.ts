@@ -61,6 +61,24 @@ describe("the pool", () => {
     expect(pool.waiting()).toBe(0)
   })
 
+  test("keeps to its numbers when many come at once, before the first child is there", async () => {
+    const { pool, acquire, alive } = setUp()
+    let most = 0
+    const owners = Array.from({ length: 40 }, (_, index) => `p${index % 2 === 0 ? 0 : index}`)
+    const work = owners.map(async (pluginId) => {
+      const { slot } = await acquire(pluginId)
+      most = Math.max(most, alive.size)
+      expect(pool.slots().filter(({ owner }) => owner?.pluginId === pluginId).length).toBeLessThanOrEqual(
+        MAX_PER_PLUGIN,
+      )
+      await nextTurn()
+      pool.release(slot)
+    })
+    await Promise.all(work)
+    expect(most).toBeLessThanOrEqual(MAX_CHILDREN)
+    expect(pool.waiting()).toBe(0)
+  })
+
   test("makes room by ending who was idle longest, and never exceeds its number", async () => {
     const { pool, acquire, clock, alive } = setUp()
     for (let index = 0; index < MAX_CHILDREN; index++) {

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test"
+import { join } from "node:path"
 import { systemClock } from "#core/clock.ts"
 import { HostRefusal } from "#sandbox/child/guest.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
@@ -255,6 +256,27 @@ describe("the sandbox", () => {
   test("locks its children where a lock is made", async () => {
     const lock = await sandbox.warm()
     expect(lock.state).toBe(process.platform === "linux" ? "locked" : "unlocked")
+  })
+
+  test("runs without the lock where a child that locks itself does not live, and says so", async () => {
+    const told: string[] = []
+    const log = { ...quietLog, warn: (message: string) => void told.push(message) }
+    const liar = join(import.meta.dir, "lying-child.ts")
+    const command = [process.execPath, liar, "dies of its lock"]
+    const unlocked = createSandbox({ command, clock: systemClock, log })
+    const result = await unlocked.call(guestCall({ code: wasm, name: "echo" }))
+    expect(result.ok && textOf(result.output)).toBe("alive")
+    expect(unlocked.status().lock.state).toBe("unlocked")
+    expect(told).toContain("Plugins run without the lock: a child that locks itself does not live")
+    await unlocked.stopAll()
+  })
+
+  test("says that no plugin runs where no child can be started", async () => {
+    const none = createSandbox({ command: [process.execPath, "-e", ""], clock: systemClock, log: quietLog })
+    expect(await none.warm()).toMatchObject({ state: "unlocked", missing: [expect.stringContaining("no plugin runs")] })
+    const result = await none.call(guestCall({ code: wasm, name: "echo" }))
+    expect(result.ok ? "ok" : result.reason).toBe("unavailable")
+    await none.stopAll()
   })
 
   test("lets the deadline stand still while the host works", async () => {
