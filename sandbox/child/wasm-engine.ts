@@ -5,7 +5,7 @@
 import { type CallContext, createPlugin } from "@extism/extism"
 import { systemClock } from "#core/clock.ts"
 import { judgeShape, t } from "#core/schema.ts"
-import { HOST_MODULE, KERNEL_MODULE } from "../guest-imports.ts"
+import { HOST_MODULE, KERNEL_MODULE, WASI_MODULE } from "../guest-imports.ts"
 import { FUEL_EXPORT } from "../meter.ts"
 import { type Engine, type EngineCall, type EngineOutcome, GuestStop, type LogLevel, failureOf } from "./engine.ts"
 import { type FailureReason, hostFunctionNames } from "./guest.ts"
@@ -53,7 +53,7 @@ async function run(module: WebAssembly.Module, call: EngineCall): Promise<Engine
       useWasi: false,
       runInWorker: false,
       functions: {
-        ...wasi,
+        [WASI_MODULE]: withContext(wasi[WASI_MODULE] ?? {}),
         [KERNEL_MODULE]: kernelFunctions(call, { blocks, output }),
         [HOST_MODULE]: hostFunctions(call, blocks),
       },
@@ -74,6 +74,13 @@ async function run(module: WebAssembly.Module, call: EngineCall): Promise<Engine
     if (error instanceof GuestExit && error.status === 0) return { ok: true, output: new Uint8Array(), ...used() }
     return { ...failureOf(plain(error), left()), ...used() }
   }
+}
+
+/** Extism gives its context to every function before the guest's arguments; WASI's have no use for it. */
+function withContext(functions: Record<string, (...args: never[]) => unknown>) {
+  return Object.fromEntries(
+    Object.entries(functions).map(([name, work]) => [name, (_context: CallContext, ...args: never[]) => work(...args)]),
+  )
 }
 
 type FuelGlobal = { value: bigint }

@@ -4,7 +4,7 @@ import { systemClock } from "#core/clock.ts"
 import { HostRefusal } from "#sandbox/child/guest.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
 import { type CallOf, childCommand, codeOf, guestCall, quietLog, textOf } from "#test/fakes/guest.ts"
-import { I32, makeModule } from "../module-maker.ts"
+import { I32, makeModule, signed } from "../module-maker.ts"
 
 const I64 = 0x7e
 const KERNEL = "extism:host/env"
@@ -105,6 +105,33 @@ describe("WebAssembly guests", () => {
     expect(await outcome({ code: wasm, name: "read", input: { path: "a" }, host: { functions, log() {} } })).toBe(
       '{"got":{"path":"a"}}',
     )
+  })
+
+  test("may be built for WASI, with a set-up that runs first, and end themselves", async () => {
+    const module = makeModule({
+      imports: [
+        { module: "wasi_snapshot_preview1", name: "fd_write", params: [I32, I32, I32, I32], results: [I32] },
+        { module: "wasi_snapshot_preview1", name: "proc_exit", params: [I32] },
+      ],
+      memory: [1],
+      exports: [{ name: "memory", kind: 2, index: 0 }],
+      functions: [
+        // A piece of 3 bytes at 16, and the bytes; the call itself writes them and ends with status 0, or 1 where told so.
+        {
+          export: "_initialize",
+          code: [0, 16, 4, 3, 16, 0x636261].flatMap((value, index) =>
+            index % 2 === 0 ? [0x41, ...signed(value)] : [0x41, ...signed(value), 0x36, 2, 0],
+          ),
+        },
+        { export: "run", code: [0x41, 1, 0x41, 0, 0x41, 1, 0x41, 8, ...call(0), 0x1a, 0x41, 0, ...call(1)] },
+        { export: "fail", code: [0x41, 1, ...call(1)] },
+      ],
+    })
+    const lines: string[] = []
+    const host = { functions: {}, log: (level: string, line: string) => void lines.push(`${level} ${line}`) }
+    expect(await outcome({ code: codeOf("wasm", module), name: "run", host })).toBe("")
+    expect(lines).toEqual(["info abc"])
+    expect(await outcome({ code: codeOf("wasm", module), name: "fail" })).toBe("trap: It ended itself with status 1")
   })
 
   test("that loop without an end run out of fuel, or of time", async () => {
