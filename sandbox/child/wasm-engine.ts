@@ -79,7 +79,10 @@ async function run(module: WebAssembly.Module, call: EngineCall): Promise<Engine
 /** Extism gives its context to every function before the guest's arguments; WASI's have no use for it. */
 function withContext(functions: Record<string, (...args: never[]) => unknown>) {
   return Object.fromEntries(
-    Object.entries(functions).map(([name, work]) => [name, (_context: CallContext, ...args: never[]) => work(...args)]),
+    Object.entries(functions).map(([name, work]) => [
+      name,
+      (_context: CallContext, ...args: (number | bigint)[]): unknown => Reflect.apply(work, null, args),
+    ]),
   )
 }
 
