@@ -36,7 +36,7 @@ export type ChildKind = "wasm" | "js"
 const START_TIMEOUT_MS = 10_000
 /** Compiling the largest module that the meter lets through. */
 const LOAD_TIMEOUT_MS = 20_000
-/** What the runtime and its compiler take, besides what a guest may: 60 to 110 MB were measured. */
+/** What the runtime and its compilers may take, besides what a guest may: several times what an idle child has, so that no honest one meets it. */
 const OWN_MEMORY_BYTES = 256 * 1024 * 1024
 /** A guest that fills memory at full speed gets some hundred MB further between two looks. */
 const WATCH_EVERY_MS = 100

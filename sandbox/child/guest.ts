@@ -32,7 +32,7 @@ const MIB = 1024 * 1024
 export const defaultLimits: GuestLimits = {
   memoryMb: 32,
   timeoutMs: 10_000,
-  // Some 4 s of tight loops, or 20 s of an interpreter's: the deadline comes first unless a loop is made to cost little time.
+  // Fuel is not time: for most code the deadline comes first, and this ends what finds a way around the clock.
   fuel: 2_000_000_000,
   maxInputBytes: MIB,
   maxOutputBytes: 4 * MIB,
