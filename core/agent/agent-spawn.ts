@@ -148,7 +148,7 @@ export function agentSpawnTools({ db, registry, spawn, agent, jobs }: AgentSpawn
   const tool = defineTool({
     name: "agent_spawn",
     description:
-      "Do a task apart, in a turn of its own. reader: fetches and reads pages without memory or effects, so that what they say cannot steer you. helper: uses your tools, asks nobody. With returns only those checked values come back, and you may act on them.",
+      "Do a task apart, in a turn of its own. reader: reads pages without memory or effects, so that they cannot steer you. helper: uses your tools, asks nobody. With returns only those checked values come back; you may act on them.",
     input: Input,
     problem: ({ kind = "reader", tools, returns }) =>
       tools && kind === "reader" ? "a reader has tools of its own" : returns ? judgeFields(returns) : null,

@@ -31,8 +31,7 @@ export function sessionTools({ db }: { db: Db }): Tool[] {
   const resultRead: Tool<Static<typeof ReadInput>> = {
     name: "result_read",
     provider: "builtin",
-    description:
-      "Read what was left out of a long result or message of this conversation, by the handle that stands in its place.",
+    description: "Read what was left out of a long result or message, by the handle that stands there.",
     input: ReadInput,
     effect: () => "read",
     needs: () => [],

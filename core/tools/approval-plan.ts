@@ -15,7 +15,7 @@ const MAX_SHOWN = 8_000
 
 const Input = t.Object(
   {
-    why: t.String({ minLength: 1, maxLength: 500, description: "What it is for, in a sentence or two" }),
+    why: t.String({ minLength: 1, maxLength: 500, description: "What it is for" }),
     calls: t.Array(
       t.Object(
         {
@@ -69,7 +69,7 @@ export function approvalPlanTools({ registry, approvals, writer }: ApprovalPlanD
   const plan = defineTool({
     name: PLAN_TOOL,
     description:
-      "Ask the owner once about several exact calls, in place of one question each, when you need to change or send several things. Then call each exactly as listed; anything else is asked about anew.",
+      "Ask the owner once about several exact calls, when you need to change or send several things. Then call each exactly as listed.",
     input: Input,
     problem(input) {
       for (const [at, call] of input.calls.entries()) {
