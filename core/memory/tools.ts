@@ -44,7 +44,7 @@ export function memoryTools({ memory }: { memory: Memory }): Tool[] {
 
   const write = defineTool({
     name: "memory_write",
-    description: "Write a whole document of your memory (former versions are kept). To add to one, use memory_append.",
+    description: "Write a whole document of your memory. To add to one, use memory_append.",
     input: t.Object(
       {
         path,

@@ -7,7 +7,7 @@ import { defineTool, type Tool } from "./tool.ts"
 export function timeTools({ clock, timeZone }: { clock: Clock; timeZone: () => string }): Tool[] {
   const now = defineTool({
     name: "time_now",
-    description: "The current date, time and weekday. Use it when an answer depends on now.",
+    description: "The current date, time and weekday.",
     input: t.Object(
       {
         timeZone: t.Optional(
