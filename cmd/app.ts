@@ -90,7 +90,9 @@ import { createConfigRecord } from "./lib/config-record.ts"
 import { createCompaction } from "./lib/compaction.ts"
 import { databaseOf, leaseOwnerOf, limitsOf, llmSettingsOf, projectOf, timeZoneOf } from "./lib/from-config.ts"
 import { type Actor, cleanseWith, egressAudit, modelFetch, releaseFetch, scansFor, toolFetch } from "./lib/outbound.ts"
+import { BACKUP_LOOK_MS, BACKUP_SECRET, createBackupSchedule } from "./lib/backup-schedule.ts"
 import { createBackups } from "./lib/backups.ts"
+import { createExamination } from "./lib/examination.ts"
 import { createReleases } from "./lib/releases.ts"
 import { createHealth, type Health } from "./lib/health.ts"
 import { ownProcesses } from "./lib/own-processes.ts"
@@ -314,9 +316,31 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       redact,
     })
 
+    const backups = createBackups({ db, writer, clock, home, masterKey: vault.masterKey })
+    const backupSchedule = createBackupSchedule({
+      db,
+      writer,
+      clock,
+      log,
+      home,
+      settings: () => config.backup,
+      passphrase: () => vault.value(BACKUP_SECRET),
+      make: backups.createByItself,
+    })
     const directory = createDirectory({ db, clock })
     const ownerId = await directory.ownerId()
-    const health = createHealth({ db, clock, home, models, usage, timeZone, addresses: () => addresses, died })
+    const health = createHealth({
+      db,
+      clock,
+      home,
+      models,
+      usage,
+      timeZone,
+      addresses: () => addresses,
+      died,
+      backups: backupSchedule.describe,
+      lockdown: lockdown.state,
+    })
     const live = createLive({ db, writer, clock, bus, log })
     const compaction = createCompaction({
       db,
@@ -414,6 +438,24 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     const setConfig = (key: string, value: string) =>
       changeConfig(key, () => setConfigValue({ ...setting, key, value }))
 
+    const hookDesk = createHookDesk({ store: hookStore, chain: hooks, ownerId })
+    const doctor = createExamination({
+      db,
+      clock,
+      as,
+      died,
+      models,
+      vault,
+      tokens,
+      grants,
+      hooks: hookDesk,
+      lockdown,
+      auditHead: sealedHead,
+      backups: backupSchedule.describe,
+      limits: () => limitsOf(config),
+      timeZone,
+      redact,
+    })
     const gateway = createGateway({
       sessions,
       agent,
@@ -438,7 +480,8 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
         },
       },
       secrets: vault,
-      backups: createBackups({ db, writer, clock, home, masterKey: vault.masterKey }),
+      backups,
+      doctor,
       releases: createReleases({
         home,
         url: () => config.update.url ?? releasePins.url,
@@ -460,7 +503,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       },
       approvals,
       grants: createGrantChanges({ grants, writer }),
-      hooks: createHookDesk({ store: hookStore, chain: hooks, ownerId }),
+      hooks: hookDesk,
       noteRefusal,
       tokens,
       presence,
@@ -490,6 +533,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     const tasks = [
       { name: "expire approvals", everyMs: EXPIRE_EVERY_MS, run: approvals.expireDue },
       { name: "vacuum", everyMs: DAY_MS, run: () => vacuum(db) },
+      { name: "backup", everyMs: BACKUP_LOOK_MS, run: backupSchedule.runDue },
     ]
     const upkeep = startUpkeep({ clock, log, tasks: as === "service" ? tasks : [] })
     const watch =
@@ -534,6 +578,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       },
       async close() {
         watch?.close()
+        backupSchedule.stop()
         await upkeep.stop()
         await Promise.all([lockdown.close(), hookStore.close(), tokens.close()])
         await jobs.close()

@@ -206,6 +206,20 @@ export const configKeys = {
     live: true,
   }),
 
+  "backup.every": choice(["never", "daily", "weekly", "monthly"], {
+    about:
+      "How often the service backs itself up, into the backups folder; it begins once `ironclaw secret set BACKUP_PASSPHRASE` has said what opens them.",
+    initial: "daily",
+    live: true,
+  }),
+  "backup.keep": whole({
+    about: "How many of the backups that the service made by itself are kept; others are never deleted.",
+    initial: 7,
+    minimum: 1,
+    maximum: 1_000,
+    live: true,
+  }),
+
   "update.url": text({
     about:
       "Where releases are, such as https://example.org/ironclaw; unset means where this build's makers put them. Asked only when you run update.",

@@ -99,6 +99,8 @@ export type EventBody =
   // work and set-up
   | { type: "job.changed"; jobId: JobId; kind: string; state: string }
   | { type: "config.changed"; keys: string[]; restartNeeded: boolean }
+  /** A backup that the service was to make by itself; told once, not with every try. */
+  | { type: "backup.failed"; error: string }
 
 type FieldOf<E> = E extends unknown ? keyof E : never
 /** The fields that quote a person, a model or the outside: a delete empties them. A variant that quotes in a new field adds it here. */

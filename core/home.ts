@@ -28,15 +28,18 @@ export type OpenHomeOptions = {
 }
 
 /** Opens the home, making it (0700) where there is none. Throws `home.not_yours`, `home.too_open`, `home.not_writable`. */
-export function openHome({ env, explicit }: OpenHomeOptions): Home {
-  const fromEnvironment = env["IRONCLAW_HOME"] || undefined
-  const from = explicit ? "flag" : fromEnvironment ? "environment" : "default"
-  const userHome = env["HOME"] || homedir()
-  const asked = absolute(explicit || fromEnvironment || join(userHome, ".ironclaw"), userHome)
-  makePrivateFolder(asked)
-  const root = realpathSync(asked)
-  judgePrivateFolder(root)
-  judgeWritable(root)
+export function openHome(options: OpenHomeOptions): Home {
+  makePrivateFolder(placeOf(options).asked)
+  const home = seeHome(options)
+  judgePrivateFolder(home.root)
+  judgeWritable(home.root)
+  return home
+}
+
+/** Where the home is, neither made nor judged: for who only looks, and has to say what is wrong with it. */
+export function seeHome(options: OpenHomeOptions): Home {
+  const { asked, from } = placeOf(options)
+  const root = realPathWhereThere(asked)
   const pathOf = (name: HomeFolder) => join(root, name)
   const made = new Set<HomeFolder>()
   return {
@@ -61,6 +64,21 @@ export function openHome({ env, explicit }: OpenHomeOptions): Home {
       made.add(name)
       return path
     },
+  }
+}
+
+function placeOf({ env, explicit }: OpenHomeOptions): { asked: string; from: Home["from"] } {
+  const fromEnvironment = env["IRONCLAW_HOME"] || undefined
+  const from = explicit ? "flag" : fromEnvironment ? "environment" : "default"
+  const userHome = env["HOME"] || homedir()
+  return { asked: absolute(explicit || fromEnvironment || join(userHome, ".ironclaw"), userHome), from }
+}
+
+function realPathWhereThere(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path // not there, or not to be reached: whoever opens it says so
   }
 }
 

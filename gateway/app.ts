@@ -5,6 +5,7 @@ import { auditRoutes } from "./api/audit.ts"
 import { approvalRoutes } from "./api/approvals.ts"
 import { backupRoutes } from "./api/backups.ts"
 import { configRoutes } from "./api/config.ts"
+import { doctorRoutes } from "./api/doctor.ts"
 import { eventRoutes } from "./api/events.ts"
 import { grantRoutes } from "./api/grants.ts"
 import { hookRoutes } from "./api/hooks.ts"
@@ -59,6 +60,7 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(secretRoutes(deps, calls))
       .use(backupRoutes(deps, calls))
       .use(updateRoutes(deps, calls))
+      .use(doctorRoutes(deps, calls))
       .use(auditRoutes(deps, calls))
       .use(approvalRoutes(deps, prove))
       .use(grantRoutes(deps, prove))

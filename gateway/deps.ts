@@ -71,6 +71,90 @@ export type ServiceStatus = {
   database: { kind: "embedded" | "postgres"; ok: boolean; detail: string }
   model: ModelId
   turns: { running: number; queued: number; suspended: number }
+  sessions: number
+  jobs: { running: number; queued: number; failedToday: number }
+  /** Questions that wait for the owner. */
+  approvals: number
+  today: { calls: number; costUsdMicros: number }
+  /** What the owner should know, one sentence each; `ironclaw doctor` says more. */
+  warnings: string[]
+}
+
+/**
+ * What only whoever holds the database and the keys can say of how the house is: names, counts and times, never a value or a text of
+ * anybody's. `ironclaw doctor` judges it.
+ */
+export type Examination = {
+  version: string
+  startedAt: string
+  as: "service" | "verb"
+  /** The service before this one, where it ended without a stop. */
+  died: { pid: number; startedAt: string } | null
+  database: {
+    kind: "embedded" | "postgres"
+    /** Of the server, as it says. */
+    version: string
+    hasVector: boolean
+    migrations: number
+    bytes: number
+    answeredMs: number
+    /** By how much the database's clock is ahead of ours, in ms. */
+    clockAheadMs: number
+    /** ISO time of the last event; null before the first. */
+    lastEventAt: string | null
+  }
+  key: { id: string; source: "environment" | "keychain" | "file"; foreignSecrets: number }
+  model: { id: ModelId; problem: string | null; cooling: { model: string; why: string }[] }
+  secrets: { name: string; createdAt: string; usedAt: string | null }[]
+  /** Those in force. `usedAt`: the last conversation that was kept under it; null where there is none. */
+  tokens: { id: string; name: string; createdAt: string; expiresAt: string | null; usedAt: string | null }[]
+  /** Those in force. `usedAt`: the last run that it may have covered, among the newest acts. */
+  grants: {
+    id: string
+    principal: string
+    tool: string
+    destination: string
+    evenUntrusted: boolean
+    createdAt: string
+    expiresAt: string | null
+    usedAt: string | null
+  }[]
+  approvals: { open: number; oldestAt: string | null }
+  /** Whether the end of the audit chain is vouched for from outside the database. */
+  auditHead: "sealed" | "none" | "foreign" | "forged"
+  guardRefusals: { kind: string; what: string }[]
+  hooks: { name: string; problem: string }[]
+  lockdown: { active: boolean; since: string | null }
+  jobs: {
+    /** Due for minutes, and nobody has taken them. */
+    overdue: number
+    /** Their holder has not been heard of since its lease ran out. */
+    abandoned: number
+    /** Turns that say they run while no job of theirs does. */
+    orphanedTurns: number
+    /** Kinds of which several failed within a day. */
+    failing: { kind: string; count: number; error: string }[]
+  }
+  usage: { window: string; spentUsdMicros: number; limitUsdMicros: number | null }[]
+  backups: BackupSchedule
+}
+
+export type DoctorFace = {
+  examine(): Promise<Examination>
+  /** Without the values of this house's secrets, and what looks like one. */
+  redact(text: string): string
+}
+
+/** Backups that the service makes by itself. */
+export type BackupSchedule = {
+  every: "never" | "daily" | "weekly" | "monthly"
+  keep: number
+  /** Without it none can be made. */
+  hasPassphrase: boolean
+  /** Newest last; each was read back whole after it was written. */
+  made: { name: string; at: string; bytes: number }[]
+  /** Since the last good one; null where the last try went well. */
+  failing: { since: string; tries: number; why: string } | null
 }
 
 export type BackupFace = {
@@ -117,6 +201,7 @@ export type GatewayDeps = {
   config: ConfigFace
   secrets: Pick<Vault, "list" | "set" | "delete" | "rotateMaster">
   backups: BackupFace
+  doctor: DoctorFace
   releases: ReleaseFace
   audit: AuditFace
   approvals: Pick<Approvals, "list" | "get" | "answer">

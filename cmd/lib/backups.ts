@@ -1,10 +1,11 @@
 /** Backups as the API makes and lists them: what of the home goes into one, where it is put, one at a time. */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { isAbsolute, join } from "node:path"
 import type { Clock } from "#core/clock.ts"
-import { type BackupContents, type BackupProgress, writeBackup } from "#core/db/backup.ts"
+import { type BackupContents, type BackupProgress, type BackupResult, writeBackup } from "#core/db/backup.ts"
 import { judgePassphrase } from "#core/db/backup-cipher.ts"
 import { readBackupHeader } from "#core/db/backup-file.ts"
+import { proveBackup } from "#core/db/backup-read.ts"
 import type { Db, Writer } from "#core/db/db.ts"
 import { AppError } from "#core/errors.ts"
 import type { Home } from "#core/home.ts"
@@ -16,8 +17,40 @@ export const BACKUP_ENDING = ".ironclaw-backup"
 
 export type BackupsDeps = { db: Db; writer: Writer; clock: Clock; home: Home; masterKey: () => MasterKey }
 
-export function createBackups({ db, writer, clock, home, masterKey }: BackupsDeps): BackupFace {
+export type Backups = BackupFace & {
+  /** One that the service makes by itself, read back whole before it counts. Throws what `create` throws, and `backup.damaged`. */
+  createByItself(request: { passphrase: string; signal: AbortSignal }): Promise<BackupResult>
+}
+
+export function createBackups({ db, writer, clock, home, masterKey }: BackupsDeps): Backups {
   let running: BackupProgress | null = null
+
+  type Request = { passphrase: string; path: string; by: "owner" | "host"; signal: AbortSignal }
+  async function make({ passphrase, path, by, signal }: Request): Promise<BackupResult> {
+    if (running) throw new AppError("conflict", "A backup is being made already", { hint: "Wait until it is done." })
+    judgePassphrase(passphrase)
+    running = { table: "", rows: 0 }
+    const onProgress = (progress: BackupProgress) => void (running = progress)
+    try {
+      const contents = contentsOf(home, masterKey())
+      const made = await writeBackup({ db, clock, path, passphrase, version, contents, signal, onProgress })
+      if (by === "host") await proveOrRemove({ path, passphrase, signal, onProgress })
+      const audit = {
+        agentId: "main",
+        act: "owner.change",
+        principal: by,
+        subject: "backup",
+        outcome: "done",
+        preview: `${made.rows} rows, ${made.bytes} bytes`,
+        source: by,
+      } as const
+      await writer.commit({ statements: [], audit: [{ ...audit, labels: [] }] })
+      return made
+    } finally {
+      running = null
+    }
+  }
+
   return {
     async list() {
       const folder = home.paths.backups
@@ -32,40 +65,22 @@ export function createBackups({ db, writer, clock, home, masterKey }: BackupsDep
     },
     running: () => running,
     async create({ passphrase, output, signal }) {
-      if (running) throw new AppError("conflict", "A backup is being made already", { hint: "Wait until it is done." })
-      judgePassphrase(passphrase)
       const path = output ?? backupPath(home, clock)
       if (!isAbsolute(path)) throw new AppError("input.invalid", "/output: is no absolute path")
-      running = { table: "", rows: 0 }
-      try {
-        const contents = contentsOf(home, masterKey())
-        const made = await writeBackup({
-          db,
-          clock,
-          path,
-          passphrase,
-          version,
-          contents,
-          signal,
-          onProgress: (progress) => (running = progress),
-        })
-        const preview = `${made.rows} rows, ${made.bytes} bytes`
-        const audit = {
-          agentId: "main",
-          act: "owner.change",
-          principal: "owner",
-          subject: "backup",
-          outcome: "done",
-          preview,
-          labels: [],
-          source: "owner",
-        } as const
-        await writer.commit({ statements: [], audit: [{ ...audit, labels: [] }] })
-        return made
-      } finally {
-        running = null
-      }
+      return make({ passphrase, path, by: "owner", signal })
     },
+    createByItself: ({ passphrase, signal }) =>
+      make({ passphrase, path: backupPath(home, clock, "scheduled"), by: "host", signal }),
+  }
+}
+
+/** What cannot be read back is no backup: the file goes, for it would be taken for one. */
+async function proveOrRemove(request: Parameters<typeof proveBackup>[0]): Promise<void> {
+  try {
+    await proveBackup(request)
+  } catch (error) {
+    rmSync(request.path, { force: true })
+    throw error
   }
 }
 

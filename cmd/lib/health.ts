@@ -4,13 +4,14 @@ import type { UsageTotal } from "#core/agent/commands.ts"
 import type { Clock } from "#core/clock.ts"
 import type { Db } from "#core/db/db.ts"
 import { AppError } from "#core/errors.ts"
+import { guardRefusals } from "#core/guard.ts"
 import type { LockHolder } from "#core/home-lock.ts"
 import type { Home } from "#core/home.ts"
 import type { SessionId } from "#core/id.ts"
 import type { Models } from "#core/llm/model.ts"
 import { dayOf } from "#core/llm/calendar.ts"
 import type { Usage, UsageQuery } from "#core/llm/usage.ts"
-import type { Readiness, ServiceStatus } from "#gateway/deps.ts"
+import type { BackupSchedule, Readiness, ServiceStatus } from "#gateway/deps.ts"
 import { version } from "./version.ts"
 
 export type Health = {
@@ -28,9 +29,31 @@ export type HealthDeps = {
   timeZone: () => string
   addresses: () => string[]
   died: LockHolder | null
+  backups: () => Promise<BackupSchedule>
+  lockdown: () => { active: boolean; since: string | null }
 }
 
-export function createHealth({ db, clock, home, models, usage, timeZone, addresses, died }: HealthDeps): Health {
+type Counts = Pick<ServiceStatus, "turns" | "sessions" | "jobs" | "approvals" | "today">
+const nothing: Counts = {
+  turns: { running: 0, queued: 0, suspended: 0 },
+  sessions: 0,
+  jobs: { running: 0, queued: 0, failedToday: 0 },
+  approvals: 0,
+  today: { calls: 0, costUsdMicros: 0 },
+}
+
+export function createHealth({
+  db,
+  clock,
+  home,
+  models,
+  usage,
+  timeZone,
+  addresses,
+  died,
+  backups,
+  lockdown,
+}: HealthDeps): Health {
   const startedAt = clock.iso()
 
   async function database(): Promise<{ ok: boolean; detail: string }> {
@@ -53,6 +76,45 @@ export function createHealth({ db, clock, home, models, usage, timeZone, address
     }
   }
 
+  async function countAll(): Promise<Counts> {
+    const today = new Date(dayOf(clock.nowMs(), timeZone()).fromMs).toISOString()
+    const [active, [row = {}]] = await Promise.all([
+      countActive(db),
+      db.query({
+        sql: `select (select count(*)::int from sessions) as sessions,
+          (select count(*)::int from jobs where state = 'running') as running,
+          (select count(*)::int from jobs where state = 'queued') as queued,
+          (select count(*)::int from jobs where state = 'failed' and finished_at >= $1::timestamptz) as failed,
+          (select count(*)::int from approvals where state = 'open' and expires_at > now()) as approvals,
+          (select count(*)::int from usage where created_at >= $1::timestamptz) as calls,
+          (select coalesce(sum(cost_usd_micros), 0)::float8 from usage where created_at >= $1::timestamptz) as cost`,
+        params: [today],
+      }),
+    ])
+    const turns = (state: string) => active.find((each) => each.state === state)?.count ?? 0
+    return {
+      turns: { running: turns("running"), queued: turns("queued"), suspended: turns("suspended") },
+      sessions: Number(row["sessions"]),
+      jobs: { running: Number(row["running"]), queued: Number(row["queued"]), failedToday: Number(row["failed"]) },
+      approvals: Number(row["approvals"]),
+      today: { calls: Number(row["calls"]), costUsdMicros: Number(row["cost"]) },
+    }
+  }
+
+  /** The cheap ones: what cannot wait until somebody runs the doctor. */
+  async function warnings(): Promise<string[]> {
+    const found = guardRefusals().length
+    const { failing } = await backups().catch(() => ({ failing: null }))
+    const stopped = lockdown()
+    return [
+      ...(stopped.active
+        ? [`Everything is stopped since ${stopped.since ?? "a while"}: \`ironclaw lockdown --lift\``]
+        : []),
+      ...(found > 0 ? [`The guard refused ${found} tries to go around the gates: \`ironclaw logs --grep guard\``] : []),
+      ...(failing ? [`No backup could be made since ${failing.since} (${failing.tries} tries): ${failing.why}`] : []),
+    ]
+  }
+
   return {
     async ready() {
       const parts = [
@@ -62,11 +124,9 @@ export function createHealth({ db, clock, home, models, usage, timeZone, address
       return { ready: parts.every(({ ok }) => ok), parts }
     },
     async status() {
-      const [base, counts] = await Promise.all([
-        database(),
-        countActive(db).catch(() => []), // the database's own line says what is wrong
-      ])
-      const count = (state: string) => counts.find((row) => row.state === state)?.count ?? 0
+      const base = await database()
+      // What the database's own line explains is not told twice.
+      const counts = base.ok ? await countAll().catch(() => nothing) : nothing
       return {
         version,
         pid: process.pid,
@@ -76,7 +136,8 @@ export function createHealth({ db, clock, home, models, usage, timeZone, address
         died: died === null ? null : { pid: died.pid, startedAt: died.startedAt },
         database: { kind: db.kind, ...base },
         model: model().detail,
-        turns: { running: count("running"), queued: count("queued"), suspended: count("suspended") },
+        ...counts,
+        warnings: await warnings(),
       }
     },
     async usageTotals(sessionId) {

@@ -75,6 +75,14 @@ export function lastErrorSince(home: Home, since: string): string {
     : ""
 }
 
+/** The last lines of this level and above, oldest first. */
+export function logLines(
+  home: Home,
+  { level, since, most }: { level: LogLevel; since?: string; most: number },
+): readonly Line[] {
+  return lastLines(home, filterOf({ level, since, grep: undefined }), most)
+}
+
 /** The last `most` lines that fit, oldest first, from the set-aside files too where the newest has too few. */
 function lastLines(home: Home, keep: Filter, most: number): Line[] {
   const found: Line[] = []

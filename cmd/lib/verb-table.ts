@@ -11,6 +11,10 @@ export const verbTable: VerbTable = {
     load: () => import("../serve.ts"),
   },
   status: { about: "Show what runs, where, and with which configuration", load: () => import("../status.ts") },
+  doctor: {
+    about: "Look at everything that can go wrong, say what to do, and mend what is safe to mend",
+    load: () => import("../doctor.ts"),
+  },
   service: {
     about: "The assistant in the background: install, start, stop, watch",
     alias: ["gateway"],

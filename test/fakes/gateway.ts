@@ -96,6 +96,12 @@ export function gatewayHouse({
       running: () => null,
       create: async () => ({ path: "/b", bytes: 1, tables: 1, rows: 1, createdAt: "2026-01-15T12:00:00.000Z" }),
     },
+    doctor: {
+      examine: async () => {
+        throw new AppError("not_found", "Nothing is examined here")
+      },
+      redact: (text) => text,
+    },
     releases: {
       url: () => null,
       running: () => null,
@@ -156,6 +162,11 @@ export function gatewayHouse({
       database: { kind: "embedded", ok: true, detail: "" },
       model: "fake/fake",
       turns: { running: 0, queued: 0, suspended: 0 },
+      sessions: 0,
+      jobs: { running: 0, queued: 0, failedToday: 0 },
+      approvals: 0,
+      today: { calls: 0, costUsdMicros: 0 },
+      warnings: [],
     }),
     log,
     clock,
