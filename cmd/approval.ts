@@ -39,6 +39,7 @@ const list = askVerb({
 
 const allow = askVerb({
   meta: {
+    live: { id: "approvals" },
     description: "Says yes to one question, at this terminal: the code that appears here is typed back",
     examples: ["ironclaw approval allow apr_0199…", "ironclaw approval allow apr_0199… --always --expires 7d"],
   },
@@ -80,6 +81,7 @@ const allow = askVerb({
 
 const deny = askVerb({
   meta: {
+    live: { id: "approvals" },
     description: "Says no to one question; the assistant is told, with the reason",
     examples: ['ironclaw approval deny apr_0199… --reason "not on a Sunday"'],
   },

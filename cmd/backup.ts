@@ -4,17 +4,40 @@ import { systemClock } from "#core/clock.ts"
 import { judgePassphrase } from "#core/db/backup-cipher.ts"
 import { readPassphrase } from "./lib/hidden-text.ts"
 import { defineVerb } from "./lib/verb.ts"
-import { withClient } from "./lib/verbs.ts"
+import { listVerb, timeText, withClient } from "./lib/verbs.ts"
 
 /** How often the way it has come is asked for, to be shown. */
 const LOOK_EVERY_MS = 300
 
-export default defineVerb({
+type Listed = { path: string; bytes: number; createdAt: string; version: string }
+
+const list = listVerb({
+  meta: {
+    description: "Lists the backups in the home's backups folder, the newest first",
+    examples: ["ironclaw backup list"],
+  },
+  args: {},
+  page: async ({ client, signal }, { limit }) => {
+    const { items } = await client.api.backups.get({ signal })
+    return { items: items.toSorted((a, b) => b.createdAt.localeCompare(a.createdAt)).slice(0, limit) }
+  },
+  columns: [
+    { title: "made", value: (row: Listed) => timeText(row.createdAt) },
+    { title: "size", value: ({ bytes }) => `${(bytes / 1e6).toFixed(1)} MB`, align: "right" },
+    { title: "version", value: ({ version }) => version },
+    { title: "file", value: ({ path }) => path, shrinks: true },
+  ],
+  whenEmpty:
+    "There is none: `ironclaw backup` makes one, `ironclaw secret set BACKUP_PASSPHRASE` has the service make them.",
+})
+
+const backup = defineVerb({
   meta: {
     description:
       "Writes everything into one encrypted file: conversations, memory, secrets, the master key, the configuration",
     examples: [
       "ironclaw backup",
+      "ironclaw backup list",
       "ironclaw backup --output /mnt/usb/ironclaw.backup",
       "ironclaw backup --passphrase-stdin < passphrase.txt",
     ],
@@ -67,3 +90,5 @@ export default defineVerb({
     return { data: made, show }
   },
 })
+
+export default { ...backup, subCommands: { list } }

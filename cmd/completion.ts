@@ -53,8 +53,10 @@ export async function completionRules(verbs: VerbTable): Promise<CompletionRule[
 function addRules(rules: CompletionRule[], after: string, verb: Verb): void {
   const flags = Object.entries(verb.args).filter(([, arg]) => arg.type !== "positional")
   const first = Object.entries(verb.args).find(([, arg]) => arg.type === "positional")?.[0]
+  const live = first === undefined ? undefined : verb.meta.live?.[first]
   rules.push({
     after,
+    ...(live === undefined ? {} : { live }),
     words: [...Object.keys(verb.subCommands ?? {}), ...(first === undefined ? [] : (verb.meta.offers?.[first] ?? []))],
     flags: [
       ...flags.flatMap(([name, arg]) => [

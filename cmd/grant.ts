@@ -41,6 +41,7 @@ const list = askVerb({
 
 const add = askVerb({
   meta: {
+    live: { tool: "tools" },
     description:
       "Lets a tool reach a destination without asking, at this terminal: the code that appears here is typed back",
     examples: [
@@ -82,7 +83,11 @@ const add = askVerb({
 })
 
 const revoke = askVerb({
-  meta: { description: "Takes a grant back: its calls ask again", examples: ["ironclaw grant revoke grt_0199…"] },
+  meta: {
+    live: { id: "grants" },
+    description: "Takes a grant back: its calls ask again",
+    examples: ["ironclaw grant revoke grt_0199…"],
+  },
   args: { id: { type: "positional", description: "The grant's id" } },
   async ask({ client, args }) {
     await client.api.grants({ id: args.id }).delete()

@@ -94,6 +94,7 @@ const add = askVerb({
 
 const remove = askVerb({
   meta: {
+    live: { name: "hooks" },
     description: "Takes a hook away, at this terminal: the code that appears here is typed back",
     examples: ["ironclaw hook remove no-invoices"],
   },
@@ -108,6 +109,7 @@ const remove = askVerb({
 
 const test = askVerb({
   meta: {
+    live: { name: "hooks" },
     description: "Asks one hook about something made up; status 1 where it is broken",
     examples: [
       "ironclaw hook test no-invoices",

@@ -18,6 +18,11 @@ if (first === "--version" || first === "-V") {
 } else if (Object.hasOwn(children, first)) {
   const child = await children[first]?.()
   process.exit(await child?.runChild(argv.slice(1)))
+} else if (first === "__complete") {
+  // What shells ask with every press of a key: without the verbs, their terminal and their errors.
+  await import("#core/guard-now.ts")
+  const { runComplete } = await import("./lib/live-names.ts")
+  process.exit(await runComplete(argv.slice(1)))
 } else {
   // The guard goes before all: what loads after it cannot keep the unguarded originals.
   await import("#core/guard-now.ts")

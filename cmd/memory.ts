@@ -10,7 +10,7 @@ const path = { type: "positional", description: "The document's path, such as no
 const agent = { type: "string", description: "Whose memory", valueHint: "name", default: "main" } as const
 
 const read = askVerb({
-  meta: { description: "Prints a document", examples: ["ironclaw memory read MEMORY.md"] },
+  meta: { live: { path: "documents" }, description: "Prints a document", examples: ["ironclaw memory read MEMORY.md"] },
   args: { path, agent },
   ask: async ({ client, args }) => client.api.memory.document.get({ query: { path: args.path, agent: args.agent } }),
   show: ({ content }, { ui }) => ui.content(content),
@@ -73,6 +73,7 @@ const search = askVerb({
 
 const remove = askVerb({
   meta: {
+    live: { path: "documents" },
     description: "Deletes a document with its versions, for good",
     examples: ["ironclaw memory delete notes/old.md"],
   },

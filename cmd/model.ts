@@ -39,6 +39,7 @@ const list = askVerb({
 
 const set = askVerb({
   meta: {
+    live: { model: "models" },
     description: "Chooses the model that answers",
     examples: ["ironclaw model set anthropic/claude-sonnet-4-5", "ironclaw model set ollama/qwen3"],
   },
@@ -55,6 +56,7 @@ const set = askVerb({
 
 const test = askVerb({
   meta: {
+    live: { model: "models" },
     description: "Asks a model for one word, and says how long it took",
     examples: ["ironclaw model test", "ironclaw model test openai/gpt-5"],
   },

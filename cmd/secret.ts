@@ -9,6 +9,7 @@ const name = { type: "positional", description: "The secret's name, such as OPEN
 
 const set = defineVerb({
   meta: {
+    live: { name: "secrets" },
     description: "Sets a secret; the value is asked for, or read from stdin",
     examples: ["ironclaw secret set OPENAI_API_KEY", "ironclaw secret set OPENAI_API_KEY < key.txt"],
   },
@@ -47,7 +48,11 @@ const list = askVerb({
 })
 
 const remove = askVerb({
-  meta: { description: "Deletes a secret, for good", examples: ["ironclaw secret delete OPENAI_API_KEY"] },
+  meta: {
+    live: { name: "secrets" },
+    description: "Deletes a secret, for good",
+    examples: ["ironclaw secret delete OPENAI_API_KEY"],
+  },
   args: { name },
   async ask({ client, args }) {
     await client.api.secrets({ name: args.name }).delete()

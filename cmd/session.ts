@@ -37,6 +37,7 @@ const list = listVerb({
 
 const show = askVerb({
   meta: {
+    live: { id: "sessions" },
     description: "Shows a conversation",
     examples: ["ironclaw session show last", "ironclaw session show ses_… --limit 10"],
   },
@@ -98,6 +99,7 @@ const search = askVerb({
 
 const rename = askVerb({
   meta: {
+    live: { id: "sessions" },
     description: "Gives a conversation another title",
     examples: ["ironclaw session rename last Summer plans"],
     rest: "WORDS",
@@ -112,6 +114,7 @@ const rename = askVerb({
 
 const exportSession = askVerb({
   meta: {
+    live: { id: "sessions" },
     description: "Prints a conversation as one document, or writes it to a file",
     examples: [
       "ironclaw session export last > chat.md",
@@ -148,6 +151,7 @@ const exportSession = askVerb({
 
 const remove = askVerb({
   meta: {
+    live: { id: "sessions" },
     description: "Deletes a conversation with all its messages, for good",
     examples: ["ironclaw session delete ses_…"],
   },

@@ -1,15 +1,18 @@
 /** `ironclaw status`: never opens the database. A running service says how it is; without one the lock, the configuration and the files speak. */
-import { type Dirent, readdirSync, statSync } from "node:fs"
+import { type Dirent, existsSync, readdirSync, statfsSync, statSync } from "node:fs"
 import { join } from "node:path"
+import { systemClock } from "#core/clock.ts"
 import { type Config, loadConfig } from "#core/config.ts"
 import { withoutPassword } from "#core/config-problems.ts"
 import { AppError, type ErrorBody } from "#core/errors.ts"
 import { readLock } from "#core/home-lock.ts"
-import type { Home } from "#core/home.ts"
+import { type Home, judgePrivateFolder } from "#core/home.ts"
+import type { ServiceStatus } from "#gateway/deps.ts"
 import { findService } from "./lib/connect.ts"
-import { openSetting, type Setting } from "./lib/setting.ts"
+import { seeSetting, type Setting } from "./lib/setting.ts"
 import { type Ui, visible } from "./lib/ui.ts"
 import { defineVerb } from "./lib/verb.ts"
+import { usdText } from "./lib/verbs.ts"
 import { version } from "./lib/version.ts"
 
 type FileFact = { name: string; path: string; exists: boolean; bytes: number }
@@ -31,15 +34,18 @@ export default defineVerb({
   },
   args: {},
   async run({ flags, ui, signal }) {
-    const setting = openSetting({ flags, ui })
+    const setting = seeSetting(flags)
     const { home } = setting
-    const service = await findService({ home, signal })
+    const problem = homeProblem(home)
+    // Nobody is asked through a home that others can change.
+    const service = problem === null ? await findService({ home, signal }) : null
     const running = service === null ? null : await service.client.api.status.get({ signal })
-    const lock = readLock(home)
+    const lock = problem === null ? readLock(home) : null
     const configuration = await configFact(setting)
     const files = fileFacts(home)
+    const warnings = [...(problem === null ? [] : [problem]), ...(running?.warnings ?? []), ...roomWarnings(home)]
     return {
-      data: { version, home: home.root, service: running, lock, configuration, files },
+      data: { version, home: home.root, service: running, lock, configuration, files, warnings },
       show() {
         const lines: [string, string][] = [
           ["ironclaw", version],
@@ -61,26 +67,19 @@ export default defineVerb({
         ]
         const width = Math.max(...lines.map(([name]) => name.length))
         for (const [name, text] of lines) ui.print(`${ui.style.bold(name.padEnd(width))}  ${text}`)
+        for (const line of warnings) ui.print(`${ui.style.yellow("warning".padEnd(width))}  ${visible(line)}`)
+        if (warnings.length > 0) ui.note("`ironclaw doctor` says more.")
       },
     }
   },
 })
 
-type Running = {
-  pid: number
-  startedAt: string
-  addresses: string[]
-  died: { startedAt: string } | null
-  database: { kind: string; ok: boolean; detail: string }
-  model: string
-  turns: { running: number; queued: number; suspended: number }
-}
-
-function serviceLines(running: Running, ui: Ui): [string, string][] {
-  const { red, green } = ui.style
-  const { turns, database } = running
+function serviceLines(running: ServiceStatus, ui: Ui): [string, string][] {
+  const { red, green, yellow } = ui.style
+  const { turns, database, jobs, approvals, today } = running
+  const failed = jobs.failedToday > 0 ? `, ${red(`${jobs.failedToday} failed today`)}` : ""
   return [
-    ["service", `${green("running")} with pid ${running.pid} since ${running.startedAt}`],
+    ["service", `${green("running")} with pid ${running.pid} for ${uptimeText(running.startedAt)}`],
     ...(running.died
       ? ([
           [
@@ -92,8 +91,46 @@ function serviceLines(running: Running, ui: Ui): [string, string][] {
     ["address", running.addresses.map(visible).join(", ") || "its socket only"],
     ["database", `${database.ok ? green("ok") : red("failing")} (${database.kind}) ${visible(database.detail)}`],
     ["model", visible(running.model)],
-    ["turns", `${turns.running} running, ${turns.queued} queued, ${turns.suspended} waiting for an approval`],
+    [
+      "turns",
+      `${turns.running} running, ${turns.queued} queued, ${turns.suspended} suspended, in ${running.sessions} sessions`,
+    ],
+    ["jobs", `${jobs.running} running, ${jobs.queued} queued${failed}`],
+    [
+      "approvals",
+      approvals === 0 ? "nothing waits for you" : `${yellow(`${approvals} wait for you`)}: \`ironclaw approval list\``,
+    ],
+    ["today", `${usdText(today.costUsdMicros)} for ${today.calls} model calls`],
   ]
+}
+
+/** By the wall clock, which is all that two processes share; one that jumped tells a wrong span, never a negative one. */
+function uptimeText(startedAt: string): string {
+  const seconds = Math.max(0, Math.floor((systemClock.nowMs() - Date.parse(startedAt)) / 1_000))
+  const [days, hours, minutes] = [seconds / 86_400, (seconds / 3_600) % 24, (seconds / 60) % 60].map(Math.floor)
+  if (days) return `${days} d ${hours} h`
+  if (hours) return `${hours} h ${minutes} min`
+  return minutes ? `${minutes} min` : `${seconds} s`
+}
+
+function homeProblem(home: Home): string | null {
+  if (!existsSync(home.root)) return null
+  try {
+    judgePrivateFolder(home.root)
+    return null
+  } catch (error) {
+    if (error instanceof AppError) return error.message
+    throw error
+  }
+}
+
+/** Below it the database soon cannot write: the doctor's own measure. */
+const LEAST_BYTES = 200e6
+
+function roomWarnings(home: Home): string[] {
+  if (!existsSync(home.root)) return []
+  const { bavail, bsize } = statfsSync(home.root)
+  return bavail * bsize < LEAST_BYTES ? [`Only ${sizeText(bavail * bsize)} are free where the home is`] : []
 }
 
 function configLines(fact: ConfigFact, ui: Ui): [string, string][] {

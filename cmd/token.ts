@@ -61,6 +61,7 @@ const add = askVerb({
 
 const revoke = askVerb({
   meta: {
+    live: { token: "tokens" },
     description: "Revokes a token; what it keeps open ends at once",
     examples: ["ironclaw token revoke phone", "ironclaw token revoke tok_0199…"],
   },

@@ -21,10 +21,11 @@ import type { Judged } from "./table.ts"
 const LOG_LINES = 200
 const MESSAGE_CHARACTERS = 500
 /** Fields of log lines that say what happened and quote nobody. */
-const harmless: ReadonlySet<string> = new Set([
-  ...["jobId", "kind", "task", "gate", "model", "next", "status", "attempts", "signal", "database", "version"],
-  ...["changed", "restart", "pid", "startedAt", "what", "as", "tries"],
-])
+const harmless: ReadonlySet<string> = new Set(
+  "jobId kind task gate model next status attempts signal database version changed restart pid startedAt what as tries".split(
+    " ",
+  ),
+)
 
 export type Bundle = { path: string; holds: string[] }
 

@@ -6,15 +6,16 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import type { AuditProof } from "#core/audit-verify.ts"
 import type { Clock } from "#core/clock.ts"
-import { type LoadedConfig, loadConfig, processEnvironment } from "#core/config.ts"
+import { type LoadedConfig, loadConfig } from "#core/config.ts"
 import { AppError, type ErrorBody } from "#core/errors.ts"
 import { homeLocked, readLock, type SeenHolder } from "#core/home-lock.ts"
 import { findSocket } from "#core/home-socket.ts"
-import { type Home, judgePrivateFolder, seeHome } from "#core/home.ts"
+import { type Home, judgePrivateFolder } from "#core/home.ts"
 import type { Client } from "#gateway/client.ts"
 import type { Examination } from "#gateway/deps.ts"
 import { connect } from "../lib/connect.ts"
 import { findInitSystem, type InitSystem, type ServiceState } from "../lib/init-system.ts"
+import { seeSetting } from "../lib/setting.ts"
 import type { Ui } from "../lib/ui.ts"
 import type { GlobalFlags } from "../lib/verb.ts"
 
@@ -60,11 +61,10 @@ export async function withFacts<T>(
   { flags, ui, signal, clock, probe }: FactsDeps,
   work: (facts: Facts) => Promise<T>,
 ): Promise<T> {
-  const env = processEnvironment()
-  const home = seeHome({ env, explicit: flags.home })
+  const setting = seeSetting(flags)
+  const { home, env } = setting
   const homeExists = existsSync(home.root)
   const homeProblem = homeExists ? problemOf(home) : null
-  const setting = { home, env, flags: flags.set }
   const config = await known(() => loadConfig(setting))
   const lock = homeExists ? quietly(() => readLock(home)) : null
   const facts: Facts = {

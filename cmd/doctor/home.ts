@@ -86,9 +86,9 @@ export const homeChecks: readonly Check[] = [
     id: "home.from",
     why: "A home that the environment names is another one for a service or a shell that does not have that name.",
     judge: ({ home }) =>
-      home.from === "environment"
-        ? note(`${home.root}, from IRONCLAW_HOME`, "Set it wherever ironclaw is started, or use the default.")
-        : ok(home.from === "flag" ? `${home.root}, from --home` : `${home.root}, the default`),
+      ok(
+        `${home.root}, ${{ environment: "from IRONCLAW_HOME", flag: "from --home", default: "the default" }[home.from]}`,
+      ),
   },
 ]
 

@@ -85,7 +85,10 @@ export const keyChecks: readonly Check[] = [
     why: "Without a model and its key nobody answers.",
     judge: examined(({ model: { id, problem } }) => {
       if (problem !== null)
-        return failure(problem, "`ironclaw onboard`, or `ironclaw secret set` with the vendor's key.")
+        return failure(
+          problem,
+          "`ironclaw secret set NAME` with the vendor's key, or another vendor: `ironclaw config set model.backend NAME`.",
+        )
       if (id === "demo/demo")
         return note("demo/demo: a stand-in that is no model", "`ironclaw model set vendor/model` chooses a real one.")
       return ok(id)

@@ -17,12 +17,12 @@ const NOT_BEFORE = Date.parse("2026-01-01T00:00:00Z")
 const steering: readonly (readonly [name: RegExp, effect: string])[] = [
   [
     /^(?:BUN_OPTIONS|BUN_BE_BUN|BUN_INSPECT.*|NODE_OPTIONS)$/,
-    "runs the program with other options than it was built with",
+    "Runs the program with other options than it was built with",
   ],
-  [/^(?:LD_PRELOAD|LD_LIBRARY_PATH|LD_AUDIT|DYLD_.*)$/, "loads foreign code into the program"],
-  [/^NODE_TLS_REJECT_UNAUTHORIZED$/, "would stop certificates from being checked"],
-  [/^(?:NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR)$/, "lets further authorities vouch for hosts"],
-  [/^(?:https?|all)_proxy$/i, "has no effect here: nothing is sent through a proxy"],
+  [/^(?:LD_PRELOAD|LD_LIBRARY_PATH|LD_AUDIT|DYLD_.*)$/, "Loads foreign code into the program"],
+  [/^NODE_TLS_REJECT_UNAUTHORIZED$/, "Would stop certificates from being checked"],
+  [/^(?:NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|SSL_CERT_DIR)$/, "Lets further authorities vouch for hosts"],
+  [/^(?:https?|all)_proxy$/i, "Without effect here, for nothing is sent through a proxy"],
 ]
 const dangerous = /^(?:BUN_|NODE_OPTIONS|LD_|DYLD_|NODE_TLS)/
 
@@ -94,7 +94,9 @@ export const machineChecks: readonly Check[] = [
         return row ? [{ name, effect: row[1] }] : []
       })
       if (found.length === 0) return ok("No name in it steers the program")
-      const text = found.map(({ name, effect }) => `${name} ${effect}`).join("; ")
+      const effects = [...new Set(found.map(({ effect }) => effect))]
+      const namesOf = (effect: string) => found.filter((each) => each.effect === effect).map(({ name }) => name)
+      const text = effects.map((effect) => `${effect}: ${namesOf(effect).join(", ")}`).join("; ")
       const isDangerous = found.some(({ name }) => dangerous.test(name))
       return isDangerous ? warning(text, "Unset it where ironclaw is started.") : note(text)
     },

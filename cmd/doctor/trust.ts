@@ -58,7 +58,7 @@ export const trustChecks: readonly Check[] = [
       const endless = grants.filter(({ expiresAt }) => expiresAt === null)
       return endless.length === 0
         ? ok("Each ends by itself")
-        : note(`${endless.length} never end`, "`ironclaw grant list` shows them; `--for 30d` ends one by itself.")
+        : note(`${endless.length} never end`, "`ironclaw grant list` shows them; `--expires 30d` ends one by itself.")
     }),
   },
   {
@@ -98,7 +98,7 @@ export const trustChecks: readonly Check[] = [
         ? ok("None is old and endless")
         : warning(
             `Older than ${OLD_TOKEN_DAYS} days, without an end: ${listText(old.map(({ name }) => name))}`,
-            "Make new ones that end: `ironclaw token add NAME --for 90d`.",
+            "Make new ones that end: `ironclaw token add NAME --expires 90d`.",
           )
     }),
   },

@@ -1,7 +1,12 @@
 /** The completion scripts themselves: the same rules in the words of three shells. */
 
-/** Everything that may follow the verbs `after`: `words` are verbs or offered values, `flags` what starts with a dash. */
-export type CompletionRule = { after: string; words: readonly string[]; flags: readonly string[] }
+import type { LiveKind } from "./live-names.ts"
+
+/**
+ * Everything that may follow the verbs `after`: `words` are verbs or offered values, `flags` what starts with a dash, `live` what the
+ * program is asked for, which asks a running service.
+ */
+export type CompletionRule = { after: string; words: readonly string[]; flags: readonly string[]; live?: LiveKind }
 
 /** Words go into the scripts bare: what a shell could read as anything else is left out. */
 const bare = (words: readonly string[]) => words.filter((word) => /^[\w.-]+$/.test(word)).join(" ")
@@ -11,7 +16,7 @@ const paths = (rules: readonly CompletionRule[]) =>
 export function bashScript(rules: readonly CompletionRule[]): string {
   return `# bash completion for ironclaw
 _ironclaw() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" trail="" word words="" flags="" i
+  local current="\${COMP_WORDS[COMP_CWORD]}" trail="" word words="" flags="" live="" i
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="\${COMP_WORDS[i]}"
     case "\${trail:+$trail }$word" in
@@ -19,9 +24,11 @@ _ironclaw() {
     esac
   done
   case "$trail" in
-${rules.map(({ after, words, flags }) => `    "${after}") words="${bare(words)}"; flags="${bare(flags)}" ;;`).join("\n")}
+${rules.map(({ after, words, flags, live = "" }) => `    "${after}") words="${bare(words)}"; flags="${bare(flags)}"; live="${live}" ;;`).join("\n")}
   esac
-  if [[ "$current" == -* ]]; then words="$flags"; fi
+  if [[ "$current" == -* ]]; then words="$flags"
+  elif [[ -n "$live" ]]; then words="$words $("\${COMP_WORDS[0]}" __complete "$live" 2>/dev/null)"
+  fi
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
 complete -o default -F _ironclaw ironclaw
@@ -31,7 +38,7 @@ complete -o default -F _ironclaw ironclaw
 export function zshScript(rules: readonly CompletionRule[]): string {
   return `#compdef ironclaw
 _ironclaw() {
-  local current="\${words[CURRENT]}" trail="" word i
+  local current="\${words[CURRENT]}" trail="" word live="" i
   local -a choices options
   for ((i = 2; i < CURRENT; i++)); do
     word="\${words[i]}"
@@ -40,8 +47,9 @@ _ironclaw() {
     esac
   done
   case "$trail" in
-${rules.map(({ after, words, flags }) => `    ("${after}") choices=(${bare(words)}); options=(${bare(flags)}) ;;`).join("\n")}
+${rules.map(({ after, words, flags, live = "" }) => `    ("${after}") choices=(${bare(words)}); options=(${bare(flags)}); live="${live}" ;;`).join("\n")}
   esac
+  if [[ -n "$live" && "$current" != -* ]]; then choices+=(\${(f)"$("\${words[1]}" __complete "$live" 2>/dev/null)"}); fi
   if [[ "$current" == -* ]]; then compadd -- $options
   elif (( $#choices )); then compadd -- $choices
   else _files
@@ -52,13 +60,16 @@ if [[ "$funcstack[1]" == "_ironclaw" ]]; then _ironclaw "$@"; else compdef _iron
 }
 
 export function fishScript(rules: readonly CompletionRule[]): string {
-  const lines = rules.flatMap(({ after, words, flags }) => {
+  const lines = rules.flatMap(({ after, words, flags, live }) => {
     const condition = `-n '__ironclaw_at "${after}"'`
     const safe = bare(flags)
       .split(" ")
       .filter((flag) => flag !== "")
     return [
       ...(words.length > 0 ? [`complete -c ironclaw ${condition} -f -a '${bare(words)}'`] : []),
+      ...(live === undefined
+        ? []
+        : [`complete -c ironclaw ${condition} -f -a '(ironclaw __complete ${live} 2>/dev/null)'`]),
       ...safe.map(
         (flag) =>
           `complete -c ironclaw ${condition} ${flag.startsWith("--") ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`}`,

@@ -104,7 +104,7 @@ export async function restoreBackup(request: RestoreRequest): Promise<Restored> 
 }
 
 /** The backup's own key comes back with it, unless the owner's environment says another one: then everything is sealed under that. */
-function targetKey(about: BackupAbout, loaded: LoadedConfig): { from: MasterKey; to: MasterKey } {
+export function targetKey(about: BackupAbout, loaded: LoadedConfig): { from: MasterKey; to: MasterKey } {
   const from = masterKeyOf(about.masterKey, "file")
   const environment = loaded.environment.get(ENVIRONMENT_NAME)
   return { from, to: environment === undefined ? from : masterKeyOf(environment, "environment") }

@@ -1,7 +1,7 @@
 /** Where a verb works: the home, and what configuration is to be read from, before anything of it was read. */
 import { systemClock } from "#core/clock.ts"
 import { type Config, type LoadConfigOptions, processEnvironment } from "#core/config.ts"
-import { type Home, openHome } from "#core/home.ts"
+import { type Home, openHome, seeHome } from "#core/home.ts"
 import { createLog, type RootLog } from "#core/log.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
 import type { Ui } from "./ui.ts"
@@ -15,6 +15,12 @@ export function openSetting({ flags, ui }: { flags: GlobalFlags; ui: Ui }): Sett
   const home = openHome({ env, explicit: flags.home })
   if (home.announcement !== null) ui.note(home.announcement)
   return { home, env, flags: flags.set }
+}
+
+/** The same for who only looks: the home is neither made nor judged, and nothing is said. */
+export function seeSetting(flags: GlobalFlags): Setting {
+  const env = processEnvironment()
+  return { home: seeHome({ env, explicit: flags.home }), env, flags: flags.set }
 }
 
 /** The log of this process, in the home's logs folder; on stderr too with -v. */

@@ -1,5 +1,6 @@
 /** What a verb is: a sentence, examples, arguments, and work that gives data and a way to show it. */
 import type { ArgDef, ArgsDef } from "citty"
+import type { LiveKind } from "./live-names.ts"
 import type { Ui } from "./ui.ts"
 
 export type { ArgsDef } from "citty"
@@ -53,6 +54,8 @@ export type VerbMeta = {
   failureStatus?: (error: unknown) => number | undefined
   /** Values that a shell may offer for a positional, by its name. */
   offers?: Readonly<Record<string, readonly string[]>>
+  /** The kind of names that a running service has for a positional, by its name. */
+  live?: Readonly<Record<string, LiveKind>>
 }
 
 /** Shaped like citty's commands, so that its parser and its usage text work on it. */
