@@ -5,6 +5,7 @@
 import type {
   FinishReason,
   Model,
+  ModelEvent,
   ModelFailure,
   ModelId,
   ModelRequest,
@@ -46,7 +47,8 @@ export async function listen(
     tell("thinking", gates.thinking.end())
     gates.thinking = options.gate()
   }
-  for await (const event of model.stream(request, { signal: options.signal })) {
+  const stream = model.stream(request, { signal: options.signal })
+  for await (const event of untilStopped(stream, { model: model.id, signal: options.signal })) {
     if (event.type !== "thinking") endThought()
     if (event.type === "finished" || event.type === "failed") tell("text", gates.text.end())
     if (event.type === "text" || event.type === "thinking") tell(event.type, gates[event.type].push(event.text))
@@ -71,6 +73,39 @@ export async function listen(
     calls,
     end: { state: "failed", failure },
     model: model.id,
-    usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, costUsdMicros: 0 },
+    usage: NO_USAGE,
+  }
+}
+
+const NO_USAGE: ModelUsage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, costUsdMicros: 0 }
+
+/** What a model that was stopped may still say of itself, such as what it cost: its end comes in the next turn of the event loop. */
+const LAST_WORDS_MS = 500
+
+/** A model that does not listen to its signal is left behind: else its turn would run, and hold its session, for ever. */
+async function* untilStopped(
+  stream: AsyncIterable<ModelEvent>,
+  { model, signal }: { model: ModelId; signal: AbortSignal },
+): AsyncGenerator<ModelEvent> {
+  const deaf = Promise.withResolvers<null>()
+  const onAbort = () =>
+    AbortSignal.timeout(LAST_WORDS_MS).addEventListener("abort", () => deaf.resolve(null), { once: true })
+  if (signal.aborted) onAbort()
+  else signal.addEventListener("abort", onAbort, { once: true })
+  const iterator = stream[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const next = await Promise.race([iterator.next(), deaf.promise])
+      if (next === null) {
+        const failure = { message: "Stopped", kind: "aborted", status: null, retryable: false, retryAfterMs: null } as const
+        yield { type: "failed", failure, model, usage: NO_USAGE }
+        return
+      }
+      if (next.done) return
+      yield next.value
+    }
+  } finally {
+    signal.removeEventListener("abort", onAbort)
+    iterator.return?.().catch(() => {}) // it is over; a model that hangs answers this no more than anything else
   }
 }

@@ -66,6 +66,7 @@ export async function agentHouse({
   tools = [],
   db: given,
   level = "supervised",
+  turnTimeoutMs = 60_000,
   maxIterations = 10,
   owner = "test-1",
   spawns = false,
@@ -85,6 +86,7 @@ export async function agentHouse({
   level?: ApprovalLevel | (() => ApprovalLevel)
   cleanse?: PipelineDeps["cleanse"]
   maxIterations?: number
+  turnTimeoutMs?: number
   owner?: string
   /** Offers agent_spawn too. */
   spawns?: boolean
@@ -183,7 +185,7 @@ export async function agentHouse({
     pipeline,
     reply: createReplyGate({ secretValues }),
     hooks,
-    settings: () => ({ agentName: "Test", timeZone: "UTC", maxIterations, turnTimeoutMs: 60_000 }),
+    settings: () => ({ agentName: "Test", timeZone: "UTC", maxIterations, turnTimeoutMs }),
     acting: (_actor, work) => work(),
     takeEgress: () => [],
     keepEgress: () => {},

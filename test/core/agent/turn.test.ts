@@ -163,6 +163,21 @@ describe("a turn", () => {
     expect(outcome.text).toBe("It did not answer")
   })
 
+  test("ends at its time limit where the model never answers, keeps what was said, and lets the next message in", async () => {
+    const { house } = await open([{ hang: "So far" }, { say: "Here again" }], { turnTimeoutMs: 200 })
+    const { outcome } = await house.say("Take your time")
+    expect(outcome).toMatchObject({ state: "failed", text: "So far", error: { code: "turn.timeout" } })
+    expect(house.jobs.running()).toBe(0)
+    expect((await house.say("Are you there?")).outcome.text).toBe("Here again")
+  })
+
+  test("ends at its time limit even where a model does not listen to its signal", async () => {
+    const { house } = await open([() => new Promise(() => {}), { say: "Here again" }], { turnTimeoutMs: 200 })
+    const { outcome } = await house.say("Take your time")
+    expect(outcome).toMatchObject({ state: "failed", error: { code: "turn.timeout" } })
+    expect((await house.say("Are you there?")).outcome.text).toBe("Here again")
+  })
+
   test("queues a message that comes while it runs, and answers both in order", async () => {
     const gate = Promise.withResolvers<void>()
     const { house, model } = await open([
