@@ -35,6 +35,7 @@ const open = new Map<DoorKind, number>()
 const claimed = new Set<DoorName>()
 const databases = new Set<string>()
 const refusals: { kind: DoorKind; what: string }[] = []
+const steered: string[] = []
 let installed = false
 
 const MAX_REFUSALS = 100 // enough to see who tries; a loop cannot fill memory
@@ -69,11 +70,16 @@ export function guardRefusals(): readonly { kind: DoorKind; what: string }[] {
   return refusals
 }
 
+/** Names of variables that were taken out of our environment at the start: the runtime itself had read some of them before. */
+export function steeringNames(): readonly string[] {
+  return steered
+}
+
 /** Call it first, before any module that could reach out is loaded. A second call does nothing. */
 export function installGuard(): void {
   if (installed) return
   installed = true
-  cleanEnvironment(process.env)
+  steered.push(...cleanEnvironment(process.env))
   for (const name of proxyNames) process.env[name] = NOWHERE
   guardGlobals()
   guardBun()
@@ -87,9 +93,11 @@ const steering =
   /^(.*_proxy|bun_.*|node_.*|npm_config_.*|ld_.*|dyld_.*|bash_env|env|shellopts|bashopts|ps4|sslkeylogfile)$/i
 const harmless = new Set(["NODE_ENV", "NODE_EXTRA_CA_CERTS"]) // the second is how an owner trusts a private authority
 
-/** Takes them out of `env`, which is changed: our own at start, so that no child inherits them, and any that is made for a child. */
-export function cleanEnvironment(env: Record<string, string | undefined>): void {
-  for (const name of Object.keys(env)) if (steering.test(name) && !harmless.has(name)) delete env[name]
+/** Takes them out of `env`, which is changed, and gives their names: our own at start, so that no child inherits them, and any that is made for a child. */
+export function cleanEnvironment(env: Record<string, string | undefined>): string[] {
+  const names = Object.keys(env).filter((name) => steering.test(name) && !harmless.has(name))
+  for (const name of names) delete env[name]
+  return names
 }
 
 function guardGlobals(): void {

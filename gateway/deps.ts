@@ -123,6 +123,8 @@ export type Examination = {
   /** Whether the end of the audit chain is vouched for from outside the database. */
   auditHead: "sealed" | "none" | "foreign" | "forged"
   guardRefusals: { kind: string; what: string }[]
+  /** Names of variables that the guard took out of the environment in which this process was started. */
+  steering: string[]
   hooks: { name: string; problem: string }[]
   lockdown: { active: boolean; since: string | null }
   jobs: {

@@ -8,6 +8,7 @@ import type { AuditProof } from "#core/audit-verify.ts"
 import type { Clock } from "#core/clock.ts"
 import { type LoadedConfig, loadConfig } from "#core/config.ts"
 import { AppError, type ErrorBody } from "#core/errors.ts"
+import { steeringNames } from "#core/guard.ts"
 import { homeLocked, readLock, type SeenHolder } from "#core/home-lock.ts"
 import { findSocket } from "#core/home-socket.ts"
 import { type Home, judgePrivateFolder } from "#core/home.ts"
@@ -27,6 +28,8 @@ export type Probe = { model: string; ok: boolean; durationMs: number; why: strin
 export type Facts = {
   clock: Clock
   env: Readonly<Record<string, string | undefined>>
+  /** Names that the guard took out of this process's environment at its start. */
+  steering: readonly string[]
   home: Home
   /** Null where nothing is there yet. */
   homeProblem: AppError | null
@@ -70,6 +73,7 @@ export async function withFacts<T>(
   const facts: Facts = {
     clock,
     env,
+    steering: steeringNames(),
     home,
     homeExists,
     homeProblem,

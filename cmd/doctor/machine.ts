@@ -88,9 +88,12 @@ export const machineChecks: readonly Check[] = [
   {
     id: "machine.environment",
     why: "Some names in the environment steer the program past its configuration, or load foreign code into it.",
-    judge({ env }) {
-      const found = Object.keys(env).flatMap((name) => {
-        const row = env[name] ? steering.find(([pattern]) => pattern.test(name)) : undefined
+    judge({ env, steering: takenOut, examination }) {
+      // The guard puts proxies that lead nowhere into the environment: what was there before is among what it took out.
+      const standing = Object.keys(env).filter((name) => env[name] && !/_proxy$/i.test(name))
+      const ofService = examination.ok ? examination.value.steering : []
+      const found = [...new Set([...takenOut, ...ofService, ...standing])].flatMap((name) => {
+        const row = steering.find(([pattern]) => pattern.test(name))
         return row ? [{ name, effect: row[1] }] : []
       })
       if (found.length === 0) return ok("No name in it steers the program")

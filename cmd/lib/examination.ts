@@ -3,7 +3,7 @@ import type { Clock } from "#core/clock.ts"
 import type { AuditHead } from "#core/audit-head.ts"
 import type { Db, Row, Statement } from "#core/db/db.ts"
 import { AppError } from "#core/errors.ts"
-import { guardRefusals } from "#core/guard.ts"
+import { guardRefusals, steeringNames } from "#core/guard.ts"
 import type { LockHolder } from "#core/home-lock.ts"
 import type { HookDesk } from "#core/hooks/desk.ts"
 import { dayOf, hourOf } from "#core/llm/calendar.ts"
@@ -205,6 +205,7 @@ export function createExamination(deps: ExaminationDeps): DoctorFace {
         approvals: { open: Number(open["open"]), oldestAt: isoOf(open["oldest"]) },
         auditHead: auditHead.read().state,
         guardRefusals: [...guardRefusals()],
+        steering: [...steeringNames()],
         hooks: await brokenHooks(),
         lockdown: { active, since },
         jobs: await jobs(),
