@@ -88,13 +88,14 @@ function documentOf({ id, level, found, why, todo, fix }: Judged) {
 }
 
 function countOf(judged: readonly Judged[]): Counts {
-  const counts = { ok: 0, note: 0, warning: 0, failure: 0 }
+  const counts = { ok: 0, skipped: 0, note: 0, warning: 0, failure: 0 }
   for (const { level } of judged) counts[level]++
   return counts
 }
 
 const marks: Readonly<Record<Level, string>> = {
   ok: "ok     ",
+  skipped: "skipped",
   note: "note   ",
   warning: "warning",
   failure: "FAILURE",
@@ -102,21 +103,22 @@ const marks: Readonly<Record<Level, string>> = {
 
 function show(judged: readonly Judged[], { ui, all }: { ui: Ui; all: boolean }): void {
   const { green, yellow, red, dim, bold } = ui.style
-  const paint = { ok: green, note: dim, warning: yellow, failure: red }
+  const paint = { ok: green, skipped: dim, note: dim, warning: yellow, failure: red }
   for (const { id, level, found, why, todo } of judged) {
-    if (level === "ok" && !all) continue
+    if ((level === "ok" || level === "skipped") && !all) continue
     ui.print(`${paint[level](marks[level])}  ${bold(id)}  ${visible(found)}`)
-    if (level === "ok") continue
+    if (level === "ok" || level === "skipped") continue
     ui.print(`         ${dim(why)}`)
     if (todo !== undefined && todo !== "") ui.print(`         ${visible(todo)}`)
   }
 }
 
-function summary({ ok, note, warning, failure }: Counts, total: number): string {
+function summary({ ok, skipped, note, warning, failure }: Counts, total: number): string {
   const parts = [
     ...(failure > 0 ? [`${failure} failed`] : []),
     ...(warning > 0 ? [`${warning} ${warning === 1 ? "warning" : "warnings"}`] : []),
     ...(note > 0 ? [`${note} ${note === 1 ? "note" : "notes"}`] : []),
+    ...(skipped > 0 ? [`${skipped} not looked at`] : []),
     `${ok} in order`,
   ]
   return `${total} checks: ${parts.join(", ")}`

@@ -5,7 +5,7 @@ import { systemClock } from "#core/clock.ts"
 import { type Config, loadConfig } from "#core/config.ts"
 import { withoutPassword } from "#core/config-problems.ts"
 import { AppError, type ErrorBody } from "#core/errors.ts"
-import { readLock } from "#core/home-lock.ts"
+import { type LockHolder, readDied, readLock } from "#core/home-lock.ts"
 import { type Home, judgePrivateFolder } from "#core/home.ts"
 import type { ServiceStatus } from "#gateway/deps.ts"
 import { findService } from "./lib/connect.ts"
@@ -41,9 +41,15 @@ export default defineVerb({
     const service = problem === null ? await findService({ home, signal }) : null
     const running = service === null ? null : await service.client.api.status.get({ signal })
     const lock = problem === null ? readLock(home) : null
+    const died = problem === null ? readDied(home) : null
     const configuration = await configFact(setting)
     const files = fileFacts(home)
-    const warnings = [...(problem === null ? [] : [problem]), ...(running?.warnings ?? []), ...roomWarnings(home)]
+    const warnings = [
+      ...(problem === null ? [] : [problem]),
+      ...(running?.warnings ?? []),
+      ...diedWarning(died),
+      ...roomWarnings(home),
+    ]
     return {
       data: { version, home: home.root, service: running, lock, configuration, files, warnings },
       show() {
@@ -122,6 +128,13 @@ function homeProblem(home: Home): string | null {
     if (error instanceof AppError) return error.message
     throw error
   }
+}
+
+function diedWarning(died: LockHolder | null): string[] {
+  if (died === null) return []
+  return [
+    `The service that started at ${died.startedAt} ended without a stop; what it had begun goes on at the next start`,
+  ]
 }
 
 /** Below it the database soon cannot write: the doctor's own measure. */

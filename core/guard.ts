@@ -93,11 +93,12 @@ const steering =
   /^(.*_proxy|bun_.*|node_.*|npm_config_.*|ld_.*|dyld_.*|bash_env|env|shellopts|bashopts|ps4|sslkeylogfile)$/i
 const harmless = new Set(["NODE_ENV", "NODE_EXTRA_CA_CERTS"]) // the second is how an owner trusts a private authority
 
-/** Takes them out of `env`, which is changed, and gives their names: our own at start, so that no child inherits them, and any that is made for a child. */
+/** Takes them out of `env`, which is changed, and gives the names of those that were not empty: our own at start, so that no child inherits them, and any that is made for a child. */
 export function cleanEnvironment(env: Record<string, string | undefined>): string[] {
   const names = Object.keys(env).filter((name) => steering.test(name) && !harmless.has(name))
+  const set = names.filter((name) => env[name])
   for (const name of names) delete env[name]
-  return names
+  return set
 }
 
 function guardGlobals(): void {

@@ -59,10 +59,19 @@ export function takeLock({ home, clock, name = "home", what, as }: LockRequest):
     if (!held) return
     held = false
     process.off("exit", release)
-    rmSync(holderFileOf(run, name), { force: true })
+    // A command between a service's end and its next start must not make the owner believe that it ended in order.
+    if (as !== "verb" || died?.as !== "service" || !keep(died)) rmSync(holderFileOf(run, name), { force: true })
     database.close()
   }
   const tell = () => writePrivateFile(holderFileOf(run, name), JSON.stringify(holder))
+  const keep = (earlier: LockHolder): boolean => {
+    try {
+      writePrivateFile(holderFileOf(run, name), JSON.stringify(earlier))
+      return true
+    } catch {
+      return false // a full disk: what is lost is a remark
+    }
+  }
   try {
     tell()
   } catch (error) {
@@ -135,6 +144,13 @@ export function readLock(home: Home, name: LockName = "home"): SeenHolder | null
   }
   // A holder that is just starting or stopping is not to be read: the lock is held, and that is all that can be said.
   return readHolder(run, name) ?? { pid: null, address: null, startedAt: "", what: "unknown", as: null }
+}
+
+/** The service that ended without letting the home go, where nobody has been the service since. Null while somebody holds the lock. */
+export function readDied(home: Home): LockHolder | null {
+  if (readLock(home) !== null) return null
+  const holder = readHolder(home.paths.run, "home")
+  return holder?.as === "service" ? holder : null
 }
 
 /** What stands beside the lock, whoever wrote it; null where there is nothing that can be read. */

@@ -1,8 +1,8 @@
 /** What a check of the doctor's is: one question about the house, why it matters, and what it finds in the facts. */
 import type { Facts } from "./facts.ts"
 
-/** `note`: nothing is wrong, and the owner may want to know. `warning`: it works, and will cost one day. `failure`: it does not work, or is open to others. */
-export type Level = "ok" | "note" | "warning" | "failure"
+/** `skipped`: it could not be looked at, and another check says why. `note`: nothing is wrong, and the owner may want to know. `warning`: it works, and will cost one day. `failure`: it does not work, or is open to others. */
+export type Level = "ok" | "skipped" | "note" | "warning" | "failure"
 
 export type Finding = {
   level: Level
@@ -27,6 +27,9 @@ export const ok = (found: string): Finding => ({ level: "ok", found })
 export const note = (found: string, todo?: string): Finding => finding("note", found, todo)
 export const warning = (found: string, todo?: string): Finding => finding("warning", found, todo)
 export const failure = (found: string, todo?: string): Finding => finding("failure", found, todo)
+
+/** Nothing is said of it: another check says what is in the way. */
+export const skipped = (why: string): Finding => finding("skipped", `Not looked at: ${why}`, undefined)
 
 function finding(level: Level, found: string, todo: string | undefined): Finding {
   return { level, found, ...(todo === undefined ? {} : { todo }) }

@@ -1,5 +1,5 @@
 /** Checks of the database: does it answer, is it of the right kind and version, can it search by meaning. */
-import { type Check, failure, note, ok, warning } from "./check.ts"
+import { type Check, failure, note, ok, warning, skipped } from "./check.ts"
 import { examined } from "./examined.ts"
 
 /** The oldest server that the migrations are tested with; the service refuses older ones. */
@@ -16,8 +16,8 @@ export const databaseChecks: readonly Check[] = [
         const text = `${kind === "embedded" ? "The built-in database" : "Your Postgres server"} answered in ${answeredMs} ms`
         return answeredMs > SLOW_MS ? warning(text, "See whether disk, network or machine are overloaded.") : ok(text)
       }
-      if (!config.ok) return note("Not looked at: the configuration cannot be read")
-      if (homeProblem !== null) return note("Not looked at: the home is not safe to open")
+      if (!config.ok) return skipped("the configuration cannot be read")
+      if (homeProblem !== null) return skipped("the home is not safe to open")
       if (examination.error === null) return note("There is none yet", "The first start makes it: `ironclaw`.")
       if (examination.error.code === "not_found")
         return warning("The service that runs is of another version than this program", "`ironclaw service restart`")

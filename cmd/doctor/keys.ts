@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { ENVIRONMENT_NAME, masterKeyOf } from "#core/secrets/master-key.ts"
 import { AppError } from "#core/errors.ts"
 import { readPrivateFile } from "#core/home-file.ts"
-import { type Check, daysSince, failure, type Finding, listText, note, ok, warning } from "./check.ts"
+import { type Check, daysSince, failure, type Finding, listText, note, ok, warning, skipped } from "./check.ts"
 import { examined } from "./examined.ts"
 import type { Facts } from "./facts.ts"
 
@@ -28,7 +28,7 @@ export const keyChecks: readonly Check[] = [
       if (examination.error?.code.startsWith("key.")) return failure(examination.error.message, examination.error.hint)
       return config.ok && examination.error === null
         ? ok("There is nothing to open yet")
-        : note("Not looked at: the database could not be asked")
+        : skipped("the database could not be asked")
     },
   },
   {
@@ -114,7 +114,7 @@ export const keyChecks: readonly Check[] = [
 ]
 
 function judgeKeyText({ config, home }: Facts): Finding {
-  if (!config.ok) return note("Not looked at: the configuration cannot be read")
+  if (!config.ok) return skipped("the configuration cannot be read")
   const fromEnvironment = config.value.environment.get(ENVIRONMENT_NAME)
   try {
     const text = fromEnvironment ?? readPrivateFile(join(home.root, "master.key"))

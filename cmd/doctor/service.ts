@@ -126,7 +126,7 @@ export const serviceChecks: readonly Check[] = [
       const restarts = service?.state.restarts ?? 0
       if (restarts > MANY_RESTARTS)
         return warning(`Started again ${restarts} times after a failure`, "`ironclaw logs --level error`")
-      const died = examination.ok && examination.value.as === "service" ? examination.value.died : null
+      const died = examination.ok ? examination.value.died : null
       return died
         ? note(
             `The service before, started ${died.startedAt}, ended without a stop; what it had begun went on`,

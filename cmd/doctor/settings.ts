@@ -3,7 +3,7 @@ import { existsSync, realpathSync, statSync } from "node:fs"
 import { join, sep } from "node:path"
 import { configKeyNames, type Config } from "#core/config.ts"
 import { isLoopback } from "#core/safety/addresses.ts"
-import { type Check, failure, type Finding, listText, note, ok, warning } from "./check.ts"
+import { type Check, failure, type Finding, listText, note, ok, warning, skipped } from "./check.ts"
 import type { Facts } from "./facts.ts"
 
 /** A year of use is a year in which a token may have been copied. */
@@ -14,7 +14,7 @@ const DAY_MS = 24 * 3_600_000
 const withConfig =
   (judge: (config: Config, facts: Facts) => Finding | Promise<Finding>) =>
   (facts: Facts): Finding | Promise<Finding> =>
-    facts.config.ok ? judge(facts.config.value.config, facts) : note("Not looked at: the configuration cannot be read")
+    facts.config.ok ? judge(facts.config.value.config, facts) : skipped("the configuration cannot be read")
 
 export const settingChecks: readonly Check[] = [
   {

@@ -1,5 +1,5 @@
 /** Checks of who may do what: grants, tokens, approvals, hooks, the record of acts, and what the gates had to refuse. */
-import { type Check, daysSince, daysText, failure, listText, note, ok, warning } from "./check.ts"
+import { type Check, daysSince, daysText, failure, listText, note, ok, warning, skipped } from "./check.ts"
 import { examined } from "./examined.ts"
 
 const UNUSED_DAYS = 90
@@ -115,7 +115,7 @@ export const trustChecks: readonly Check[] = [
               "`ironclaw audit verify` lists them. Somebody or something changed the database.",
             )
       }
-      if (!examination.ok) return ok("Not looked at: there was no database to ask")
+      if (!examination.ok) return skipped("there was no database to ask")
       return note("It is too long to be verified here", "`ironclaw audit verify` takes its time.")
     },
   },

@@ -12,6 +12,7 @@ import { examined } from "./examined.ts"
 const DAY_MS = 24 * 3_600_000
 /** What was written after it is lost with the disk. */
 const OLD_BACKUP_DAYS = 14
+const noSchedule = { every: "never", hasPassphrase: false, failing: null } as const
 /** The random part of a file that a crash left half-written. */
 const LEFTOVER = /\.[\w-]{12}\.(?:new|partial)$/
 
@@ -23,7 +24,16 @@ export const upkeepChecks: readonly Check[] = [
       if (!homeExists || (!examination.ok && examination.error === null)) return ok("There is nothing to back up yet")
       const newest = backupFiles(home).toSorted((a, b) => b.atMs - a.atMs)[0]
       const todo = "`ironclaw secret set BACKUP_PASSPHRASE` has the service make them; `ironclaw backup` makes one now."
-      if (!newest) return warning("There is none in the home's backups folder", todo)
+      if (!newest) {
+        // Told already where they fail or are not wanted.
+        const { every, hasPassphrase, failing } = examination.ok ? examination.value.backups : noSchedule
+        if (every !== "never" && hasPassphrase && !failing)
+          return note(
+            "There is none yet",
+            "The service makes the first ten minutes after its start; `ironclaw backup` makes one now.",
+          )
+        return warning("There is none in the home's backups folder", todo)
+      }
       const days = daysSince(new Date(newest.atMs).toISOString(), clock.nowMs())
       const text = `The newest, ${newest.name}, is from ${days <= 0 ? "today" : daysText(days)}`
       return days > OLD_BACKUP_DAYS ? warning(text, todo) : ok(text)

@@ -97,7 +97,13 @@ async function* untilStopped(
     for (;;) {
       const next = await Promise.race([iterator.next(), deaf.promise])
       if (next === null) {
-        const failure = { message: "Stopped", kind: "aborted", status: null, retryable: false, retryAfterMs: null } as const
+        const failure = {
+          message: "Stopped",
+          kind: "aborted",
+          status: null,
+          retryable: false,
+          retryAfterMs: null,
+        } as const
         yield { type: "failed", failure, model, usage: NO_USAGE }
         return
       }

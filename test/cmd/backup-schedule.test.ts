@@ -47,7 +47,11 @@ async function open({ keep = 2 } = {}) {
     await db.close()
     place[Symbol.dispose]()
   }
-  const given = { every: "daily" as "never" | "daily", passphrase: passphrase as string | null, failure: null as AppError | null }
+  const given = {
+    every: "daily" as "never" | "daily",
+    passphrase: passphrase as string | null,
+    failure: null as AppError | null,
+  }
   let tries = 0
   async function make(): Promise<BackupResult> {
     tries++

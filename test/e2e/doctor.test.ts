@@ -115,7 +115,13 @@ describe("beside a running service", () => {
     const { document } = await doctor(home.path, "--bundle", path)
     expect(document.data.bundle.path).toBe(path)
     const text = readFileSync(path, "utf8")
-    for (const word of ["## versions", "limits.day_usd", "settings.limits", "[redacted: A_TOKEN] failed", "TypeError at feed"])
+    for (const word of [
+      "## versions",
+      "limits.day_usd",
+      "settings.limits",
+      "[redacted: A_TOKEN] failed",
+      "TypeError at feed",
+    ])
       expect(text).toContain(word)
     for (const word of ["Mortimer", "plain-words", home.path]) expect(text).not.toContain(word)
     expect(statSync(path).mode & 0o777).toBe(0o600)
@@ -148,7 +154,10 @@ describe("beside a running service", () => {
     const dry = (path: string, stdin = passphrase) =>
       runBinary(["restore", path, "--dry-run", "--passphrase-stdin", "--json"], { home: empty.path, stdin })
     const plan: Json = JSON.parse((await dry(file)).stdout)
-    expect(plan).toMatchObject({ ok: true, data: { database: "embedded", replaces: false, inUse: null, key: "backup" } })
+    expect(plan).toMatchObject({
+      ok: true,
+      data: { database: "embedded", replaces: false, inUse: null, key: "backup" },
+    })
     expect(plan.data.rows).toBeGreaterThan(0)
     expect(existsSync(rootOf(empty.path))).toBeFalse()
     const bytes = readFileSync(file)
@@ -156,14 +165,39 @@ describe("beside a running service", () => {
     writeFileSync(`${file}.bad`, bytes)
     expect(JSON.parse((await dry(`${file}.bad`)).stdout)).toMatchObject({ error: { code: "backup.damaged" } })
     expect(JSON.parse((await dry(file, "another passphrase here")).stdout)).toMatchObject({ ok: false })
-    const here = await runBinary(["restore", file, "--dry-run", "--passphrase-stdin"], { home: home.path, stdin: passphrase })
+    const here = await runBinary(["restore", file, "--dry-run", "--passphrase-stdin"], {
+      home: home.path,
+      stdin: passphrase,
+    })
     expect(here.stdout).toContain("--force")
     expect(here.stderr).toContain("stopped first")
   })
 })
 
+test("a service that was killed is told of until one has come back, whatever commands ran in between", async () => {
+  using home = makeHome()
+  const first = await startService({ home: home.path })
+  await first.kill()
+  const status = async (): Promise<Json> =>
+    JSON.parse((await runBinary(["status", "--json"], { home: home.path })).stdout).data
+  expect((await status()).warnings).toEqual([expect.stringContaining("ended without a stop")])
+  expect((await doctor(home.path)).check("service.restarts")).toMatchObject({ level: "note" })
+  await runBinary(["memory", "list"], { home: home.path })
+  const second = await startService({ home: home.path })
+  expect((await status()).service.died).toMatchObject({ pid: first.pid })
+  await second.stop()
+  expect((await status()).warnings).toEqual([])
+  const third = await startService({ home: home.path })
+  expect((await status()).service.died).toBeNull()
+  await third.stop()
+})
+
 test("completion without a service, without a home, prints nothing and makes nothing", async () => {
   using home = makeHome()
-  expect(await runBinary(["__complete", "sessions"], { home: home.path })).toEqual({ status: 0, stdout: "", stderr: "" })
+  expect(await runBinary(["__complete", "sessions"], { home: home.path })).toEqual({
+    status: 0,
+    stdout: "",
+    stderr: "",
+  })
   expect(readdirSync(home.path)).toEqual([])
 })

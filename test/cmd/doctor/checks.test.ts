@@ -107,7 +107,9 @@ describe("the table", () => {
 
   test("finds no fault in a house that is in order, and every remark says what to do or that it cannot tell", async () => {
     const found = await judgeAll(await factsOf())
-    const faults = found.filter(({ level, id }) => level === "failure" || (level === "warning" && !OF_THIS_MACHINE.has(id)))
+    const faults = found.filter(
+      ({ level, id }) => level === "failure" || (level === "warning" && !OF_THIS_MACHINE.has(id)),
+    )
     expect(faults).toEqual([])
   })
 
@@ -126,14 +128,16 @@ describe("the table", () => {
 
   test("judges nothing of the database where it could not be asked, and one check says why", async () => {
     const error = new AppError("db.unreachable", "Postgres did not answer")
-    const found = await judgeAll(await factsOf({ examination: { ok: false, error }, audit: { ok: false, error: null } }))
+    const found = await judgeAll(
+      await factsOf({ examination: { ok: false, error }, audit: { ok: false, error: null } }),
+    )
     expect(found.filter(({ level }) => level === "failure").map(({ id }) => id)).toEqual(["database.answers"])
     expect(found.find(({ id }) => id === "grants.wide")?.found).toStartWith("Not looked at")
   })
 })
 
-/** What the machine of the tests may be like: root, a small disk, an odd environment, no backup yet. */
-const OF_THIS_MACHINE = new Set(["machine.user", "machine.disk", "machine.environment", "backup.age"])
+/** What the machine of the tests may be like: root, a small disk, an odd environment. */
+const OF_THIS_MACHINE = new Set(["machine.user", "machine.disk", "machine.environment"])
 
 type Case = readonly [id: string, level: Level, given: Parameters<typeof factsOf>[0]]
 const grant = {
@@ -149,11 +153,19 @@ const grant = {
 const cases: readonly Case[] = [
   ["database.answers", "warning", { examination: { database: { ...healthy.database, answeredMs: 900 } } }],
   ["database.answers", "note", { examination: { ok: false, error: null } }],
-  ["database.version", "failure", { examination: { database: { ...healthy.database, kind: "postgres", version: "14.2" } } }],
+  [
+    "database.version",
+    "failure",
+    { examination: { database: { ...healthy.database, kind: "postgres", version: "14.2" } } },
+  ],
   ["database.version", "ok", { examination: { database: { ...healthy.database, kind: "postgres", version: "15.0" } } }],
   ["database.pgvector", "note", { examination: { database: { ...healthy.database, hasVector: false } } }],
   ["machine.clock", "warning", { examination: { database: { ...healthy.database, lastEventAt: daysAgo(-1) } } }],
-  ["machine.clock", "warning", { examination: { database: { ...healthy.database, kind: "postgres", clockAheadMs: -90_000 } } }],
+  [
+    "machine.clock",
+    "warning",
+    { examination: { database: { ...healthy.database, kind: "postgres", clockAheadMs: -90_000 } } },
+  ],
   ["machine.environment", "warning", { steering: ["BUN_OPTIONS"] }],
   ["machine.environment", "warning", { examination: { steering: ["LD_PRELOAD"] } }],
   ["machine.environment", "note", { steering: ["https_proxy"] }],
@@ -166,23 +178,59 @@ const cases: readonly Case[] = [
   ["key.place", "note", { examination: { key: { ...healthy.key, source: "file" } } }],
   ["model.configured", "failure", { examination: { model: { id: "a/b", problem: "There is no key", cooling: [] } } }],
   ["model.configured", "note", { examination: { model: { id: "demo/demo", problem: null, cooling: [] } } }],
-  ["model.health", "warning", { examination: { model: { id: "a/b", problem: null, cooling: [{ model: "a/b", why: "401" }] } } }],
+  [
+    "model.health",
+    "warning",
+    { examination: { model: { id: "a/b", problem: null, cooling: [{ model: "a/b", why: "401" }] } } },
+  ],
   ["model.answers", "failure", { probe: { ok: true, value: { model: "a/b", ok: false, durationMs: 20, why: "401" } } }],
   ["model.answers", "warning", { probe: { ok: true, value: { model: "a/b", ok: true, durationMs: 9_000, why: "" } } }],
   ["model.answers", "ok", { probe: { ok: true, value: { model: "a/b", ok: true, durationMs: 400, why: "" } } }],
   ["secrets.unused", "note", { examination: { secrets: [{ name: "OLD", createdAt: daysAgo(91), usedAt: null }] } }],
-  ["secrets.unused", "ok", { examination: { secrets: [{ name: "BACKUP_PASSPHRASE", createdAt: daysAgo(400), usedAt: null }] } }],
+  [
+    "secrets.unused",
+    "ok",
+    { examination: { secrets: [{ name: "BACKUP_PASSPHRASE", createdAt: daysAgo(400), usedAt: null }] } },
+  ],
   ["grants.unused", "note", { examination: { grants: [{ ...grant, createdAt: daysAgo(120), usedAt: daysAgo(100) }] } }],
   ["grants.unused", "ok", { examination: { grants: [{ ...grant, createdAt: daysAgo(120), usedAt: daysAgo(3) }] } }],
-  ["grants.wide", "warning", { examination: { grants: [{ ...grant, destination: "http api.example.com GET+POST /" }] } }],
-  ["grants.wide", "ok", { examination: { grants: [{ ...grant, destination: "http api.example.com POST /issues" }, grant] } }],
+  [
+    "grants.wide",
+    "warning",
+    { examination: { grants: [{ ...grant, destination: "http api.example.com GET+POST /" }] } },
+  ],
+  [
+    "grants.wide",
+    "ok",
+    { examination: { grants: [{ ...grant, destination: "http api.example.com POST /issues" }, grant] } },
+  ],
   ["grants.even-untrusted", "warning", { examination: { grants: [{ ...grant, evenUntrusted: true }] } }],
   ["grants.endless", "note", { examination: { grants: [{ ...grant, expiresAt: null }] } }],
   ["approvals.waiting", "warning", { examination: { approvals: { open: 1, oldestAt: daysAgo(0.6) } } }],
   ["approvals.waiting", "note", { examination: { approvals: { open: 1, oldestAt: daysAgo(0.1) } } }],
-  ["tokens.unused", "note", { examination: { tokens: [{ id: "tok_1", name: "x", createdAt: daysAgo(100), expiresAt: null, usedAt: null }] } }],
-  ["tokens.old", "warning", { examination: { tokens: [{ id: "tok_1", name: "x", createdAt: daysAgo(200), expiresAt: null, usedAt: daysAgo(1) }] } }],
-  ["tokens.old", "ok", { examination: { tokens: [{ id: "tok_1", name: "x", createdAt: daysAgo(200), expiresAt: daysAgo(-9), usedAt: null }] } }],
+  [
+    "tokens.unused",
+    "note",
+    { examination: { tokens: [{ id: "tok_1", name: "x", createdAt: daysAgo(100), expiresAt: null, usedAt: null }] } },
+  ],
+  [
+    "tokens.old",
+    "warning",
+    {
+      examination: {
+        tokens: [{ id: "tok_1", name: "x", createdAt: daysAgo(200), expiresAt: null, usedAt: daysAgo(1) }],
+      },
+    },
+  ],
+  [
+    "tokens.old",
+    "ok",
+    {
+      examination: {
+        tokens: [{ id: "tok_1", name: "x", createdAt: daysAgo(200), expiresAt: daysAgo(-9), usedAt: null }],
+      },
+    },
+  ],
   ["audit.chain", "note", { audit: { ok: false, error: null } }],
   ["audit.head", "failure", { examination: { auditHead: "forged" } }],
   ["guard.refusals", "failure", { examination: { guardRefusals: [{ kind: "connect", what: "example.com" }] } }],
@@ -190,23 +238,49 @@ const cases: readonly Case[] = [
   ["lockdown.off", "warning", { examination: { lockdown: { active: true, since: daysAgo(2) } } }],
   ["jobs.stuck", "warning", { examination: { jobs: { ...healthy.jobs, abandoned: 1 } } }],
   ["jobs.stuck", "note", { examination: { as: "verb", jobs: { ...healthy.jobs, overdue: 1 } } }],
-  ["jobs.failing", "warning", { examination: { jobs: { ...healthy.jobs, failing: [{ kind: "turn", count: 3, error: "no" }] } } }],
-  ["usage.limits", "warning", { examination: { usage: [{ window: "day", spentUsdMicros: 8e6, limitUsdMicros: 10e6 }] } }],
+  [
+    "jobs.failing",
+    "warning",
+    { examination: { jobs: { ...healthy.jobs, failing: [{ kind: "turn", count: 3, error: "no" }] } } },
+  ],
+  [
+    "usage.limits",
+    "warning",
+    { examination: { usage: [{ window: "day", spentUsdMicros: 8e6, limitUsdMicros: 10e6 }] } },
+  ],
   ["usage.limits", "ok", { examination: { usage: [{ window: "day", spentUsdMicros: 8e6, limitUsdMicros: null }] } }],
-  ["backup.schedule", "warning", { examination: { backups: { ...healthy.backups, failing: { since: daysAgo(1), tries: 4, why: "full" } } } }],
+  [
+    "backup.schedule",
+    "warning",
+    { examination: { backups: { ...healthy.backups, failing: { since: daysAgo(1), tries: 4, why: "full" } } } },
+  ],
   ["backup.schedule", "note", { examination: { backups: { ...healthy.backups, hasPassphrase: false } } }],
+  ["backup.age", "note", {}],
+  ["backup.age", "warning", { examination: { backups: { ...healthy.backups, hasPassphrase: false } } }],
   ["service.version", "warning", { examination: { version: "0.0.1" } }],
   ["service.restarts", "note", { examination: { died: { pid: 1, startedAt: daysAgo(1) } } }],
-  ["service.answers", "failure", {
-    lock: { pid: 7, address: null, startedAt: daysAgo(0), what: "serve", as: "service" },
-    examination: { ok: false, error: new AppError("home.locked", "It is in use") },
-  }],
-  ["config.readable", "failure", { config: { ok: false, error: new AppError("config.unknown_key", "gatway is no key").toBody() } }],
+  [
+    "service.answers",
+    "failure",
+    {
+      lock: { pid: 7, address: null, startedAt: daysAgo(0), what: "serve", as: "service" },
+      examination: { ok: false, error: new AppError("home.locked", "It is in use") },
+    },
+  ],
+  [
+    "config.readable",
+    "failure",
+    { config: { ok: false, error: new AppError("config.unknown_key", "gatway is no key").toBody() } },
+  ],
   ["config.sources", "note", { env: { AGENT_NAME: "Ada" } }],
   ["gateway.bind", "failure", { set: { "gateway.host": "0.0.0.0" } }],
   ["gateway.bind", "warning", { set: { "gateway.host": "0.0.0.0", "gateway.trusted_proxies": "10.0.0.1" } }],
   ["gateway.bind", "ok", { set: { "gateway.host": "127.0.0.5" } }],
-  ["gateway.tls", "failure", { set: { "gateway.tls_cert_file": "/no/such/cert", "gateway.tls_key_file": "/no/such/key" } }],
+  [
+    "gateway.tls",
+    "failure",
+    { set: { "gateway.tls_cert_file": "/no/such/cert", "gateway.tls_key_file": "/no/such/key" } },
+  ],
   ["gateway.origins", "note", { set: { "gateway.allowed_origins": "https://claw.example.org" } }],
   ["gateway.token", "warning", { env: { GATEWAY_AUTH_TOKEN: "short" } }],
   ["settings.approvals", "warning", { set: { "approvals.level": "trusted" } }],

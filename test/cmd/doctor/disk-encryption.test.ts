@@ -2,7 +2,11 @@
 import { expect, test } from "bun:test"
 import { diskEncryptionUnder, type Machine } from "#cmd/doctor/disk-encryption.ts"
 
-function machine(mounts: string, files: Record<string, string | string[]>, links: Record<string, string> = {}): Machine {
+function machine(
+  mounts: string,
+  files: Record<string, string | string[]>,
+  links: Record<string, string> = {},
+): Machine {
   const texts: Record<string, string | string[]> = { "/proc/self/mounts": mounts, ...files }
   return {
     read: (path) => (typeof texts[path] === "string" ? texts[path] : null),
