@@ -5,6 +5,7 @@ import type { Facts } from "./facts.ts"
 import { homeChecks } from "./home.ts"
 import { keyChecks } from "./keys.ts"
 import { machineChecks } from "./machine.ts"
+import { sandboxChecks } from "./sandbox.ts"
 import { serviceChecks } from "./service.ts"
 import { settingChecks } from "./settings.ts"
 import { trustChecks } from "./trust.ts"
@@ -20,6 +21,7 @@ export const checks: readonly Check[] = [
   ...serviceChecks,
   ...workChecks,
   ...trustChecks,
+  ...sandboxChecks,
   ...upkeepChecks,
 ]
 
