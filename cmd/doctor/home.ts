@@ -11,7 +11,11 @@ const known: readonly RegExp[] = [
 ]
 /** Left by a write that a crash cut off: the random part cannot be anybody's own name. */
 const LEFTOVER = /\.[\w-]{12}\.(?:new|partial)$/
-const secretFiles = ["config.toml", ".env", "master.key", "audit-head.json", "update.json", "run/token"]
+/** Refused by the program itself where others can read them. */
+const keyFiles = ["master.key", "audit-head.json", "update.json", "run/token"]
+/** Written by the owner's editor, which seldom asks who may read them; the closed home keeps others out. */
+const ownerFiles = ["config.toml", ".env"]
+const secretFiles = [...keyFiles, ...ownerFiles]
 
 export const homeChecks: readonly Check[] = [
   {
@@ -49,14 +53,25 @@ export const homeChecks: readonly Check[] = [
   },
   {
     id: "home.files",
-    why: "Keys, the token and the configuration are for you alone; another user's program could read them.",
+    why: "Keys and the token are for you alone; the program refuses them where another user could read them.",
     judge: ({ home, homeExists }) =>
       homeExists
         ? judgeModes(
-            secretFiles.map((name) => join(home.root, name)),
+            keyFiles.map((name) => join(home.root, name)),
             0o600,
           )
         : ok("Nothing is there yet"),
+  },
+  {
+    id: "home.owner-files",
+    why: "They are closed to others by the home alone: a copy of them elsewhere is not.",
+    judge({ home, homeExists }) {
+      if (!homeExists) return ok("Nothing is there yet")
+      const paths = ownerFiles.map((name) => join(home.root, name))
+      const { level, found, fix } = judgeModes(paths, 0o600)
+      if (level !== "failure") return ok("Closed to others")
+      return { ...note(found, "chmod 600 closes the files too."), ...(fix ? { fix } : {}) }
+    },
   },
   {
     id: "home.links",

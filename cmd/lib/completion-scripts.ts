@@ -27,7 +27,7 @@ _ironclaw() {
 ${rules.map(({ after, words, flags, live = "" }) => `    "${after}") words="${bare(words)}"; flags="${bare(flags)}"; live="${live}" ;;`).join("\n")}
   esac
   if [[ "$current" == -* ]]; then words="$flags"
-  elif [[ -n "$live" ]]; then words="$words $("\${COMP_WORDS[0]}" __complete "$live" 2>/dev/null)"
+  elif [[ -n "$live" ]]; then words="$words $("\${COMP_WORDS[0]}" __complete "$live" 2>/dev/null || true)"
   fi
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }

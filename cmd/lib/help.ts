@@ -49,7 +49,7 @@ export function showVerbHelp(ui: Ui, verb: Verb, path: readonly string[]): void 
   ui.print()
   const usage = [
     command,
-    ...(verb.subCommands ? ["COMMAND"] : []),
+    ...(verb.subCommands ? [verb.run ? "[COMMAND]" : "COMMAND"] : []),
     ...words.map(([name, arg]) => (isOptional(arg) ? `[${name.toUpperCase()}]` : name.toUpperCase())),
     ...(verb.meta.rest ? [`[${verb.meta.rest}…]`] : []),
     "[FLAGS]",

@@ -7,9 +7,10 @@ import { configKeyNames } from "#core/config.ts"
 const rules = await completionRules(verbTable)
 
 /** What bash offers for a line that ends where the cursor is. */
-async function offered(line: string): Promise<string[]> {
+async function offered(line: string, program = ""): Promise<string[]> {
   const words = line.split(" ")
-  const script = `${bashScript(rules)}
+  const script = `${program}
+${bashScript(rules)}
 COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}; _ironclaw; printf '%s\\n' "\${COMPREPLY[@]}"`
   const child = Bun.spawn(["bash", "--norc", "--noprofile", "-euc", script], {
     stdout: "pipe",
@@ -36,6 +37,15 @@ describe("bash completion", () => {
     expect(await offered("ironclaw --json config set ")).toEqual([...configKeyNames])
     expect(await offered("ironclaw config list --s")).toEqual(["--set-only", "--set"])
     expect(await offered("ironclaw completion ")).toEqual(["bash", "zsh", "fish"])
+  })
+
+  test("asks the program for names that only a running service knows, and does without where it says none", async () => {
+    const program = 'ironclaw() { [ "$*" = "__complete secrets" ] && printf "A_TOKEN\\nB_TOKEN\\n"; }'
+    expect(await offered("ironclaw secret delete ", program)).toEqual(["A_TOKEN", "B_TOKEN"])
+    expect(await offered("ironclaw secret delete B", program)).toEqual(["B_TOKEN"])
+    expect(await offered("ironclaw secret delete --j", program)).toEqual(["--json"])
+    expect(await offered("ironclaw session show ", program)).toEqual([])
+    expect(await offered("ironclaw session show ", "ironclaw() { return 127; }")).toEqual([])
   })
 
   test("leaves the rest to the shell: values of flags, file names", async () => {

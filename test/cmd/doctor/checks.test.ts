@@ -319,6 +319,7 @@ describe("mends", () => {
   test("a home that others can enter, and files that they can read", async () => {
     const facts = await factsOf()
     const { home } = facts
+    writeFileSync(join(home.root, "audit-head.json"), "{}", { mode: 0o644 })
     writeFileSync(join(home.root, ".env"), "A=b\n", { mode: 0o644 })
     mkdirSync(home.paths.backups, { mode: 0o755 })
     chmodSync(home.root, 0o750)
@@ -328,7 +329,13 @@ describe("mends", () => {
       expect(found).toMatchObject({ level: "failure" })
       await found.fix?.run()
     }
-    expect([home.root, join(home.root, ".env"), home.paths.backups].map(modeOf)).toEqual([0o700, 0o600, 0o700])
+    expect([home.root, join(home.root, "audit-head.json"), home.paths.backups].map(modeOf)).toEqual([
+      0o700, 0o600, 0o700,
+    ])
+    const own = await judged("home.owner-files", facts)
+    expect(own).toMatchObject({ level: "note" })
+    await own.fix?.run()
+    expect(modeOf(join(home.root, ".env"))).toBe(0o600)
     expect(await judged("home.files", facts)).toMatchObject({ level: "ok" })
   })
 

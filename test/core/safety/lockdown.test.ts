@@ -130,6 +130,8 @@ test("what passes a lockdown is listed, and a path that only looks like it does 
   expect(may("POST", "/api/lockdown")).toBe(true)
   expect(may("POST", "/api/lockdown/lift")).toBe(false)
   expect(may("POST", "/api/lockdown/lift", "socket")).toBe(true)
+  expect(may("POST", "/api/doctor/redact", "socket")).toBe(true)
+  expect(may("POST", "/api/doctor/redact")).toBe(false)
   expect(may("GET", "/api/lockdown/", "tcp")).toBe(false)
   expect(may("GET", "/health/../api/sessions")).toBe(false)
   expect(may("HEAD", "/api/sessions", "socket")).toBe(false)
