@@ -142,8 +142,11 @@ describe("beside a running service", () => {
     expect(await names("sessions")).toContain(session)
     expect(await names("tools")).toContain("time_now")
     expect(await names("$(touch owned)")).toEqual([])
-    await service.call("PUT", "/api/memory/notes/$(touch%20owned).md", { content: "x" })
-    for (const name of await names("documents")) expect(name).toMatch(/^[\w.:/@-]+$/)
+    for (const path of ["notes/plain.md", "notes/a b;c.md"])
+      await runBinary(["memory", "write", path, "x"], { home: home.path })
+    const documents = await names("documents")
+    expect(documents).toContain("notes/plain.md")
+    expect(documents.some((name) => name.includes(";"))).toBeFalse()
   })
 
   test("a dry run checks a backup whole and changes nothing", async () => {
