@@ -1,0 +1,347 @@
+/** Advisories on a gateway's control: who may do what. */
+import type { Row } from "../row.ts"
+
+export const rows: readonly Row[] = [
+  {
+    id: "control/link-to-another-gateway",
+    covers: ["CVE-2026-25253", "GHSA-g8p2-7wf7-98mq"],
+    attack: "A link has the page send its token to another server",
+    status: "later",
+    rule: "There is no page of ours yet; the gateway's headers forbid scripts, frames and sniffing (gateway/server.ts), and what becomes a page is served from the program itself under them",
+  },
+  {
+    id: "control/loopback-guessing",
+    covers: ["GHSA-jmmg-jqc7-5qf4"],
+    attack: "A web page guesses the token on loopback, where nothing slows it",
+    status: "tested",
+    test: [
+      "test/gateway/auth.test.ts › guessing › is slowed on loopback too, and never locks the owner out",
+      "test/gateway/auth.test.ts › the place a request comes from › the gateway's own page, and one that the owner allowed, may call it",
+      "test/gateway/auth.test.ts › the place a request comes from › Origin %p is another page's, even with the right token",
+    ],
+  },
+  {
+    id: "control/settings-without-token",
+    covers: ["CVE-2026-25593"],
+    attack: "A connection without a token changes settings that are run later",
+    status: "tested",
+    test: [
+      "test/gateway/openapi.test.ts › the API document › asks for the token everywhere but at the two open paths",
+      "test/gateway/ws.test.ts › a connection %s is refused",
+      "test/gateway/api/config.test.ts › a setting that makes a difference to safety › asked for by a process that is at no terminal is not changed",
+    ],
+  },
+  {
+    id: "control/any-token-value",
+    covers: ["CVE-2026-28472", "GHSA-rv39-79c4-7459"],
+    attack: "Any value for a token skips the check of who it is",
+    status: "tested",
+    test: [
+      "test/gateway/auth.test.ts › the token › %p is refused",
+      "test/gateway/auth.test.ts › a client's own token › that is not known is refused, and asked for only where it has the form of one",
+    ],
+  },
+  {
+    id: "control/declared-scope",
+    covers: ["CVE-2026-22172"],
+    attack: "A client declares itself an administrator",
+    status: "tested",
+    test: [
+      "test/gateway/sub-turns.test.ts › no client can give a turn a ceiling, an owner's word or tools with a message",
+      "test/gateway/auth.test.ts › a client's own token › may chat, and nothing else",
+    ],
+  },
+  {
+    id: "control/cached-scope",
+    covers: ["CVE-2026-53821"],
+    attack: "Rights are kept from before they were settled",
+    status: "tested",
+    test: [
+      "test/core/safety/tokens.test.ts › API tokens ($name) › that are revoked end what they hold open, and are found no more; the row stays",
+      "test/core/safety/tokens.test.ts › API tokens ($name) › that another process revokes end here too",
+    ],
+  },
+  {
+    id: "control/rotated-upward",
+    covers: ["CVE-2026-32922", "GHSA-4jpw-hj22-2xmc"],
+    attack: "A small right makes a token of a greater one",
+    status: "tested",
+    test: [
+      "test/gateway/api/tokens.test.ts › an API token › opens nothing but /v1: no approval, grant, token, secret, setting, memory, event or record",
+      "test/gateway/api/tokens.test.ts › an API token › is not made with the code of another one",
+    ],
+  },
+  {
+    id: "control/changed-role",
+    covers: ["CVE-2026-42422"],
+    attack: "What a token may do is changed with its text",
+    status: "tested",
+    test: [
+      "test/gateway/api/tokens.test.ts › an API token › is not made with the code of another one",
+      "test/core/safety/tokens.test.ts › API tokens ($name) › whose %s somebody else changed are none, and that is told",
+    ],
+  },
+  {
+    id: "control/approves-beyond-itself",
+    covers: ["CVE-2026-33579", "GHSA-hc5h-pmr3-3497", "CVE-2026-35639", "CVE-2026-62218"],
+    attack: "A client approves more than it may do itself",
+    status: "tested",
+    test: [
+      "test/gateway/api/approvals.test.ts › a forged yes › with an API token or a chat token is refused before it is looked at",
+      "test/gateway/api/approvals.test.ts › a forged yes › with the code of a smaller yes does not become a greater one",
+      "test/gateway/api/grants.test.ts › a grant that the owner adds › is not made with the code of a narrower one",
+    ],
+  },
+  {
+    id: "control/node-beyond-itself",
+    covers: ["CVE-2026-33577", "GHSA-2x4x-cc5g-qmmg", "CVE-2026-42426"],
+    attack: "The same for a node",
+    status: "later",
+    rule: "The client gate (gateway/auth.ts, core/safety/tokens.ts): rights belong to the token's row on the server; address, header, origin and what a client says of itself grant nothing",
+  },
+  {
+    id: "control/replayed-code",
+    covers: ["CVE-2026-32987", "CVE-2026-41386", "GHSA-9v8j-9c9g-w66c"],
+    attack: "A code is used twice or for something else",
+    status: "tested",
+    test: [
+      "test/core/safety/presence.test.ts › a code › proves the change that it was shown for, once",
+      "test/core/safety/presence.test.ts › a code › proves no other change, and nothing any more afterwards",
+      "test/core/safety/presence.test.ts › a code › is good for two minutes",
+    ],
+  },
+  {
+    id: "control/secret-in-code",
+    covers: ["GHSA-7h7g-x2px-94hj"],
+    attack: "A code that carries the lasting secret",
+    status: "tested",
+    test: [
+      "test/core/safety/presence.test.ts › a code › proves nothing by another way in",
+      "test/core/safety/tokens.test.ts › API tokens ($name) › are found by the hash of their text, of which nothing is stored",
+    ],
+  },
+  {
+    id: "control/reconnect-upward",
+    covers: ["CVE-2026-35625", "CVE-2026-35663"],
+    attack: "A local connection comes back with more rights",
+    status: "tested",
+    test: [
+      "test/gateway/auth.test.ts › the place a request comes from › the socket and this process are the owner without a token, never for a browser",
+      "test/gateway/ws.test.ts › over a WebSocket › errors are those of the routes",
+    ],
+  },
+  {
+    id: "control/self-assigned",
+    covers: ["GHSA-553v-f69r-656j"],
+    attack: "An unknown device gives itself rights",
+    status: "tested",
+    test: [
+      "test/gateway/sub-turns.test.ts › no client can give a turn a ceiling, an owner's word or tools with a message",
+      "test/gateway/auth.test.ts › a client's own token › without the scope may not even chat",
+    ],
+  },
+  {
+    id: "control/spoofed-local",
+    covers: ["CVE-2026-53817"],
+    attack: "A made-up local origin gets a lasting token",
+    status: "tested",
+    test: [
+      "test/gateway/auth.test.ts › the place a request comes from › the socket and this process are the owner without a token, never for a browser",
+      "test/gateway/api/approvals.test.ts › a forged yes › from a foreign page is refused although the token is right",
+      "test/gateway/api/approvals.test.ts › a forged yes › by a process without a terminal, or with a pid over the network, is refused",
+    ],
+  },
+  {
+    id: "control/forwarded-as-local",
+    covers: ["CVE-2026-35656", "GHSA-2rgf-hm63-5qph"],
+    attack: "A forwarding header makes a stranger local",
+    status: "tested",
+    test: [
+      "test/gateway/auth.test.ts › guessing › by X-Forwarded-For changes nothing",
+      "test/gateway/auth.test.ts › the place a request comes from › where proxies are named, nobody else may connect but this machine",
+    ],
+  },
+  {
+    id: "control/origin-behind-proxy",
+    covers: ["CVE-2026-32302", "GHSA-5wcw-8jjv-m286"],
+    attack: "Behind a proxy the origin is not looked at",
+    status: "tested",
+    test: [
+      "test/gateway/auth.test.ts › the place a request comes from › where proxies are named, nobody else may connect but this machine",
+      "test/gateway/every-way-every-gate.test.ts › at the door › the client gate refuses chat over HTTP, OpenAI's API and what a browser sends to the socket",
+    ],
+  },
+  {
+    id: "control/proxy-declares",
+    covers: ["CVE-2026-35638", "CVE-2026-41404", "GHSA-vvgp-4c28-m3jm"],
+    attack: "Behind a proxy the client says what it may",
+    status: "tested",
+    test: [
+      "test/gateway/auth.test.ts › the place a request comes from › where proxies are named, nobody else may connect but this machine",
+      "test/gateway/sub-turns.test.ts › no client can give a turn a ceiling, an owner's word or tools with a message",
+    ],
+  },
+  {
+    id: "control/network-header",
+    covers: ["CVE-2026-32045"],
+    attack: "A header of a private network counts as a token",
+    status: "tested",
+    test: [
+      "test/gateway/auth.test.ts › the token › of the owner opens everything",
+      "test/gateway/openapi.test.ts › the API document › asks for the token everywhere but at the two open paths",
+    ],
+  },
+  {
+    id: "control/cross-site-post",
+    covers: ["CVE-2026-26317", "CVE-2026-41347"],
+    attack: "A form on another site changes something",
+    status: "tested",
+    test: [
+      "test/gateway/auth.test.ts › the place a request comes from › what another site caused without an Origin is refused, a link to a page is not",
+      "test/gateway/server.test.ts › what comes in wrong › a form is 415, whatever is in it",
+    ],
+  },
+  {
+    id: "control/command-as-text",
+    covers: [
+      "CVE-2026-41371",
+      "CVE-2026-41359",
+      "CVE-2026-41379",
+      "CVE-2026-41344",
+      "CVE-2026-35620",
+      "GHSA-hfpr-jhpq-x4rm",
+    ],
+    attack: "A chat client reaches commands by writing them",
+    status: "tested",
+    test: [
+      "test/gateway/openai.test.ts › a client's own token › cannot open a session by id, and its slash commands are text",
+      "test/gateway/server.test.ts › a message › that is a slash command exactly is answered as one; other text with a slash is text",
+    ],
+  },
+  {
+    id: "control/approve-as-text",
+    covers: ["CVE-2026-28473", "GHSA-mqpw-46fh-299h"],
+    attack: "A chat client approves by writing it",
+    status: "tested",
+    test: [
+      "test/gateway/api/approvals.test.ts › a forged yes › as a word in a message is ordinary text, in the waiting session and in any other",
+      "test/gateway/openai.test.ts › a client's own token › opens nothing else",
+    ],
+  },
+  {
+    id: "control/plugin-routes",
+    covers: ["CVE-2026-35645", "CVE-2026-32916", "CVE-2026-41394", "CVE-2026-35669", "CVE-2026-42429"],
+    attack: "A plugin's route runs with every right",
+    status: "later",
+    rule: "The client gate (gateway/auth.ts, core/safety/tokens.ts): rights belong to the token's row on the server; address, header, origin and what a client says of itself grant nothing",
+  },
+  {
+    id: "control/ends-others-work",
+    covers: ["CVE-2026-34512", "CVE-2026-35660", "CVE-2026-41298", "GHSA-jf6w-m8jw-jfxc"],
+    attack: "A client ends or resets what is another's",
+    status: "tested",
+    test: [
+      "test/gateway/api/tokens.test.ts › an API token › chats in sessions of its own, which another token does not open by their name",
+      "test/gateway/openai.test.ts › a client's own token › cannot open a session by id, and its slash commands are text",
+      "test/gateway/api/tokens.test.ts › an API token › opens nothing but /v1: no approval, grant, token, secret, setting, memory, event or record",
+    ],
+  },
+  {
+    id: "control/reads-without-scope",
+    covers: ["CVE-2026-35619", "CVE-2026-62186"],
+    attack: "Models are listed or chosen without the right to",
+    status: "tested",
+    test: [
+      "test/gateway/auth.test.ts › a client's own token › without the scope may not even chat",
+      "test/gateway/openai.test.ts › a client's own token › opens nothing else",
+    ],
+  },
+  {
+    id: "control/tool-by-route",
+    covers: ["GHSA-943q-mwmv-hhvh"],
+    attack: "A route calls a tool, which starts the rest",
+    status: "tested",
+    test: [
+      "test/gateway/openai.test.ts › a client's own token › opens nothing else",
+      "test/gateway/sub-turns.test.ts › no client can give a turn a ceiling, an owner's word or tools with a message",
+    ],
+  },
+  {
+    id: "control/encoded-path",
+    covers: ["GHSA-mwxv-35wr-4vvj", "GHSA-8j2w-6fmm-m587", "GHSA-v865-p3gq-hw6m"],
+    attack: "Escapes and dots in a path go round the check",
+    status: "tested",
+    test: ["test/gateway/auth.test.ts › the place a request comes from › path %p is none"],
+  },
+  {
+    id: "control/canvas-by-address",
+    covers: ["CVE-2026-3690", "CVE-2026-35634", "GHSA-cjv3-m589-v3rx"],
+    attack: "A page is granted by its caller's address",
+    status: "later",
+    rule: "The client gate (gateway/auth.ts, core/safety/tokens.ts): rights belong to the token's row on the server; address, header, origin and what a client says of itself grant nothing",
+  },
+  {
+    id: "control/browser-port",
+    covers: ["GHSA-qpjj-47vm-64pj", "GHSA-mr32-vwc2-5j6h", "GHSA-h9g4-589h-68xv", "GHSA-vpj2-69hf-rppw"],
+    attack: "A port that steers a browser, open",
+    status: "later",
+    rule: "The gateway listens on loopback and refuses to listen elsewhere without TLS and a token (gateway/auth.ts); every further listener is bound by the same rule",
+  },
+  {
+    id: "control/relay-on-all-interfaces",
+    covers: ["CVE-2026-43581", "GHSA-qw99-grcx-4pvm"],
+    attack: "A relay on every interface",
+    status: "later",
+    rule: "The gateway listens on loopback and refuses to listen elsewhere without TLS and a token (gateway/auth.ts); every further listener is bound by the same rule",
+  },
+  {
+    id: "control/bootstrap-leak",
+    covers: ["CVE-2026-44994", "CVE-2026-41335"],
+    attack: "What is told before the token tells too much",
+    status: "tested",
+    test: [
+      "test/gateway/auth.test.ts › the token › is not needed for the two paths that say only that something is there",
+      "test/gateway/openapi.test.ts › the API document › asks for the token everywhere but at the two open paths",
+    ],
+  },
+  {
+    id: "control/sockets-before-token",
+    covers: ["CVE-2026-41399", "CVE-2026-62220", "GHSA-25wv-8phj-8p7r", "GHSA-5847-rm3g-23mw"],
+    attack: "Connections without bound before the token; a limit that another notation of the address escapes",
+    status: "tested",
+    test: [
+      "test/e2e/bad-clients.test.ts › slow clients › two hundred that never finish their headers or bodies keep nobody else waiting",
+      "test/gateway/auth.test.ts › guessing › is counted by the socket's peer, however its address is written; an IPv6 network is one peer",
+      "test/gateway/auth.test.ts › guessing › is slowed on loopback too, and never locks the owner out",
+    ],
+  },
+  {
+    id: "control/timing-of-comparison",
+    covers: ["GHSA-jj6q-rrrf-h66h", "GHSA-jmm5-fvh5-gf4p"],
+    attack: "The time of a comparison tells the token",
+    status: "tested",
+    test: [
+      "test/core/safety/tokens.test.ts › API tokens ($name) › are found by the hash of their text, of which nothing is stored",
+      "test/gateway/auth.test.ts › a client's own token › that is not known is refused, and asked for only where it has the form of one",
+    ],
+  },
+  {
+    id: "control/script-in-names",
+    covers: ["CVE-2026-27009", "GHSA-2ww6-868g-2c56", "GHSA-r294-2894-92j3", "CVE-2026-53841"],
+    attack: "Names, pictures and exports that run in a page",
+    status: "tested",
+    test: [
+      "test/core/safety/links.test.ts › the links gate › leaves what is allowed and makes text of the rest",
+      "test/core/safety/reply.test.ts › a reply that a hostile page shaped › holds no address that can be fetched: in the rows, the outcome, the deltas and the events",
+      "test/core/session/export.test.ts › on $name › a tool's result cannot end the block it is shown in",
+      "test/gateway/image.test.ts › an image › by the address %p is refused: nothing is fetched",
+    ],
+  },
+  {
+    id: "control/static-symlink",
+    covers: ["GHSA-5ghc-98wh-gwwf", "CVE-2026-3689"],
+    attack: "A route that serves files follows a link",
+    status: "later",
+    rule: "The path gate (core/safety/paths.ts): files are opened below a held folder without following links; no part has a file routine of its own",
+  },
+]

@@ -1,0 +1,147 @@
+/** Advisories on requests to inner hosts, and on browsers. */
+import type { Row } from "../row.ts"
+
+export const rows: readonly Row[] = [
+  {
+    id: "egress-advisories/ranges-missed",
+    covers: ["CVE-2026-26324", "CVE-2026-41361", "GHSA-8cp7-rp8r-mg77", "GHSA-h97f-6pqj-q452", "GHSA-4rqq-w8v4-7p47"],
+    attack: "Special ranges that the check forgot",
+    status: "tested",
+    test: [
+      "test/core/safety/addresses.test.ts › judgeAddress › refuses %s",
+      "test/core/safety/addresses.test.ts › judgeAddress › every range of the tables refuses its first and its last address",
+      "test/core/safety/egress.test.ts › names and addresses › a name that leads to %s is refused, and nothing is connected to",
+    ],
+  },
+  {
+    id: "egress-advisories/trailing-dot",
+    covers: ["GHSA-gxg4-2rrr-jhc7", "CVE-2026-41372"],
+    attack: "A dot behind the name",
+    status: "tested",
+    test: ["test/core/safety/hosts.test.ts › a public URL › with %s is refused: %j"],
+  },
+  {
+    id: "egress-advisories/answers-change",
+    covers: ["CVE-2026-43582"],
+    attack: "The name server changes its answer",
+    status: "tested",
+    test: [
+      "test/core/safety/egress.test.ts › names and addresses › a name that changes its answer after the check gains nothing: it is asked once",
+    ],
+  },
+  {
+    id: "egress-advisories/proxy-of-environment",
+    covers: ["CVE-2026-22181"],
+    attack: "A proxy of the environment undoes the pinning",
+    status: "tested",
+    test: [
+      "test/core/safety/egress.test.ts › the real connect speaks to exactly the address that it was given",
+      "test/core/guard.test.ts › with the guard, %s, › a child inherits nothing that steers a runtime, a linker or a proxy",
+    ],
+  },
+  {
+    id: "egress-advisories/keys-across-redirects",
+    covers: ["CVE-2026-32913", "CVE-2026-41345", "CVE-2026-40037", "CVE-2026-62208", "CVE-2026-53840"],
+    attack: "Keys or bodies follow a redirect",
+    status: "tested",
+    test: [
+      "test/core/safety/egress.test.ts › redirects › to another allowed host lose every header that may hold a key",
+      "test/core/safety/egress.test.ts › redirects › lose an injected secret, on the same host too",
+      "test/core/safety/egress.test.ts › redirects › never carry a body to another host",
+    ],
+  },
+  {
+    id: "egress-advisories/model-names-gateway",
+    covers: ["CVE-2026-26322", "CVE-2026-53827"],
+    attack: "The model names an inner address",
+    status: "tested",
+    test: [
+      "test/core/safety/hosts.test.ts › a public URL › with an address instead of a name is refused, even where a rule names it: %s",
+      "test/core/safety/egress.test.ts › names and addresses › a name that leads to %s is refused, and nothing is connected to",
+      "test/core/tools/web-fetch.test.ts › through the pipeline › asks before it goes where the owner did not say",
+    ],
+  },
+  {
+    id: "egress-advisories/fetch-without-guard",
+    covers: [
+      "GHSA-56f2-hvwg-5743",
+      "GHSA-wfp2-v9c7-fh79",
+      "GHSA-x22m-j5qq-j49m",
+      "GHSA-7qf6-h84j-8fq4",
+      "GHSA-qxgf-hmcj-3xw3",
+      "CVE-2026-35629",
+      "CVE-2026-41914",
+      "CVE-2026-43526",
+      "CVE-2026-44116",
+      "CVE-2026-44117",
+      "CVE-2026-62214",
+    ],
+    attack: "One of the vendors' or channels' fetches has no guard",
+    status: "tested",
+    test: [
+      "test/core/guard.test.ts › with the guard, %s, › no way out works, and none reaches a server",
+      "test/core/safety/egress.test.ts › names and addresses › a local endpoint's name may lead to the owner's network, but not to metadata",
+      "test/core/safety/addresses.test.ts › judgeLocalAddress › refuses %s even to the owner",
+    ],
+  },
+  {
+    id: "egress-advisories/webhook-by-clock",
+    covers: ["CVE-2026-27488"],
+    attack: "A hook's address leads inward or redirects",
+    status: "tested",
+    test: [
+      "test/gateway/api/hooks.test.ts › a hook with a URL › is a refusal where it redirects, fails, resolves to a private address or is not there",
+      "test/gateway/api/hooks.test.ts › a hook with a URL › is asked through the egress gate; what it rewrites comes from outside",
+    ],
+  },
+  {
+    id: "egress-advisories/market-redirect",
+    covers: ["CVE-2026-41297", "CVE-2026-41302"],
+    attack: "A market's redirect leads elsewhere",
+    status: "later",
+    rule: "The release gate (core/release.ts): nothing is installed whose exact bytes are not signed or pinned by hash, and nothing is loaded from a working directory",
+  },
+  {
+    id: "egress-advisories/page-fetch",
+    covers: ["CVE-2026-6011"],
+    attack: "The tool that reads pages reads inner ones",
+    status: "tested",
+    test: [
+      "test/core/tools/web-fetch.test.ts › through the pipeline › follows a redirect on the same host, and no further: the refusal names the host",
+      "test/core/safety/egress.test.ts › redirects › to %s are refused",
+    ],
+  },
+  {
+    id: "egress-advisories/browser-second-hop",
+    covers: ["CVE-2026-43576", "CVE-2026-62197", "CVE-2026-45000"],
+    attack: "The address that a browser names is not judged",
+    status: "later",
+    rule: "One door out (SECURITY.md, core/safety/egress.ts, core/guard.ts): a part that fetches has no way but the egress gate, plugins, channels and servers of tools included",
+  },
+  {
+    id: "egress-advisories/browser-side-ways",
+    covers: [
+      "CVE-2026-41912",
+      "CVE-2026-42436",
+      "CVE-2026-42439",
+      "CVE-2026-43527",
+      "CVE-2026-43573",
+      "CVE-2026-43580",
+      "CVE-2026-53812",
+      "CVE-2026-35673",
+      "CVE-2026-62227",
+      "GHSA-45cg-2683-gfmq",
+      "CVE-2026-43577",
+    ],
+    attack: "A browser moves by a click, a tab or a debug route; files and scripts",
+    status: "later",
+    rule: "One door out (SECURITY.md, core/safety/egress.ts, core/guard.ts): a part that fetches has no way but the egress gate, plugins, channels and servers of tools included",
+  },
+  {
+    id: "egress-advisories/login-address",
+    covers: ["GHSA-pg2v-8xwh-qhcc"],
+    attack: "An address to log in at is fetched unjudged",
+    status: "later",
+    rule: "One door out (SECURITY.md, core/safety/egress.ts, core/guard.ts): a part that fetches has no way but the egress gate, plugins, channels and servers of tools included",
+  },
+]

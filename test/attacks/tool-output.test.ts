@@ -1,0 +1,69 @@
+/** What a tool gives back is scanned whatever its size and however it ended. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { t } from "#core/schema.ts"
+import { defineTool, type ToolResult } from "#core/tools/tool.ts"
+import { toolRig } from "#test/core/tools/rig.ts"
+
+setDefaultTimeout(60_000) // the database is made on a machine that may be busy
+
+const key = `gh${"p_"}${"aB3dE5gH7jK9".repeat(3)}`
+let answer: () => Promise<ToolResult>
+const look = defineTool({
+  name: "look",
+  description: "Looks",
+  input: t.Object({}, { additionalProperties: false }),
+  effect: () => "read",
+  needs: () => [],
+  timeoutMs: 5_000,
+  run: async () => answer(),
+})
+
+let rig: Awaited<ReturnType<typeof toolRig>>
+beforeAll(async () => {
+  rig = await toolRig({ tools: [look] })
+})
+afterAll(() => rig.close())
+
+/** All that a model or a reader of the database could see of a call, the calls before it included. */
+async function traceOf(run: () => Promise<ToolResult>): Promise<string> {
+  answer = run
+  const { outcome, last } = await rig.ask("Look", [{ name: "look", arguments: {} }])
+  expect(outcome.state).toBe("finished")
+  expect(last).toBeDefined()
+  const rows = await rig.house.db.query({
+    sql: "select to_jsonb(m)::text as row from messages m union all select to_jsonb(a)::text from audit a union all select to_jsonb(e)::text from events e",
+    params: [],
+  })
+  const prompts = JSON.stringify(rig.model.requests.map(({ messages }) => messages))
+  return [prompts, JSON.stringify(rig.house.events), ...rows.map(({ row }) => String(row))].join("\n")
+}
+
+describe("what a tool gives back", () => {
+  test.each([
+    ["head", (filling: string) => `${key} ${filling}`],
+    ["middle", (filling: string) => `${filling} ${key} ${filling}`],
+    ["end", (filling: string) => `${filling} ${key}`],
+  ])("a key at the %s of a long result reaches neither the model nor a row or event", async (_where, resultWith) => {
+    const data = resultWith("harmless words ".repeat(15_000))
+    const trace = await traceOf(async () => ({ data, labels: ["untrusted"], source: "web:x" }))
+    expect(trace.includes(key)).toBe(false)
+    expect(trace).toContain("[redacted: github-token]")
+    expect((await rig.audit()).at(-1)).toMatchObject({ subject: "look", outcome: "done" })
+  })
+
+  test("the text of a failure that carries a key is scanned like an answer", async () => {
+    const trace = await traceOf(async () => ({ failed: `403 for the caller with ${key}, see below` }))
+    expect(trace.includes(key)).toBe(false)
+    expect(trace).toContain("403 for the caller with [redacted: github-token], see below")
+    expect((await rig.audit()).at(-1)).toMatchObject({ subject: "look", outcome: "failed" })
+  })
+
+  test("a fault inside a tool tells nothing of the machine to the model, a row or an event", async () => {
+    const trace = await traceOf(() => {
+      throw new Error(`ENOENT /home/somebody/a-private-place ${key}`)
+    })
+    expect(trace.includes(key)).toBe(false)
+    expect(trace.includes("a-private-place")).toBe(false)
+    expect((await rig.audit()).at(-1)).toMatchObject({ subject: "look", outcome: "failed" })
+  })
+})
