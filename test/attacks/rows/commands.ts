@@ -10,6 +10,8 @@ export const rows: readonly Row[] = [
     test: [
       "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
       "test/cmd/safety.test.ts › safety scan › judges one URL by a file of rules, and one command line",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
     ],
   },
   {
@@ -30,6 +32,8 @@ export const rows: readonly Row[] = [
     test: [
       "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
       "test/core/safety/command.test.ts › the command gate › refuses what nobody wants an assistant to run",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
     ],
   },
   {
@@ -50,6 +54,8 @@ export const rows: readonly Row[] = [
       "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
       "test/core/safety/command.test.ts › the command gate › refuses what nobody wants an assistant to run",
       "test/core/safety/command.test.ts › the command gate › says why",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
     ],
   },
   {

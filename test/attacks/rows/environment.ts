@@ -42,7 +42,7 @@ export const rows: readonly Row[] = [
     status: "tested",
     test: [
       "test/e2e/update.test.ts › beside a running service › what is forged, older, frozen, damaged, cut short or not for this machine is refused, and nothing changes",
-      "test/core/home.test.ts › the lock › looking at it does not make a home's folders",
+      "test/scripts/install.test.ts › under $name › a program that was changed or cut short on the way is not",
       "test/core/release.test.ts › a release is refused › when it has expired, or comes from the future",
     ],
   },

@@ -8,7 +8,8 @@ export const rows: readonly Row[] = [
     attack: "Substitution or a continued line within an allowed command",
     status: "tested",
     test: [
-      "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
       "test/core/safety/command.test.ts › the command gate › refuses what nobody wants an assistant to run",
     ],
   },
@@ -18,7 +19,8 @@ export const rows: readonly Row[] = [
     attack: "Text after a command is expanded",
     status: "tested",
     test: [
-      "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
     ],
   },
   {
@@ -27,7 +29,8 @@ export const rows: readonly Row[] = [
     attack: "One program that is many, a shell among them",
     status: "tested",
     test: [
-      "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
     ],
   },
   {
@@ -36,7 +39,8 @@ export const rows: readonly Row[] = [
     attack: "A wrapper splits a string into the true command",
     status: "tested",
     test: [
-      "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
     ],
   },
   {
@@ -45,7 +49,8 @@ export const rows: readonly Row[] = [
     attack: "Programs that time, record or lock carry another",
     status: "tested",
     test: [
-      "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
     ],
   },
   {
@@ -54,7 +59,8 @@ export const rows: readonly Row[] = [
     attack: "Carriers deeper than the look",
     status: "tested",
     test: [
-      "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
       "test/core/safety/command.test.ts › the command gate › refuses what nobody wants an assistant to run",
     ],
   },
@@ -64,7 +70,8 @@ export const rows: readonly Row[] = [
     attack: "Shells of Windows and encoded commands",
     status: "tested",
     test: [
-      "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
     ],
   },
   {
@@ -73,7 +80,8 @@ export const rows: readonly Row[] = [
     attack: "A safe program with an option that writes or runs",
     status: "tested",
     test: [
-      "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
     ],
   },
   {
@@ -82,7 +90,8 @@ export const rows: readonly Row[] = [
     attack: "A filter prints the environment",
     status: "tested",
     test: [
-      "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
       "test/core/tools/json-query.test.ts › what could multiply › is refused: %s",
     ],
   },
@@ -117,7 +126,8 @@ export const rows: readonly Row[] = [
     attack: "A shell's start file is the attacker's",
     status: "tested",
     test: [
-      "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
     ],
   },
   {
@@ -126,7 +136,8 @@ export const rows: readonly Row[] = [
     attack: "Assignments, odd options and positions hide what is run",
     status: "tested",
     test: [
-      "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
     ],
   },
   {
@@ -135,7 +146,8 @@ export const rows: readonly Row[] = [
     attack: "A shell expands an argument of a safe program",
     status: "tested",
     test: [
-      "test/core/safety/command.test.ts › the command gate › asks about what writes, runs, reaches out or is not known",
+      "test/attacks/command-lines.test.ts › %s is never let through",
+      "test/attacks/command-lines.test.ts › names that only contain a dangerous one are not refused",
     ],
   },
   {

@@ -78,7 +78,7 @@ export const rows: readonly Row[] = [
     attack: "A package that carries the product's name",
     status: "tested",
     test: [
-      "test/core/home.test.ts › the lock › of another process is seen, and taken over when that process is killed",
+      "test/scripts/install.test.ts › under $name › what is signed by somebody else is not",
       "test/scripts/install.test.ts › the install script › knows no address and no key unless they were pinned",
     ],
   },

@@ -71,7 +71,7 @@ export const rows: readonly Row[] = [
     test: [
       "test/core/agent/agent-spawn.test.ts › a sub-turn › hears nobody but the turn that started it",
       "test/gateway/sub-turns.test.ts › nobody speaks in the session of a sub-turn: not as a message, not as a command, not by the OpenAI endpoint",
-      "test/core/session/tools.test.ts › on $name › an offset past the end says how long the text is",
+      "test/core/session/tools.test.ts › on $name › another session's message, another agent's, and one that is not there are all the same: not there",
     ],
   },
   {

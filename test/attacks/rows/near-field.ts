@@ -61,7 +61,7 @@ export const rows: readonly Row[] = [
     test: [
       "test/e2e/update.test.ts › beside a running service › what is forged, older, frozen, damaged, cut short or not for this machine is refused, and nothing changes",
       "test/core/release.test.ts › a release is refused › when any byte of it was changed after it was signed",
-      "test/core/home.test.ts › the lock › looking at it does not make a home's folders",
+      "test/scripts/install.test.ts › under $name › a program that was changed or cut short on the way is not",
       "test/core/audit-verify.test.ts › audit verify on ${engine.name} › computes the hashes that the database made, byte for byte, whatever the texts hold",
     ],
   },
@@ -93,7 +93,7 @@ export const rows: readonly Row[] = [
     test: [
       "test/core/tools/touched-labels.test.ts › a send that is given a ${source.kind} to read is judged as one with private data in reach",
       "test/core/tools/touched-labels.test.ts › what memory gives back is private, at every tool that reads it, and stays so in what is read again by handle",
-      "test/core/session/tools.test.ts › on $name › an offset past the end says how long the text is",
+      "test/core/session/tools.test.ts › on $name › another session's message, another agent's, and one that is not there are all the same: not there",
     ],
   },
   {
@@ -232,8 +232,8 @@ export const rows: readonly Row[] = [
       "test/core/release.test.ts › a release is refused › when it has expired, or comes from the future",
       "test/core/release.test.ts › a release is refused › when a newer one was seen",
       "test/e2e/update.test.ts › beside a running service › what is forged, older, frozen, damaged, cut short or not for this machine is refused, and nothing changes",
-      "test/core/home.test.ts › the socket › is in run/, works, and what a dead holder left is removed",
-      "test/core/home.test.ts › the lock › eight processes that want it at once: exactly one gets it",
+      "test/scripts/install.test.ts › under $name › an older one does not take the place of a newer one, and the one before is kept",
+      "test/scripts/install.test.ts › under $name › an expired release is not",
     ],
   },
   {

@@ -9,7 +9,7 @@ export const rows: readonly Row[] = [
     status: "tested",
     test: [
       "test/gateway/api/hooks.test.ts › a hook at message.in › is told who, where and what, and can say that its words come from outside",
-      "test/core/safety/fence.test.ts › the fence › keeps its attributes whole whatever the source says",
+      "test/core/safety/fence.test.ts › the fence › cannot be closed or opened by the text in it, however it is spelt",
       "test/core/memory/memory.test.ts › memory on $name › appending › an untrusted line stays untrusted, the rest of the note does not become so",
     ],
   },
@@ -82,7 +82,7 @@ export const rows: readonly Row[] = [
     status: "tested",
     test: [
       "test/core/safety/authorize.test.ts › the authority gate › refuses tools that the agent is not allowed",
-      "test/gateway/every-way-every-gate.test.ts › at the door › the sender gate refuses who is not known, wherever they write from",
+      "test/gateway/every-way-every-gate.test.ts › by $name › %s refuses, and says so everywhere",
       "test/core/agent/agent-spawn.test.ts › a reader › is told nothing of the owner, is offered no tool but its own, and uses no other",
     ],
   },
