@@ -67,3 +67,17 @@ describe("what a tool gives back", () => {
     expect((await rig.audit()).at(-1)).toMatchObject({ subject: "look", outcome: "failed" })
   })
 })
+
+describe("a key that the owner pastes", () => {
+  test("stands in no title, preview, event or audit row; the message itself is the owner's to say", async () => {
+    await rig.play(`Is ${key} still good?`, [{ say: "I cannot tell" }])
+    const shown = await rig.house.db.query({
+      sql: "select to_jsonb(s)::text as row from sessions s union all select to_jsonb(a)::text from audit a union all select to_jsonb(e)::text from events e",
+      params: [],
+    })
+    const text = [...shown.map(({ row }) => String(row)), JSON.stringify(rig.house.events)].join("\n")
+    expect(text.includes(key)).toBe(false)
+    expect(text).toContain("Is [redacted: github-token] still good?")
+    expect(JSON.stringify(rig.model.requests.at(-1)?.messages)).toContain(key)
+  })
+})

@@ -35,11 +35,10 @@ export const rows: readonly Row[] = [
   {
     id: "secrets/key-in-a-message",
     covers: ["#433", "#2494", "#7509"],
-    attack: "The owner pastes a key; it is kept, echoed, and sent on",
+    attack: "The owner pastes a key; it stands in titles, previews, events and the record",
     status: "tested",
     test: [
-      "test/core/safety/reply.test.ts › a secret of the house › is taken out of a reply, and what only looks like one is not",
-      "test/core/safety/reply.test.ts › a secret of the house › is in no piece of it, however the reply is cut",
+      "test/attacks/tool-output.test.ts › a key that the owner pastes › stands in no title, preview, event or audit row; the message itself is the owner's to say",
       "test/cmd/secret.test.ts › secret › a value that stands in a document reaches neither the model nor the reply",
     ],
   },
