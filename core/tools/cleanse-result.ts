@@ -6,13 +6,27 @@ import type { CallRequest } from "./run.ts"
 import type { ToolResult } from "./tool.ts"
 
 /** A result is stored whole up to here; the model sees its head and tail, and can read the rest by handle. */
-const MAX_RESULT_CHARACTERS = 4 * 1024 * 1024
+export const MAX_RESULT_CHARACTERS = 4 * 1024 * 1024
+/** In characters: more than any key that is redacted, in any encoding of it. */
+const LONGEST_SECRET = 64 * 1024
 /** Of the reason in a gate's verdict: the row's preview is as long. */
 const MAX_WHY = 200
 
 export type Cleansed = { text: string; labels: LabelName[]; verdicts: Record<string, string> }
 /** A call that was ended before it was done, and why. */
 export type CutOff = { cutOff: string }
+
+/** Cut after it was cleansed: what would be half a secret at the cut is none that anybody finds. */
+function bounded(whole: string, cleanse: (text: string) => Cleansed): Cleansed {
+  if (whole.length <= MAX_RESULT_CHARACTERS) return cleanse(whole)
+  const clean = cleanse(whole.slice(0, MAX_RESULT_CHARACTERS + LONGEST_SECRET))
+  // Half a secret at the end of what was looked at is within its last characters, however much was taken out before it.
+  const end = Math.max(0, Math.min(MAX_RESULT_CHARACTERS, clean.text.length - LONGEST_SECRET))
+  return {
+    ...clean,
+    text: `${clean.text.slice(0, end).toWellFormed()}\n[cut: the result had ${whole.length} characters]`,
+  }
+}
 
 export function cleanseResult({
   request,
@@ -40,13 +54,9 @@ export function cleanseResult({
     : typeof result.data === "string"
       ? result.data
       : (JSON.stringify(result.data) ?? "null")
-  const fitting =
-    whole.length <= MAX_RESULT_CHARACTERS
-      ? whole
-      : `${whole.slice(0, MAX_RESULT_CHARACTERS)}\n[cut: the result had ${whole.length} characters]`
   // A result that says nothing of its labels is as untrusted as the outside, and so is the failure of a call that reached there.
   const own = (failed ? undefined : result.labels) ?? (failed && !outside ? [] : ["untrusted" as const])
-  const clean = cleanse(fitting, joinLabels([own, request.labels]))
+  const clean = bounded(whole, (text) => cleanse(text, joinLabels([own, request.labels])))
   const deniedBy = "gate" in result && result.gate !== undefined ? result.gate : null
   const denied = deniedBy === null ? {} : { [deniedBy]: `deny: ${preview(clean.text, MAX_WHY)}` }
   return {

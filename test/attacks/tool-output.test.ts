@@ -1,6 +1,7 @@
 /** What a tool gives back is scanned whatever its size and however it ended. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { t } from "#core/schema.ts"
+import { MAX_RESULT_CHARACTERS } from "#core/tools/cleanse-result.ts"
 import { defineTool, type ToolResult } from "#core/tools/tool.ts"
 import { toolRig } from "#test/core/tools/rig.ts"
 
@@ -49,6 +50,13 @@ describe("what a tool gives back", () => {
     expect(trace.includes(key)).toBe(false)
     expect(trace).toContain("[redacted: github-token]")
     expect((await rig.audit()).at(-1)).toMatchObject({ subject: "look", outcome: "done" })
+  })
+
+  test("a key that lies across the cut of a huge result leaves no part of itself", async () => {
+    const data = `${"harmless ".repeat(500_000).slice(0, MAX_RESULT_CHARACTERS - 20)} ${key} behind`
+    const trace = await traceOf(async () => ({ data, labels: ["untrusted"], source: "web:x" }))
+    expect(trace).toContain("[cut: the result had")
+    expect(trace.includes(key.slice(0, 12))).toBe(false)
   })
 
   test("the text of a failure that carries a key is scanned like an answer", async () => {

@@ -39,11 +39,8 @@ export const rows: readonly Row[] = [
     id: "prompts/routine-text",
     covers: ["#1364", "#825"],
     attack: "What fires a routine fills in text or a slow pattern",
-    status: "tested",
-    test: [
-      "test/core/tools/file-find.test.ts › file_grep › a pattern that makes others hang takes no longer than the text is long",
-      "test/core/safety/tables-speed.test.ts › the tables › ${name}: no pattern repeats without an end",
-    ],
+    status: "later",
+    rule: "Labels (core/safety/labels.ts) stay with a text through every row and every turn; what a channel, a plugin or another agent says is text from outside, never an instruction",
   },
   {
     id: "prompts/names-of-tools",

@@ -19,6 +19,7 @@ export const rows: readonly Row[] = [
     status: "tested",
     test: [
       "test/attacks/tool-output.test.ts › what a tool gives back › a key at the %s of a long result reaches neither the model nor a row or event",
+      "test/attacks/tool-output.test.ts › what a tool gives back › a key that lies across the cut of a huge result leaves no part of itself",
     ],
   },
   {
