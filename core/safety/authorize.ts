@@ -79,12 +79,15 @@ export type Authorized<Body> =
   | { verdict: "allow"; /** Hands out the body once; a second call throws. */ open: () => Body }
   | { verdict: "ask" | "deny"; gate: "authority" | "flow"; why: string }
 
+/** A call, and whose tool it is by its card: where somebody else, or another version, has the name by now, nothing runs. */
+export type CallToAuthorize = AuthorizeInput & { provider: string }
+
 /** `take` is the only way to a tool's body, and only this gate holds it. */
-export function createAuthorize<Body>({ take }: { take: (tool: string) => Body | undefined }) {
-  return function authorize(input: AuthorizeInput): Authorized<Body> {
+export function createAuthorize<Body>({ take }: { take: (tool: string, provider: string) => Body | undefined }) {
+  return function authorize(input: CallToAuthorize): Authorized<Body> {
     const judged = judgeAuthority(input)
     if (judged.verdict !== "allow") return judged
-    let body = take(input.tool)
+    let body = take(input.tool, input.provider)
     if (body === undefined) return { verdict: "deny", gate: "authority", why: `${input.tool} is gone` }
     return {
       verdict: "allow",

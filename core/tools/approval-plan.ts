@@ -7,7 +7,7 @@ import { canonicalJson, fingerprint } from "../safety/fingerprint.ts"
 import { destinationOf } from "../safety/grants.ts"
 import { describeProblems, judgeShape, t, type Static } from "../schema.ts"
 import type { Registry, ToolCard } from "./registry.ts"
-import { type CallFacts, defineTool, type Tool } from "./tool.ts"
+import { actsAs, type CallFacts, defineTool, type Tool } from "./tool.ts"
 
 const MAX_CALLS = 20 // more is no list that a person reads to its end
 /** All calls as the owner reads them: two screens. What is longer is asked in parts, and never shown cut. */
@@ -99,7 +99,7 @@ export function approvalPlanTools({ registry, approvals, writer }: ApprovalPlanD
         const card = cardOf(call)
         if (!card) return { failed: `There is no tool called "${call.tool}" any more` }
         if (!hasEffect(card.effect(call.arguments, facts))) continue // what only reads is asked about by itself, where it is at all
-        const asked = { principal, tool: call.tool, arguments: call.arguments }
+        const asked = { principal: actsAs(principal, card), tool: call.tool, arguments: call.arguments }
         statements.push(
           approvals().allowAhead({
             ...asked,

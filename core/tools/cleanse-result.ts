@@ -55,7 +55,7 @@ export function cleanseResult({
       ? result.data
       : (JSON.stringify(result.data) ?? "null")
   // A result that says nothing of its labels is as untrusted as the outside, and so is the failure of a call that reached there.
-  const own = (failed ? undefined : result.labels) ?? (failed && !outside ? [] : ["untrusted" as const])
+  const own = ("labels" in result ? result.labels : undefined) ?? (failed && !outside ? [] : ["untrusted" as const])
   const clean = bounded(whole, (text) => cleanse(text, joinLabels([own, request.labels])))
   const deniedBy = "gate" in result && result.gate !== undefined ? result.gate : null
   const denied = deniedBy === null ? {} : { [deniedBy]: `deny: ${preview(clean.text, MAX_WHY)}` }
@@ -63,7 +63,7 @@ export function cleanseResult({
     state: unknown ? ("unknown" as const) : failed ? ("failed" as const) : ("done" as const),
     text: clean.text,
     labels: clean.labels,
-    source: joinSources([(failed ? undefined : result.source) ?? `tool:${request.tool}`, request.source]),
+    source: joinSources([("source" in result ? result.source : undefined) ?? `tool:${request.tool}`, request.source]),
     verdicts: { ...verdicts, ...denied, ...clean.verdicts },
     effect,
   }

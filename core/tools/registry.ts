@@ -47,10 +47,34 @@ function literalOf(schema: unknown): string | null {
     : null
 }
 
-export function createRegistry(tools: readonly Tool[]): {
+/** Tools of others come and go while builtin ones stay. */
+export type OpenRegistry = {
   registry: Registry
-  take: (name: string) => ToolBody | undefined
-} {
+  /** The body of this provider's tool; undefined where somebody else has the name by now. */
+  take: (name: string, provider: string) => ToolBody | undefined
+  /** From now on these are the tools that are not builtin: all at once, in place of those before. Throws where two share a name. */
+  supply(tools: readonly Tool[]): void
+}
+
+export function createRegistry(builtins: readonly Tool[]): OpenRegistry {
+  let shelf = shelve(builtins)
+  return {
+    registry: {
+      find: (name) => shelf.cards.get(name),
+      list: () => [...shelf.cards.values()],
+      offers: (allowed) => (allowed ? shelf.offers.filter(({ name }) => allowed.includes(name)) : shelf.offers),
+    },
+    take(name, provider) {
+      const tool = shelf.byName.get(name)
+      return tool?.provider === provider ? tool.run : undefined
+    },
+    supply(tools) {
+      shelf = shelve([...builtins, ...tools])
+    },
+  }
+}
+
+function shelve(tools: readonly Tool[]) {
   const byName = new Map<string, Tool>()
   for (const tool of [...tools].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (byName.has(tool.name)) throw new Error(`Two tools are called ${tool.name}`)
@@ -63,12 +87,5 @@ export function createRegistry(tools: readonly Tool[]): {
     description,
     parameters: shownSchema(JSON.parse(JSON.stringify(input))) as ToolOffer["parameters"], // an object stays one
   }))
-  return {
-    registry: {
-      find: (name) => cards.get(name),
-      list: () => [...cards.values()],
-      offers: (allowed) => (allowed ? offers.filter(({ name }) => allowed.includes(name)) : offers),
-    },
-    take: (name) => byName.get(name)?.run,
-  }
+  return { byName, cards, offers }
 }

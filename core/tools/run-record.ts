@@ -81,7 +81,8 @@ export function createRecorder({
       })
       .toSQL()
     await writer.commit({
-      statements: [request.hold, callStatement, message],
+      // What a tool asked for in the middle of its own call is no message of the conversation.
+      statements: [request.hold, callStatement, ...(request.within ? [] : [message])],
       events: [
         {
           type: "tool.finished",

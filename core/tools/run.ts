@@ -7,15 +7,23 @@ import type { Db, Statement, Writer } from "../db/db.ts"
 import { AppError } from "../errors.ts"
 import type { LabelName, NewEvent, ToolEnd } from "../event.ts"
 import { hookRecord, type Hooks } from "../hooks.ts"
-import type { ApprovalId, CallId, MessageId, PersonId, SessionId, TurnId } from "../id.ts"
+import {
+  type ApprovalId,
+  type CallId,
+  type MessageId,
+  newId,
+  type PersonId,
+  type SessionId,
+  type TurnId,
+} from "../id.ts"
 import type { Log } from "../log.ts"
 import type { Approval } from "../safety/approvals.ts"
-import type { ApprovalLevel, Authorized, AuthorizeInput } from "../safety/authorize.ts"
+import type { ApprovalLevel, Authorized, CallToAuthorize } from "../safety/authorize.ts"
 import { hasEffect, readsPrivate, type Effect } from "../safety/capability.ts"
 import type { Ceiling } from "../safety/ceiling.ts"
 import { fingerprint } from "../safety/fingerprint.ts"
 import { destinationOf } from "../safety/grants.ts"
-import { joinLabels } from "../safety/labels.ts"
+import { joinLabels, joinSources } from "../safety/labels.ts"
 import { describeProblems, judgeShape } from "../schema.ts"
 import { createGetLimit } from "./get-limit.ts"
 import { ownerUrlsOf } from "./owner-urls.ts"
@@ -24,12 +32,17 @@ import { type Cleansed, cleanseResult, type CutOff } from "./cleanse-result.ts"
 import { type CallToConsent, type ConsentDeps, createConsent } from "./consent.ts"
 import { createRecorder, type Judged } from "./run-record.ts"
 import { secretWritten } from "./secret-written.ts"
-import type { CallFacts, ToolContext, ToolResult } from "./tool.ts"
+import { actsAs, type CallFacts, type ToolContext, type ToolResult } from "./tool.ts"
+
+/** A tool that calls a tool that calls a tool. */
+const MAX_DEPTH = 3
 
 export type CallRequest = {
   callId: CallId
   tool: string
   arguments: unknown
+  /** The tools, outermost first, whose run asked for this one: their results take it up, and no message of its own holds it. */
+  within?: readonly string[]
   /** Set where the model's arguments were not JSON. */
   problem?: string
   /** Who acts: `agent:main`, `plugin:github@<sha256>`, … */
@@ -83,7 +96,7 @@ export type PipelineDeps = ConsentDeps & {
   log: Log
   hooks: Hooks
   registry: Registry
-  authorize: (input: AuthorizeInput) => Authorized<ToolBody>
+  authorize: (input: CallToAuthorize) => Authorized<ToolBody>
   level: () => ApprovalLevel
   /** The egress gate's fetch, bound to this call: its principal, what it needs, and GET and HEAD alone where it only reads. */
   fetchFor: (call: {
@@ -148,6 +161,14 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const card = registry.find(request.tool)
     if (!card)
       return refused(`There is no tool called "${request.tool}". Use one of those offered.`, { find: "deny" }, worst)
+    if (request.within && (request.within.length >= MAX_DEPTH || request.within.includes(request.tool)))
+      return refused(
+        `Refused: tools call each other at most ${MAX_DEPTH} deep and never in a circle.`,
+        { authority: "deny: depth" },
+        worst,
+      )
+    // Code that nobody here wrote acts as itself: what the owner allowed is for this version of it.
+    request = { ...request, principal: actsAs(request.principal, card, request.within) }
     if (request.problem) {
       return refused(
         `The arguments were not valid JSON: ${request.problem}. Send the call again with a JSON object.`,
@@ -163,6 +184,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     request = { ...request, labels: hooked.labels, source: hooked.source }
     if (hooked.verdict === "refuse")
       return refused(`The owner's hooks refused this call. ${hooked.why}`, verdicts, worst)
+    // While they were asked, another version may have come in its place: that one is judged from the beginning.
+    if (registry.find(given.tool)?.provider !== card.provider) return judgeAndExecute(given)
     // From here on the call is what the hooks made of it: judged, asked about, run and recorded as the same bytes.
     request = { ...request, arguments: hooked.value.arguments }
 
@@ -188,6 +211,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const question = {
       principal: request.principal,
       tool: request.tool,
+      provider: card.provider,
       effect,
       needs,
       reversible: card.reversible?.(input) ?? false,
@@ -284,6 +308,22 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       principal: request.principal,
       allowedTools: request.allowedTools,
       ownerUrls: factsOf(request).ownerUrls,
+      effect: call.effect,
+      invoke: (asked) =>
+        run({
+          ...request,
+          callId: newId("call"),
+          tool: asked.tool,
+          arguments: asked.arguments,
+          principal: request.principal,
+          within: [...(request.within ?? []), request.tool],
+          // What code wants is nobody's word: it was steered by all that its caller was, and by itself.
+          labels: joinLabels([request.labels, ["untrusted"]]),
+          source: joinSources([card.provider, request.source]),
+          ownerText: [],
+          attended: false,
+          signal,
+        }),
     }
     const aborted = Promise.withResolvers<never>()
     const onAbort = () => aborted.reject(signal.reason)
@@ -306,31 +346,33 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     }
   }
 
+  async function run(given: CallRequest): Promise<CallOutcome | AskedOutcome> {
+    let step: Awaited<ReturnType<typeof judgeAndExecute>>
+    try {
+      step = await judgeAndExecute(given)
+    } catch (error) {
+      // A gate that breaks is a refusal; a database that is away is not ours to swallow.
+      if (error instanceof AppError) throw error
+      log.error("A gate threw", { tool: given.tool, callId: given.callId, error })
+      const text = "Refused: a check failed inside, so the call was not run. The log holds the details."
+      step = { request: given, judged: refusal(given, text, { pipeline: "deny: a gate threw" }, "exec") }
+    }
+    // A result that says it was cut off would stand in the way of whoever does it again.
+    if ("judged" in step && step.judged.started && !hasEffect(step.judged.effect) && given.isGone())
+      throw given.signal.reason
+    if ("judged" in step) return recorder.finished(step.request, step.judged)
+    const { approval, ask, verdicts } = step.asked
+    if (ask) await recorder.asked(step.request, { approval, ...ask, verdicts })
+    return {
+      state: "asked",
+      callId: given.callId,
+      tool: given.tool,
+      approval: { id: approval.id, question: approval.question },
+    }
+  }
+
   return {
-    async run(given) {
-      let step: Awaited<ReturnType<typeof judgeAndExecute>>
-      try {
-        step = await judgeAndExecute(given)
-      } catch (error) {
-        // A gate that breaks is a refusal; a database that is away is not ours to swallow.
-        if (error instanceof AppError) throw error
-        log.error("A gate threw", { tool: given.tool, callId: given.callId, error })
-        const text = "Refused: a check failed inside, so the call was not run. The log holds the details."
-        step = { request: given, judged: refusal(given, text, { pipeline: "deny: a gate threw" }, "exec") }
-      }
-      // A result that says it was cut off would stand in the way of whoever does it again.
-      if ("judged" in step && step.judged.started && !hasEffect(step.judged.effect) && given.isGone())
-        throw given.signal.reason
-      if ("judged" in step) return recorder.finished(step.request, step.judged)
-      const { approval, ask, verdicts } = step.asked
-      if (ask) await recorder.asked(step.request, { approval, ...ask, verdicts })
-      return {
-        state: "asked",
-        callId: given.callId,
-        tool: given.tool,
-        approval: { id: approval.id, question: approval.question },
-      }
-    },
+    run,
     onlyReads(request) {
       const card = registry.find(request.tool)
       const shape = card && judgeShape(card.input, request.arguments)

@@ -2,13 +2,16 @@
 import type { LabelName } from "../event.ts"
 import type { Static, TObject } from "../schema.ts"
 import type { Capability, Effect } from "../safety/capability.ts"
+import type { AskedOutcome, CallOutcome } from "./run.ts"
 import type { CallId, PersonId, SessionId, TurnId } from "../id.ts"
 
 /**
  * What a tool gives back. `failed` is for what the model or the owner can act on, with the gate that turned it away where one did; a
  * thrown error is a fault.
  */
-export type ToolResult = { data: unknown; labels?: LabelName[]; source?: string } | { failed: string; gate?: string }
+export type ToolResult =
+  | { data: unknown; labels?: LabelName[]; source?: string }
+  | { failed: string; gate?: string; labels?: LabelName[]; source?: string }
 
 /** What a running tool may reach. There is no `fetch` but the egress gate's, already bound to this principal and these grants. */
 export type ToolContext = {
@@ -26,6 +29,10 @@ export type ToolContext = {
   principal: string
   /** What the turn may use; null: every tool. */
   allowedTools: readonly string[] | null
+  /** What the call was declared to do, and may therefore do. */
+  effect: Effect
+  /** Runs another tool in this one's name, through every gate. Nobody is asked: what would have to be is refused. */
+  invoke: (call: { tool: string; arguments: unknown }) => Promise<CallOutcome | AskedOutcome>
 } & Pick<CallFacts, "ownerUrls">
 
 /** What the pipeline knows of a call that its input does not say. */
@@ -52,6 +59,12 @@ export type Tool<Input = unknown> = {
   question?(input: Input): string
   readonly timeoutMs: number
   run(input: Input, context: ToolContext): Promise<ToolResult>
+}
+
+/** Who acts in a call of this tool. What asks for it in the middle of its own call is named first. */
+export function actsAs(principal: string, { provider }: Pick<Tool, "provider">, within?: readonly string[]): string {
+  if (provider === "builtin") return principal
+  return within ? `${principal} > ${provider}` : provider
 }
 
 /** Fixes the input type to the schema, and erases it again: a registry holds tools of every input. */

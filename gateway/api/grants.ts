@@ -5,6 +5,7 @@ import { isId } from "#core/id.ts"
 import { PLAN_TOOL } from "#core/safety/approvals.ts"
 import type { NewGrant } from "#core/safety/grants.ts"
 import { t } from "#core/schema.ts"
+import { actsAs } from "#core/tools/tool.ts"
 import type { GatewayDeps } from "../deps.ts"
 import { type Prove, presenceField } from "../presence.ts"
 import { body } from "../shape.ts"
@@ -16,7 +17,11 @@ const AddBody = t.Object(
   {
     agent: t.Optional(t.String({ pattern: "^[a-z][a-z0-9-]{0,39}$", description: "For this agent (default main)" })),
     principal: t.Optional(
-      t.String({ minLength: 1, maxLength: 200, description: "Who may act (default the agent itself)" }),
+      t.String({
+        minLength: 1,
+        maxLength: 200,
+        description: "Who may act (default the agent itself, for a plugin's tool the plugin)",
+      }),
     ),
     tool: t.String({ minLength: 1, maxLength: 100, description: "Name of the tool" }),
     destination: t.String({
@@ -45,10 +50,11 @@ export function grantRoutes(
     .post(
       "/",
       async ({ body: { presence, agent = "main", session, ...given }, request }) => {
-        const { principal = `agent:${agent}`, tool, destination, evenUntrusted = false } = given
+        const { tool, destination, evenUntrusted = false } = given
         if (tool === PLAN_TOOL) throw new AppError("input.invalid", "/tool: a plan is always asked about")
-        if (!tools().some(({ name }) => name === tool))
-          throw new AppError("not_found", `There is no tool called "${tool}"`)
+        const card = tools().find(({ name }) => name === tool)
+        if (!card) throw new AppError("not_found", `There is no tool called "${tool}"`)
+        const principal = given.principal ?? actsAs(`agent:${agent}`, card)
         const sessionId = session === undefined ? null : (await sessions.get(sessionIdOf(session))).id
         const expiresAt = expiryOf(given.expiresAt, clock)
         const grant: NewGrant = { agentId: agent, principal, tool, destination, evenUntrusted, sessionId, expiresAt }

@@ -127,7 +127,7 @@ export async function agentHouse({
     grants: () => grants,
     authorize: (input) => authorize(input),
   })
-  const { registry, take } = createRegistry([...tools, ...(furnished.tools ?? []), ...(spawns ? spawning : [])])
+  const { registry, take, supply } = createRegistry([...tools, ...(furnished.tools ?? []), ...(spawns ? spawning : [])])
   const authorize = createAuthorize({ take })
   const badSeals: string[] = []
   const seal = createAuthoritySeal({ key: () => new Uint8Array(32).fill(7) })
@@ -244,6 +244,8 @@ export async function agentHouse({
     grants,
     badSeals,
     tools: registry.list,
+    registry: { registry, supply, take },
+    seal,
     noteRefusal,
     /** Sends the owner's text and waits for the turn to end. */
     async say(text: string, more: { sessionId?: SessionId; mode?: "queue" | "steer" } = {}) {

@@ -15,6 +15,8 @@ export function toolContext(given: Partial<ToolContext> = {}): ToolContext {
     source: "owner",
     principal: "agent:main",
     allowedTools: null,
+    effect: "read",
+    invoke: () => Promise.reject(new Error("This tool calls no other")),
     ownerUrls: () => false,
     ...given,
   }

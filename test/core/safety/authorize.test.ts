@@ -147,12 +147,16 @@ describe("the authority gate", () => {
         return tool === "gone" ? undefined : { run: tool }
       },
     })
-    const allowed = authorize(input())
+    const allowed = authorize({ ...input(), provider: "builtin" })
     if (allowed.verdict !== "allow") throw new Error("It should be allowed")
     expect(allowed.open()).toEqual({ run: "some_tool" })
     expect(() => allowed.open()).toThrow("used twice")
-    expect(authorize(input({ effect: "send" })).verdict).toBe("ask")
+    expect(authorize({ ...input({ effect: "send" }), provider: "builtin" }).verdict).toBe("ask")
     expect(taken).toEqual(["some_tool"])
-    expect(authorize(input({ tool: "gone" }))).toEqual({ verdict: "deny", gate: "authority", why: "gone is gone" })
+    expect(authorize({ ...input({ tool: "gone" }), provider: "builtin" })).toEqual({
+      verdict: "deny",
+      gate: "authority",
+      why: "gone is gone",
+    })
   })
 })

@@ -28,6 +28,8 @@ describe.each(engines())("on $name", ({ open }) => {
       agentId,
       sessionId,
       turnId: newId("trn"),
+      effect: "read",
+      invoke: () => Promise.reject(new Error("this tool calls no other")),
       ownerUrls: () => false,
       principal: `agent:${agentId}`,
       callId: newId("call"),

@@ -51,6 +51,23 @@ test("a tool is offered without the bounds that only the shape gate needs, and i
 test("a card has no body, and the body is taken by name", () => {
   const { registry, take } = createRegistry([tool])
   expect(registry.find("a_tool")).not.toHaveProperty("run")
-  expect(take("a_tool")).toBe(tool.run)
-  expect(take("another")).toBeUndefined()
+  expect(take("a_tool", "builtin")).toBe(tool.run)
+  expect(take("another", "builtin")).toBeUndefined()
+})
+
+test("tools of others come and go as one, and a body is taken of the provider that was found and of no other", () => {
+  const first = { ...tool, name: "b_tool", provider: "plugin:b@1" }
+  const second = { ...first, provider: "plugin:b@2", run: async () => ({ data: "second" }) }
+  const { registry, take, supply } = createRegistry([tool])
+  supply([first])
+  expect(registry.offers(null).map(({ name }) => name)).toEqual(["a_tool", "b_tool"])
+  expect(take("b_tool", "plugin:b@1")).toBe(first.run)
+  supply([second])
+  expect(take("b_tool", "plugin:b@1")).toBeUndefined()
+  expect(take("b_tool", "plugin:b@2")).toBe(second.run)
+  expect(() => supply([{ ...second, name: "a_tool" }])).toThrow("Two tools")
+  expect(registry.find("b_tool")?.provider).toBe("plugin:b@2")
+  supply([])
+  expect(registry.find("b_tool")).toBeUndefined()
+  expect(registry.find("a_tool")).toBeDefined()
 })
