@@ -85,6 +85,11 @@ import { messageTools } from "#core/tools/message-send.ts"
 import { createPipeline } from "#core/tools/run.ts"
 import { timeTools } from "#core/tools/time.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
+import { createSandbox } from "#sandbox/child/sandbox.ts"
+import { createInstalledFolder } from "#sandbox/installed.ts"
+import { createPluginPins, resealPlugins } from "#sandbox/pins.ts"
+import { createPlugins } from "#sandbox/plugins.ts"
+import { watchPlugins } from "#sandbox/watch.ts"
 import { createGateway, type Gateway } from "#gateway/server.ts"
 import { createConfigRecord } from "./lib/config-record.ts"
 import { createCompaction } from "./lib/compaction.ts"
@@ -95,6 +100,7 @@ import { createBackups } from "./lib/backups.ts"
 import { createExamination } from "./lib/examination.ts"
 import { createReleases } from "./lib/releases.ts"
 import { createHealth, type Health } from "./lib/health.ts"
+import { sandboxChildCommand } from "./lib/own-command.ts"
 import { ownProcesses } from "./lib/own-processes.ts"
 import { stopWork } from "./lib/stop-work.ts"
 import { secretValuesOf } from "./lib/secret-values.ts"
@@ -166,7 +172,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       home,
       keychain,
       key: masterKey,
-      reseal: [resealAuthority, resealHooks],
+      reseal: [resealAuthority, resealHooks, resealPlugins],
     })
     const secretValues = secretValuesOf(vault, loaded.environment)
     const redact = createRedactor({ leaks: redactLeaks, secretValues })
@@ -241,7 +247,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     const memory = createMemory({ db, writer, bus })
     const project = projectOf(config, home)
     const changes = createFileChanges({ db, writer })
-    const { registry, take } = createRegistry([
+    const openRegistry = createRegistry([
       ...timeTools({ clock, timeZone }),
       ...memoryTools({ memory }),
       ...sessionTools({ db }),
@@ -249,10 +255,10 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       ...httpTools(),
       ...webTools({ clock }),
       ...messageTools({ db, writer, clock, ownerId: () => ownerId, reply, redact }),
-      ...approvalPlanTools({ registry: () => registry, approvals: () => approvals, writer }),
+      ...approvalPlanTools({ registry: () => openRegistry.registry, approvals: () => approvals, writer }),
       ...agentSpawnTools({
         db,
-        registry: () => registry,
+        registry: () => openRegistry.registry,
         spawn(sub) {
           lockdown.assertOpen()
           return inbox.spawn(sub)
@@ -265,6 +271,20 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
         ? [...fileWriteTools({ project, keepChange: changes.keep }), ...fileUndoTools({ project, changes })]
         : []),
     ])
+    const { registry, take } = openRegistry
+    const sandbox = createSandbox({ command: sandboxChildCommand(), clock, log })
+    const pluginPins = createPluginPins({ db, writer, clock, seal, onBadSeal })
+    const pluginsFolder = createInstalledFolder({ dir: home.paths.plugins })
+    const plugins = createPlugins({
+      installed: pluginsFolder,
+      pins: pluginPins,
+      sandbox,
+      registry: openRegistry,
+      memory,
+      secretValue: vault.value,
+      log,
+    })
+    await plugins.refresh()
     const lockdown = await createLockdown({
       db,
       writer,
@@ -312,7 +332,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       level: () => config.approvals.level,
       grants,
       approvals,
-      fetchFor: toolFetch(egress),
+      fetchFor: toolFetch(egress, plugins.credentialsFor),
       cleanse: cleanseWith(redact),
       redact,
     })
@@ -505,6 +525,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       approvals,
       grants: createGrantChanges({ grants, writer }),
       hooks: hookDesk,
+      plugins,
       noteRefusal,
       tokens,
       presence,
@@ -537,6 +558,16 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       { name: "backup", everyMs: BACKUP_LOOK_MS, run: backupSchedule.runDue },
     ]
     const upkeep = startUpkeep({ clock, log, tasks: as === "service" ? tasks : [] })
+    const pluginWatch =
+      as === "service"
+        ? watchPlugins({
+            dir: home.paths.plugins,
+            clock,
+            signature: pluginsFolder.signature,
+            onChange: () => void plugins.refresh(),
+          })
+        : null
+    const stopPinWatch = as === "service" ? await pluginPins.listen(() => void plugins.refresh()) : async () => {}
     const watch =
       as === "verb"
         ? null
@@ -579,10 +610,12 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       },
       async close() {
         watch?.close()
+        pluginWatch?.close()
         backupSchedule.stop()
-        await upkeep.stop()
+        await Promise.all([upkeep.stop(), stopPinWatch()])
         await Promise.all([lockdown.close(), hookStore.close(), tokens.close()])
         await jobs.close()
+        await sandbox.stopAll()
         await gateway.close()
         await hooks.drain()
         hooks.endAll()

@@ -282,6 +282,10 @@ const catalogue = {
     status: 400,
     hint: "A hook is a program by its whole path, with its arguments, or a URL: `ironclaw hook add --help`.",
   },
+  "plugin.unusable": {
+    status: 400,
+    hint: "A plugin is a folder with a plugin.json and its code, or one .wasm, .ts or .js file: `ironclaw tool install --help`.",
+  },
   "approval.required": {
     status: 409,
     hint: "`ironclaw approval list` shows what waits; `ironclaw approval allow ID` allows it.",

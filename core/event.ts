@@ -78,6 +78,8 @@ export type EventBody =
       point: string
       error: string
     }
+  // plugins
+  | { type: "plugin.changed"; plugin: string; change: "installed" | "granted" | "enabled" | "disabled" | "removed" }
   // models
   | {
       type: "model.failed"

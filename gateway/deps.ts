@@ -22,6 +22,7 @@ import type { Tokens } from "#core/safety/tokens.ts"
 import type { Vault } from "#core/secrets/vault.ts"
 import type { SessionStore } from "#core/session/session.ts"
 import type { ToolCard } from "#core/tools/registry.ts"
+import type { Plugins } from "#sandbox/plugins.ts"
 import type { ClientPolicy, FindToken } from "./auth.ts"
 
 /** Stored events after `after` in the order of `seq`, at most `limit`; of one session where it is named. */
@@ -209,6 +210,7 @@ export type GatewayDeps = {
   approvals: Pick<Approvals, "list" | "get" | "answer">
   grants: GrantChanges
   hooks: HookDesk
+  plugins: Plugins
   noteRefusal: NoteRefusal
   tokens: Pick<Tokens, "list" | "add" | "revoke">
   presence: Presence

@@ -5,7 +5,14 @@ import type { NewAudit } from "#core/db/schema.ts"
 import type { LabelName } from "#core/event.ts"
 import type { SessionId, TurnId } from "#core/id.ts"
 import type { FetchFor } from "#core/llm/wire.ts"
-import type { Egress, EgressCaller, EgressDeps, EgressFetch, EgressRecord } from "#core/safety/egress.ts"
+import type {
+  Egress,
+  EgressCaller,
+  EgressCredential,
+  EgressDeps,
+  EgressFetch,
+  EgressRecord,
+} from "#core/safety/egress.ts"
 import type { HostRule, LocalEndpoint } from "#core/safety/hosts.ts"
 import { findLeaks } from "#core/safety/leaks.ts"
 import { hasEffect } from "#core/safety/capability.ts"
@@ -82,9 +89,14 @@ export function releaseFetch(egress: Egress): (baseUrl: string, maxBytes: number
 }
 
 /** A tool reaches the hosts that its call declared, and only reads there when the call declared no more than reading. */
-export function toolFetch(egress: Egress): PipelineDeps["fetchFor"] {
-  return ({ request, effect, needs }) =>
+export function toolFetch(
+  egress: Egress,
+  /** What the requests of this provider's tools are given on their way out. */
+  credentialsFor: (provider: string) => EgressCredential[] = () => [],
+): PipelineDeps["fetchFor"] {
+  return ({ request, card, effect, needs }) =>
     egress.fetchFor({
+      credentials: card.provider === "builtin" ? [] : credentialsFor(card.provider),
       principal: `${request.principal}/${request.tool}`,
       purpose: `tool:${request.tool}`,
       agentId: request.agentId,

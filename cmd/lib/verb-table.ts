@@ -54,6 +54,11 @@ export const verbTable: VerbTable = {
     about: "List, add, remove and test your own programs that may rewrite or refuse",
     load: () => import("../hook.ts"),
   },
+  tool: {
+    about: "Install, grant, look at and take away plugins; list the tools",
+    alias: ["plugin"],
+    load: () => import("../tool.ts"),
+  },
   token: { about: "List, add and revoke tokens for programs that chat", load: () => import("../token.ts") },
   lockdown: { about: "Stop everything at once; --lift lets it go on", load: () => import("../lockdown.ts") },
   licences: { about: "Print the licences of everything that is in this program", load: () => import("../licences.ts") },

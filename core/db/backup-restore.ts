@@ -37,7 +37,7 @@ export type Loaded = {
 const MAX_MS = 6 * 3_600_000
 
 /** Rows that only a person's use makes: none of them, and there is nothing to lose. */
-const CONTENT_TABLES = ["sessions", "documents", "secrets", "grants", "hooks", "approvals", "tokens"]
+const CONTENT_TABLES = ["sessions", "documents", "secrets", "grants", "hooks", "plugins", "approvals", "tokens"]
 
 /** True where nothing was ever done with this database. */
 export async function isEmptyDatabase(db: Db): Promise<boolean> {

@@ -488,6 +488,33 @@ export const hooks = pgTable("hooks", {
   mac: mac(),
 })
 
+/**
+ * What the owner agreed to: one version of one plugin, by the hash of its whole folder, with the tools that it said it has. Sealed whole.
+ * What lies in the plugins folder and is in no row, or differs from it, is inactive.
+ */
+export const plugins = pgTable("plugins", {
+  name: text("name").primaryKey(),
+  version: text("version").notNull(),
+  sha256: text("sha256").notNull(), // of the folder
+  manifest: jsonb("manifest").$type<unknown>().notNull(),
+  tools: jsonb("tools").$type<unknown>().notNull(),
+  state: text("state").$type<"active" | "disabled">().notNull(),
+  createdAt: createdAt(),
+  mac: mac(),
+})
+
+/** How many requests a plugin made in the minute and in the hour that began at `starts_at`. */
+export const pluginRates = pgTable(
+  "plugin_rates",
+  {
+    plugin: text("plugin").notNull(),
+    period: text("period").$type<"minute" | "hour">().notNull(),
+    startsAt: isoTime("starts_at").notNull(),
+    used: integer("used").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.plugin, table.period] })],
+)
+
 /** API tokens, by hash: the token itself is shown once and never stored. */
 export const tokens = pgTable(
   "tokens",

@@ -35,7 +35,14 @@ export const defaultCaps: EgressCaps = {
 }
 
 /** Put into the first request by the gate, after the caller's own bytes were scanned, toward this origin only. */
-export type EgressCredential = { origin: string; header: string; value: string; secretName: string }
+export type EgressCredential = {
+  origin: string
+  header: string
+  value: string
+  secretName: string
+  /** The secret itself, where `value` holds it in another form: it is kept out of answers too. */
+  secret?: string
+}
 
 export type EgressCaller = {
   principal: string

@@ -120,7 +120,11 @@ function scanned<T>(act: Act, answer: IncomingMessage, scan: () => T): T {
 function usedSecrets(act: Act): string[] {
   const used = (act.who.credentials ?? []).filter(({ secretName }) => act.record.secretNames.includes(secretName))
   // "Bearer x" is put in whole; a server that echoes only x gives away as much.
-  return used.flatMap(({ value }) => [value, value.replace(/^\S+ +/, "")])
+  return used.flatMap(({ value, secret }) => [
+    value,
+    value.replace(/^\S+ +/, ""),
+    ...(secret === undefined ? [] : [secret]),
+  ])
 }
 
 /** Callers read `url` and `redirected`; a Response that was made by hand has neither. */

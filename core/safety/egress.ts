@@ -16,7 +16,7 @@ import { type Connect, connectBySocket, createPool, type Resolve, resolveBySyste
 import { placeOf, refusal } from "./egress-record.ts"
 import { judgeUrl } from "./hosts.ts"
 
-export type { EgressCaller, EgressCaps, EgressRecord } from "./egress-act.ts"
+export type { EgressCaller, EgressCaps, EgressCredential, EgressRecord } from "./egress-act.ts"
 export type { ScanResponse } from "./egress-answer.ts"
 
 /** Shaped like the global `fetch`, for the libraries that are handed one. Rejects with an AppError `egress.…`, or the signal's reason. */

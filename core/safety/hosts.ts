@@ -107,11 +107,21 @@ function judgeName(host: string): string | null {
 }
 
 /** Both sides go through the same parser, so a rule may be written with capitals or as IDN. */
-function coversHost(rule: string, host: string): boolean {
+export function coversHost(rule: string, host: string): boolean {
   const wildcard = rule.startsWith("*.")
-  const name = /[/?#@:\\%\s]/.test(rule) ? null : URL.parse(`https://${wildcard ? rule.slice(2) : rule}`)
-  if (!name || judgeName(name.hostname) !== null) return false
-  return wildcard ? host.endsWith(`.${name.hostname}`) : host === name.hostname
+  const name = nameIn(rule)
+  if (name === null) return false
+  return wildcard ? host.endsWith(`.${name}`) : host === name
+}
+
+/** Whether a rule can ever cover a host: else it is a mistake of whoever wrote it. */
+export function isHostRule(rule: string): boolean {
+  return nameIn(rule) !== null
+}
+
+function nameIn(rule: string): string | null {
+  const name = /[/?#@:\\%\s]/.test(rule) ? null : URL.parse(`https://${rule.startsWith("*.") ? rule.slice(2) : rule}`)
+  return name && judgeName(name.hostname) === null ? name.hostname : null
 }
 
 /** Inside the prefix as written, and still inside after every decoding and dot segment that some server might apply. */

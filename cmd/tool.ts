@@ -1,0 +1,149 @@
+/** `ironclaw tool`: plugins, code that nobody here vetted: installed inactive, granted in plain words, taken away at once. */
+import { resolve } from "node:path"
+import type { PluginStatus } from "#sandbox/plugin.ts"
+import { withPresence } from "./lib/presence.ts"
+import { type Ui, visible } from "./lib/ui.ts"
+import { defineVerbGroup } from "./lib/verb.ts"
+import { askVerb } from "./lib/verbs.ts"
+
+const nameArg = { name: { type: "positional", description: "The plugin's name" } } as const
+
+const list = askVerb({
+  meta: {
+    description: "Lists the plugins and how far each got; with --all, the builtin tools too",
+    examples: ["ironclaw tool list", "ironclaw tool list --all"],
+  },
+  args: { all: { type: "boolean", description: "Every tool that the assistant has, builtin ones too" } },
+  ask: async ({ client, args }) => ({
+    items: (await client.api.plugins.get()).items,
+    tools: args.all ? (await client.api.tools.get()).items : [],
+  }),
+  show({ items, tools }, { ui }) {
+    ui.table(
+      items,
+      [
+        { title: "name", value: (row: PluginStatus) => row.name },
+        { title: "version", value: (row: PluginStatus) => visible(row.version) },
+        { title: "state", value: (row: PluginStatus) => row.state },
+        { title: "tools", value: (row: PluginStatus) => row.tools.join(", "), shrinks: true },
+        { title: "says of itself", value: (row: PluginStatus) => visible(row.description), shrinks: true },
+      ],
+      "No plugins.",
+    )
+    for (const { name, state, problems } of items) {
+      for (const problem of problems) ui.warn(`${name}: ${visible(problem)}`)
+      if (state === "inactive") ui.note(`${name} is inactive: \`ironclaw tool grant ${name}\` shows what it asks for`)
+    }
+    for (const { name } of tools) ui.print(name)
+  },
+})
+
+const info = askVerb({
+  meta: {
+    description: "Shows one plugin: what it asks for, what you granted, and what is different",
+    examples: ["ironclaw tool info weather"],
+  },
+  args: nameArg,
+  ask: async ({ client, args }) => (await client.api.plugins({ name: args.name }).get()).plugin,
+  show: showPlugin,
+})
+
+const install = askVerb({
+  meta: {
+    description:
+      "Puts a plugin into its folder, at this terminal: the code that appears here is typed back. It stays inactive until it is granted",
+    examples: [
+      "ironclaw tool install ./weather",
+      "ironclaw tool install ./sums.wasm",
+      "ironclaw tool install ./notes.ts",
+    ],
+  },
+  args: { path: { type: "positional", description: "A folder with a plugin.json, or a .wasm, .ts or .js file" } },
+  async ask({ client, args, signal }) {
+    const path = resolve(args.path)
+    const { plugin, asks, changes } = await withPresence(
+      (presence) => client.api.plugins.post({ body: { path, presence } }),
+      signal,
+    )
+    return { plugin, asks, changes }
+  },
+  show({ plugin, asks, changes }, { ui }) {
+    ui.print(`${plugin.name} ${visible(plugin.version)} is installed, and ${plugin.state}`)
+    if (plugin.state === "active") return
+    ui.print("It asks to:")
+    for (const line of asks) ui.print(`  - ${visible(line)}`)
+    showChanges(changes ?? [], ui)
+    ui.print(`Grant it: ironclaw tool grant ${plugin.name}`)
+  },
+})
+
+const grant = askVerb({
+  meta: {
+    description:
+      "Shows what a plugin asks for and grants it, at this terminal: the code that appears here is typed back",
+    examples: ["ironclaw tool grant weather"],
+  },
+  args: nameArg,
+  async ask({ client, args, signal }) {
+    const at = client.api.plugins({ name: args.name }).grant
+    return (await withPresence((presence) => at.post({ body: { presence } }), signal)).plugin
+  },
+  show: (plugin, { ui }) => ui.print(`${plugin.name} is ${plugin.state}: ${plugin.tools.join(", ")}`),
+})
+
+const enable = askVerb({
+  meta: {
+    description: "Lets a disabled plugin run again, at this terminal: the code that appears here is typed back",
+    examples: ["ironclaw tool enable weather"],
+  },
+  args: nameArg,
+  async ask({ client, args, signal }) {
+    const at = client.api.plugins({ name: args.name }).enable
+    return (await withPresence((presence) => at.post({ body: { presence } }), signal)).plugin
+  },
+  show: (plugin, { ui }) => ui.print(`${plugin.name} is ${plugin.state}`),
+})
+
+const disable = askVerb({
+  meta: {
+    description: "Stops a plugin at once, calls under way too; what you granted stays on record",
+    examples: ["ironclaw tool disable weather"],
+  },
+  args: nameArg,
+  ask: async ({ client, args }) => (await client.api.plugins({ name: args.name }).disable.post()).plugin,
+  show: (plugin, { ui }) => ui.print(`${plugin.name} is ${plugin.state}`),
+})
+
+const remove = askVerb({
+  meta: {
+    description: "Takes a plugin away: its files, what you granted it, and its processes",
+    examples: ["ironclaw tool remove weather"],
+  },
+  args: nameArg,
+  ask: ({ client, args }) => client.api.plugins({ name: args.name }).delete(),
+  show: ({ name }, { ui }) => ui.print(`${name} is gone`),
+})
+
+function showPlugin(plugin: PluginStatus, { ui }: { ui: Ui }): void {
+  ui.print(`${plugin.name} ${visible(plugin.version)}: ${plugin.state}`)
+  if (plugin.description !== "") ui.print(`It says of itself: ${visible(plugin.description)}`)
+  if (plugin.sha256 !== null) ui.print(`sha256 ${plugin.sha256}`)
+  for (const problem of plugin.problems) ui.warn(visible(problem))
+  ui.print(plugin.state === "active" ? "It may:" : "It asks to:")
+  for (const line of plugin.asks) ui.print(`  - ${visible(line)}`)
+  showChanges(plugin.changes, ui)
+}
+
+function showChanges(changes: readonly string[], ui: Ui): void {
+  if (changes.length === 0) return
+  ui.print("Different from what you granted:")
+  for (const line of changes) ui.print(`  ${visible(line)}`)
+}
+
+export default defineVerbGroup(
+  {
+    description: "Plugins, code that nobody here vetted: install, grant, look at, stop, take away",
+    examples: ["ironclaw tool list", "ironclaw tool install ./weather", "ironclaw tool grant weather"],
+  },
+  { list, info, install, grant, enable, disable, remove },
+)

@@ -1,0 +1,183 @@
+/** What the host does for a plugin during one call of one of its tools: each function is one thing that its owner granted. */
+import { AppError } from "#core/errors.ts"
+import type { LabelName } from "#core/event.ts"
+import type { Log } from "#core/log.ts"
+import { isAlwaysOn, isPromptFile, judgeMemoryPath } from "#core/memory/path.ts"
+import type { Memory } from "#core/memory/memory.ts"
+import { visibleText } from "#core/safety/approval-question.ts"
+import { hasEffect } from "#core/safety/capability.ts"
+import { joinLabels } from "#core/safety/labels.ts"
+import { judgeShape, type Static, t, type TSchema } from "#core/schema.ts"
+import type { ToolContext } from "#core/tools/tool.ts"
+import {
+  type GuestRequest,
+  type GuestResponse,
+  type HostContext,
+  type HostFunction,
+  type HostFunctions,
+  HostRefusal,
+} from "./child/guest.ts"
+import { ratesOf, sizesOf } from "./limits.ts"
+import type { PluginPins } from "./pins.ts"
+import { type PluginPin, pluginPrincipal } from "./plugin.ts"
+
+export type HostFunctionDeps = {
+  memory: Pick<Memory, "read" | "write">
+  pins: Pick<PluginPins, "countRequest">
+  /** Null where the owner has not set it. */
+  secretValue: (name: string) => string | null
+  log: Log
+}
+
+const strict = { additionalProperties: false } as const
+const MemoryRead = t.Object({ path: t.String({ maxLength: 200 }) }, strict)
+const MemoryWrite = t.Object({ path: t.String({ maxLength: 200 }), content: t.String() }, strict)
+const SecretExists = t.Object({ name: t.String({ maxLength: 100 }) }, strict)
+const ToolInvoke = t.Object({ alias: t.String({ maxLength: 100 }), arguments: t.Unknown() }, strict)
+
+export type Hosted = {
+  host: HostFunctions
+  /** The labels of all that it was given. */
+  labels: () => LabelName[]
+  /** The gate that refused it something last; null where none did. */
+  gate: () => string | null
+}
+
+export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunctionDeps): Hosted {
+  const { manifest } = pin
+  const { http, secrets, workspace, tool_invoke: invoke } = manifest.capabilities ?? {}
+  const gathered: (readonly LabelName[])[] = [["untrusted"]]
+  let gate: string | null = null
+  const isReading = !hasEffect(context.effect)
+
+  function pathOf(path: string): string {
+    const judged = judgeMemoryPath(path)
+    if (!judged.ok) throw new HostRefusal(`This is no path of memory: ${judged.why}`)
+    if (!workspace?.allowed_prefixes.some((prefix) => judged.path.startsWith(prefix)))
+      throw new HostRefusal("This plugin was granted no such folder of memory")
+    return judged.path
+  }
+
+  async function sendRequest(request: GuestRequest, { signal }: HostContext): Promise<GuestResponse> {
+    const { maxRequestBytes, maxResponseBytes } = sizesOf(manifest)
+    if (request.body.length > maxRequestBytes) throw new HostRefusal(`A request has at most ${maxRequestBytes} bytes`)
+    const over = await deps.pins.countRequest(pin.name, ratesOf(manifest))
+    if (over !== null) {
+      const { perMinute, perHour } = ratesOf(manifest)
+      throw new HostRefusal(
+        over === "minute" ? `No more than ${perMinute} requests a minute` : `No more than ${perHour} requests an hour`,
+      )
+    }
+    try {
+      const response = await context.fetch(request.url, {
+        method: request.method,
+        headers: request.headers,
+        ...(request.body.length > 0 ? { body: request.body.slice() } : {}),
+        signal,
+      })
+      const headers: Record<string, string> = {}
+      for (const [name, value] of response.headers) if (name !== "set-cookie") headers[name] = value
+      return { status: response.status, headers, body: await readBounded(response, maxResponseBytes) }
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      if (error.code === "egress.refused") gate = "egress"
+      throw new HostRefusal(error.message)
+    }
+  }
+
+  const functions: Partial<Record<string, HostFunction>> = {}
+  if (workspace && workspace.allowed_prefixes.length > 0) {
+    functions["memory_read"] = async (payload) => {
+      const path = pathOf(take(MemoryRead, payload).path)
+      try {
+        const { content, labels } = await deps.memory.read(context.agentId, path)
+        gathered.push(labels, ["private"])
+        return content
+      } catch (error) {
+        if (error instanceof AppError && error.code === "not_found") return null
+        throw asRefusal(error)
+      }
+    }
+    if (!isReading)
+      functions["memory_write"] = async (payload) => {
+        const asked = take(MemoryWrite, payload)
+        const path = pathOf(asked.path)
+        // What shapes the agent is for its owner to write.
+        if (isPromptFile(path) || isAlwaysOn(path)) throw new HostRefusal("This document is the owner's to write")
+        const labels = joinLabels([context.labels, ...gathered])
+        const source = pluginPrincipal(pin)
+        try {
+          const { version } = await deps.memory.write({
+            agentId: context.agentId,
+            path,
+            content: asked.content,
+            labels,
+            source,
+            mode: "replace",
+          })
+          return { version }
+        } catch (error) {
+          throw asRefusal(error)
+        }
+      }
+  }
+  if (secrets && secrets.allowed_names.length > 0)
+    functions["secret_exists"] = async (payload) => {
+      const { name } = take(SecretExists, payload)
+      if (!secrets.allowed_names.includes(name)) throw new HostRefusal("This plugin may not ask after this secret")
+      return deps.secretValue(name) !== null
+    }
+  const aliases = invoke?.aliases ?? {}
+  if (Object.keys(aliases).length > 0 && !isReading)
+    functions["tool_invoke"] = async (payload) => {
+      const asked = take(ToolInvoke, payload)
+      const tool = Object.hasOwn(aliases, asked.alias) ? aliases[asked.alias] : undefined
+      if (tool === undefined) throw new HostRefusal("This plugin was granted no tool under this alias")
+      const outcome = await context.invoke({ tool, arguments: asked.arguments })
+      if (outcome.state === "asked") throw new HostRefusal("The owner would have to be asked")
+      gathered.push(outcome.labels)
+      if (outcome.state !== "done") throw new HostRefusal(outcome.text)
+      return outcome.text
+    }
+
+  return {
+    host: {
+      functions,
+      ...(http && http.allowlist.length > 0 ? { http: sendRequest } : {}),
+      log: (level, line) => deps.log[level]("A plugin says", { plugin: pin.name, line: visibleText(line) }),
+    },
+    labels: () => joinLabels(gathered),
+    gate: () => gate,
+  }
+}
+
+function take<S extends TSchema>(schema: S, payload: unknown): Static<S> {
+  const shape = judgeShape(schema, payload)
+  if (shape.ok) return shape.value
+  throw new HostRefusal(
+    `It was asked for with: ${shape.problems.map(({ path, message }) => `${path} ${message}`).join("; ")}`,
+  )
+}
+
+function asRefusal(error: unknown): unknown {
+  return error instanceof AppError ? new HostRefusal(error.message) : error
+}
+
+async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array> {
+  // Bodies of the egress gate are streams of bytes; the type of a Response leaves that open.
+  const body = response.body as ReadableStream<Uint8Array> | null
+  if (body === null) return new Uint8Array()
+  const reader = body.getReader()
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return new Uint8Array(Buffer.concat(chunks))
+    size += value.length
+    if (size > maxBytes) {
+      await reader.cancel()
+      throw new HostRefusal(`The answer has more than ${maxBytes} bytes`)
+    }
+    chunks.push(value)
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * What the owner agreed to, as sealed rows. Every change is one commit with its event and its audit row, and is heard by every process
+ * on the same database.
+ */
+import type { Clock } from "#core/clock.ts"
+import type { Db, Statement, Writer } from "#core/db/db.ts"
+import { plugins as table } from "#core/db/schema.ts"
+import { preview, type EventBody } from "#core/event.ts"
+import { type AuthoritySeal, createAuthoritySeal } from "#core/safety/authority.ts"
+import type { Reseal } from "#core/secrets/master-key.ts"
+import type { Manifest } from "./manifest.ts"
+import type { PluginPin, PluginTool } from "./plugin.ts"
+
+export type PluginChange = Extract<EventBody, { type: "plugin.changed" }>["change"]
+
+export type PluginPins = {
+  /** `broken`: names of rows that somebody else wrote. */
+  list(): Promise<{ pins: PluginPin[]; broken: string[] }>
+  put(pin: Omit<PluginPin, "createdAt">, change: { change: PluginChange; words: string }): Promise<void>
+  /** Also where there is no row: that it was taken away is on record all the same. */
+  remove(name: string): Promise<void>
+  /** For what changes no row. */
+  note(name: string, change: { change: PluginChange; words: string }): Promise<void>
+  /** Counts one request, and says whether it is one too many. */
+  countRequest(name: string, rates: { perMinute: number; perHour: number }): Promise<"minute" | "hour" | null>
+  listen(onChange: () => void): Promise<() => Promise<void>>
+}
+
+const CHANNEL = "ironclaw_plugins"
+const MINUTE_MS = 60_000
+const HOUR_MS = 3_600_000
+
+type Row = typeof table.$inferSelect
+
+/** What the seal covers: everything. */
+function sealedPin({ name, version, sha256, manifest, tools, state, createdAt }: Row): readonly unknown[] {
+  return [name, version, sha256, manifest, tools, state, createdAt]
+}
+
+export type PluginPinsDeps = {
+  db: Db
+  writer: Writer
+  clock: Clock
+  seal: AuthoritySeal
+  onBadSeal: (what: string) => void
+}
+
+export function createPluginPins({ db, writer, clock, seal, onBadSeal }: PluginPinsDeps): PluginPins {
+  const notify: Statement = { sql: `select pg_notify('${CHANNEL}', '')`, params: [] }
+  const record = (plugin: string, { change, words }: { change: PluginChange; words: string }) => ({
+    events: [{ type: "plugin.changed" as const, plugin, change, agentId: "main", labels: [], source: "owner" }],
+    audit: [
+      {
+        agentId: "main",
+        act: "owner.change" as const,
+        principal: "owner",
+        subject: `plugin:${plugin}`,
+        outcome: change,
+        preview: preview(words),
+        labels: [],
+        source: "owner",
+      },
+    ],
+  })
+
+  return {
+    async list() {
+      const pins: PluginPin[] = []
+      const broken: string[] = []
+      for (const row of await db.orm.select().from(table)) {
+        if (seal.holds("plugin", sealedPin(row), row.mac)) pins.push(pinOf(row))
+        else {
+          onBadSeal(`plugin ${row.name}`)
+          broken.push(row.name)
+        }
+      }
+      return { pins, broken }
+    },
+    async put(pin, change) {
+      const row: Row = { ...pin, tools: [...pin.tools], createdAt: clock.iso(), mac: "" }
+      const values = { ...row, mac: seal.mac("plugin", sealedPin(row)) }
+      const statement = db.orm
+        .insert(table)
+        .values(values)
+        .onConflictDoUpdate({ target: table.name, set: values })
+        .toSQL()
+      await writer.commit({ statements: [statement, notify], ...record(pin.name, change) })
+    },
+    async remove(name) {
+      const gone: Statement[] = ["plugins where name", "plugin_rates where plugin"].map((from) => ({
+        sql: `delete from ${from} = $1`,
+        params: [name],
+      }))
+      await writer.commit({
+        statements: [...gone, notify],
+        ...record(name, { change: "removed", words: `the plugin ${name}` }),
+      })
+    },
+    async note(name, change) {
+      await writer.commit({ statements: [notify], ...record(name, change) })
+    },
+    async countRequest(name, { perMinute, perHour }) {
+      const nowMs = clock.nowMs()
+      const start = (ms: number) => new Date(Math.floor(nowMs / ms) * ms).toISOString()
+      const [rows = []] = await db.batch([
+        {
+          sql: `insert into plugin_rates as r (plugin, period, starts_at, used)
+            values ($1, 'hour', $2::timestamptz, 1), ($1, 'minute', $3::timestamptz, 1)
+            on conflict (plugin, period) do update set
+              used = case when r.starts_at = excluded.starts_at then r.used + 1 else 1 end, starts_at = excluded.starts_at
+            returning period, used`,
+          params: [name, start(HOUR_MS), start(MINUTE_MS)],
+        },
+      ])
+      const usedIn = (period: string) => Number(rows.find((row) => row["period"] === period)?.["used"])
+      // A count that did not come back is no leave to go on.
+      if (!(usedIn("hour") <= perHour)) return "hour"
+      return usedIn("minute") <= perMinute ? null : "minute"
+    },
+    listen: (onChange) => db.listen(CHANNEL, onChange),
+  }
+}
+
+function pinOf({ manifest, tools, mac: _mac, ...row }: Row): PluginPin {
+  // Only rows whose seal holds come here, and those were written by `put`.
+  return { ...row, manifest: manifest as Manifest, tools: tools as PluginTool[] }
+}
+
+/** Plugins under another master key: only what the old seal held gets a new one. */
+export const resealPlugins: Reseal = async (db, { from, to }) => {
+  const old = createAuthoritySeal({ key: () => from.derive("authority") })
+  const fresh = createAuthoritySeal({ key: () => to.derive("authority") })
+  const rows = await db.orm.select().from(table)
+  return rows
+    .filter((row) => old.holds("plugin", sealedPin(row), row.mac))
+    .map((row) => ({
+      sql: "update plugins set mac = $2 where name = $1 and mac = $3",
+      params: [row.name, fresh.mac("plugin", sealedPin(row)), row.mac],
+    }))
+}

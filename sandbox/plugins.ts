@@ -1,0 +1,262 @@
+/**
+ * The plugins of this house: what the owner does with them, and which of their tools there are at this moment. Whatever changes, in the
+ * folder or in the rows, is taken up as one: the new set of tools, then the end of the children that no tool needs any more.
+ */
+import { AppError } from "#core/errors.ts"
+import type { Log } from "#core/log.ts"
+import type { EgressCredential } from "#core/safety/egress.ts"
+import type { OpenRegistry } from "#core/tools/registry.ts"
+import type { Tool } from "#core/tools/tool.ts"
+import type { Sandbox } from "./child/guest.ts"
+import { judgeNames } from "./describe.ts"
+import type { HostFunctionDeps } from "./host-functions.ts"
+import { type Prepared, preparePlugin, readSource } from "./install.ts"
+import type { Installed, InstalledFolder } from "./installed.ts"
+import type { PluginChange, PluginPins } from "./pins.ts"
+import { pluginToolsOf } from "./plugin-tools.ts"
+import { type PluginPin, pluginPrincipal, type PluginStatus } from "./plugin.ts"
+import { differences, sentencesFor } from "./sentences.ts"
+
+export type Plugins = {
+  list(): Promise<PluginStatus[]>
+  /** Throws `not_found`. */
+  get(name: string): Promise<PluginStatus>
+  /** What installing this would mean. Throws `plugin.unusable`, `not_found`. */
+  prepareInstall(path: string, signal: AbortSignal): Promise<Prepared>
+  /** Active at once only where the owner has agreed to as much before. */
+  install(prepared: Prepared): Promise<PluginStatus>
+  /** What agreeing to what is installed would mean. Throws `plugin.unusable`, `not_found`. */
+  prepareGrant(name: string, signal: AbortSignal): Promise<Prepared>
+  /** Throws `conflict` where the folder has changed since. */
+  grant(prepared: Prepared): Promise<PluginStatus>
+  /** Throws `conflict` where nothing that is there was agreed to. */
+  enable(name: string): Promise<PluginStatus>
+  /** Calls under way are cancelled. */
+  disable(name: string): Promise<PluginStatus>
+  /** Takes files and consent away; calls under way are cancelled. */
+  remove(name: string): Promise<void>
+  /** Takes up what changed. Never throws. */
+  refresh(): Promise<void>
+  /** What a plugin's requests are given on their way out. */
+  credentialsFor(provider: string): EgressCredential[]
+}
+
+export type PluginsDeps = {
+  installed: InstalledFolder
+  pins: PluginPins
+  sandbox: Pick<Sandbox, "call" | "stop">
+  registry: Pick<OpenRegistry, "registry" | "supply">
+  memory: HostFunctionDeps["memory"]
+  secretValue: HostFunctionDeps["secretValue"]
+  log: Log
+}
+
+type Live = { pin: PluginPin; code: ReturnType<InstalledFolder["codeOf"]>; tools: Tool[] }
+
+export function createPlugins({ installed, pins, sandbox, registry: open, ...host }: PluginsDeps): Plugins {
+  const { log } = host
+  let live = new Map<string, Live>()
+  let statuses: PluginStatus[] = []
+  let agreed = new Map<string, PluginPin>()
+  /** One after the other: no refresh sees the middle of a change. */
+  let queue: Promise<unknown> = Promise.resolve()
+
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = queue.then(work)
+    queue = mine.catch(() => {}) // whoever asked hears of it
+    return mine
+  }
+
+  const builtinNames = () =>
+    open.registry
+      .list()
+      .filter(({ provider }) => provider === "builtin")
+      .map(({ name }) => name)
+  const takenBeside = (name: string) => [
+    ...builtinNames(),
+    ...[...agreed.values()].filter((pin) => pin.name !== name).flatMap(({ tools }) => tools.map((tool) => tool.name)),
+  ]
+
+  async function takeUp(): Promise<void> {
+    const { pins: rows, broken } = await pins.list()
+    agreed = new Map(rows.map((pin) => [pin.name, pin]))
+    const found = installed.scan((name) => agreed.get(name)?.sha256 ?? null)
+    const next = new Map<string, Live>()
+    const taken = builtinNames()
+    const shown: PluginStatus[] = []
+    for (const one of found) {
+      const pin = agreed.get(one.name)
+      const status = statusOf(one, pin, broken.includes(one.name))
+      if (pin && one.codeSha256 !== null && status.state === "active") {
+        // A name that became ours, or somebody else's, since the owner agreed.
+        const shadows = judgeNames(pin.tools, taken)
+        if (shadows.length > 0) shown.push({ ...status, state: "broken", problems: shadows })
+        else {
+          const former = live.get(one.name)
+          const same = former?.pin.sha256 === pin.sha256 ? former : undefined
+          next.set(one.name, same ?? makeLive(pin, one.codeSha256))
+          taken.push(...pin.tools.map((tool) => tool.name))
+          shown.push(status)
+        }
+      } else shown.push(status)
+    }
+    for (const pin of rows) {
+      if (found.some(({ name }) => name === pin.name)) continue
+      shown.push({ ...statusOf(emptyOf(pin.name), pin, false), state: "missing", problems: ["Its folder is gone"] })
+    }
+    const gone = [...live.values()].filter(({ pin }) => next.get(pin.name)?.pin.sha256 !== pin.sha256)
+    open.supply([...next.values()].flatMap(({ tools }) => tools))
+    live = next
+    statuses = shown.sort((a, b) => (a.name < b.name ? -1 : 1))
+    for (const { pin, code } of gone) void sandbox.stop(pin.name, { sha256: code.sha256, drain: true })
+  }
+
+  function makeLive(pin: PluginPin, codeSha256: string): Live {
+    const code = installed.codeOf(pin.name, { manifest: pin.manifest, sha256: codeSha256 })
+    return { pin, code, tools: pluginToolsOf(pin, code, { ...host, sandbox, pins }) }
+  }
+
+  async function statusNow(name: string): Promise<PluginStatus> {
+    await takeUp()
+    const status = statuses.find((one) => one.name === name)
+    if (status) return status
+    throw new AppError("not_found", `There is no plugin called "${name.slice(0, 80)}"`, {
+      hint: "`ironclaw tool list` shows them.",
+    })
+  }
+
+  const pinOf = (name: string) => agreed.get(name) ?? null
+  const prepare = (from: string, signal: AbortSignal, folder: Prepared["folder"]) =>
+    preparePlugin({ folder, from, sandbox, takenBeside, pinOf, signal })
+
+  /** Grants are of this version: what an owner once allowed for another one was allowed for another program. */
+  async function agree({ name, version, sha256, manifest, tools }: Prepared, change: PluginChange): Promise<void> {
+    await pins.put(
+      { name, version, sha256, manifest, tools, state: "active" },
+      { change, words: `${name} ${version} (${sha256.slice(0, 12)}): ${sentencesFor({ manifest, tools }).join("; ")}` },
+    )
+  }
+
+  async function setState(name: string, state: PluginPin["state"], change: PluginChange): Promise<PluginStatus> {
+    await statusNow(name)
+    const pin = agreed.get(name)
+    if (!pin)
+      throw new AppError("conflict", `Nobody has agreed to ${name} yet`, {
+        hint: `\`ironclaw tool grant ${name}\` does.`,
+      })
+    await pins.put({ ...pin, state }, { change, words: `${name} ${pin.version}` })
+    return statusNow(name)
+  }
+
+  return {
+    list: () => inTurn(async () => takeUp().then(() => statuses)),
+    get: (name) => inTurn(() => statusNow(name)),
+    prepareInstall: (path, signal) => inTurn(async () => prepare(path, signal, readSource(path))),
+    install: (prepared) =>
+      inTurn(async () => {
+        const { name } = prepared
+        // Calls of the former version that are under way still find its code.
+        live.get(name)?.code.keep()
+        installed.put(name, prepared.folder)
+        if (prepared.changes?.length === 0 && agreed.get(name)?.state === "active") await agree(prepared, "installed")
+        else
+          await pins.note(name, {
+            change: "installed",
+            words: `${name} ${prepared.version} (${prepared.sha256.slice(0, 12)}), inactive`,
+          })
+        return statusNow(name)
+      }),
+    prepareGrant: (name, signal) =>
+      inTurn(async () => {
+        const { state, problems } = await statusNow(name)
+        if (state === "missing" || state === "broken")
+          throw new AppError("plugin.unusable", `${name} cannot be used: ${problems.join("; ")}`)
+        const read = installed.read(name)
+        if (!read.ok) throw new AppError("plugin.unusable", `${name} cannot be used: ${read.problems.join("; ")}`)
+        return prepare(name, signal, read.folder)
+      }),
+    grant: (prepared) =>
+      inTurn(async () => {
+        const read = installed.read(prepared.name)
+        if (!read.ok || read.folder.sha256 !== prepared.sha256)
+          throw new AppError("conflict", `${prepared.name} has changed since`, { hint: "Look at it again." })
+        await agree(prepared, "granted")
+        return statusNow(prepared.name)
+      }),
+    enable: (name) =>
+      inTurn(async () => {
+        const { state } = await statusNow(name)
+        if (state !== "disabled" && state !== "active")
+          throw new AppError("conflict", `${name} is ${state}: there is nothing to enable`, {
+            hint: `\`ironclaw tool grant ${name}\` shows what it asks for.`,
+          })
+        return setState(name, "active", "enabled")
+      }),
+    disable: (name) =>
+      inTurn(async () => {
+        const status = await setState(name, "disabled", "disabled")
+        await sandbox.stop(name)
+        return status
+      }),
+    remove: (name) =>
+      inTurn(async () => {
+        await takeUp()
+        if (!statuses.some((one) => one.name === name)) await statusNow(name) // says that there is none
+        await pins.remove(name)
+        installed.remove(name)
+        await takeUp()
+        await sandbox.stop(name)
+      }),
+    refresh: () => inTurn(takeUp).catch((error: unknown) => log.error("The plugins could not be looked at", { error })),
+    credentialsFor(provider) {
+      const one = [...live.values()].find(({ pin }) => pluginPrincipal(pin) === provider)
+      return one ? credentialsOf(one.pin, host.secretValue) : []
+    },
+  }
+}
+
+function statusOf(one: Installed, pin: PluginPin | undefined, isForged: boolean): PluginStatus {
+  const manifest = one.manifest ?? pin?.manifest ?? null
+  const isSame = pin !== undefined && one.sha256 === pin.sha256
+  const tools = pin?.tools ?? []
+  const base = {
+    name: one.name,
+    version: manifest?.version ?? "",
+    sha256: one.sha256,
+    description: manifest?.description ?? "",
+    tools: tools.map(({ name }) => name),
+    asks: manifest ? sentencesFor({ manifest, tools: isSame ? tools : [] }) : [],
+    changes:
+      pin && one.manifest && !isSame
+        ? [...differences({ ...pin, tools: [] }, { manifest: one.manifest, tools: [] }), "~ its files"]
+        : [],
+  }
+  if (isForged)
+    return {
+      ...base,
+      state: "broken",
+      problems: ["Its row was changed by somebody else: remove it, and install it again"],
+    }
+  if (one.problems.length > 0) return { ...base, state: "broken", problems: one.problems }
+  return { ...base, state: isSame ? pin.state : "inactive", problems: [] }
+}
+
+function emptyOf(name: string): Installed {
+  return { name, sha256: null, manifest: null, codeSha256: null, problems: [] }
+}
+
+/** Toward these hosts alone; a secret that is not set is not sent, and the host says what it thinks of that. */
+function credentialsOf({ manifest }: PluginPin, secretValue: (name: string) => string | null): EgressCredential[] {
+  const credentials = Object.values(manifest.capabilities?.http?.credentials ?? {})
+  return credentials.flatMap(({ secret_name: secretName, location, host_patterns: hosts }) => {
+    const secret = secretValue(secretName)
+    if (secret === null) return []
+    const [header, value] =
+      location.type === "bearer"
+        ? ["authorization", `Bearer ${secret}`]
+        : location.type === "basic"
+          ? ["authorization", `Basic ${Buffer.from(`${location.username}:${secret}`).toString("base64")}`]
+          : [location.name, `${location.prefix ?? ""}${secret}`]
+    return hosts.map((host) => ({ origin: new URL(`https://${host}`).origin, header, value, secretName, secret }))
+  })
+}

@@ -1,0 +1,114 @@
+/** A plugin through the compiled program: installed and granted at a terminal, called by a model, followed while the service runs. */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { atTerminal, codeIn } from "#test/fakes/at-terminal.ts"
+import { binary, environmentOf, runBinary, spawnBinary, until } from "#test/fakes/binary.ts"
+import { makeHome } from "#test/fakes/home.ts"
+import { startModelServer } from "#test/fakes/model-server.ts"
+
+setDefaultTimeout(120_000) // whole processes on a busy machine; nothing here measures
+
+const home = makeHome()
+const model = startModelServer()
+const folder = join(home.path, "weather")
+const plugins = join(home.path, ".ironclaw/plugins")
+let service: ReturnType<typeof spawnBinary>
+
+beforeAll(async () => {
+  const env = {
+    GATEWAY_PORT: "0",
+    LLM_BACKEND: "openai_compatible",
+    LLM_BASE_URL: `${model.url}/v1`,
+    LLM_MODEL: "test",
+  }
+  service = spawnBinary(["serve"], { home: home.path, env })
+  await until("the service answers", () => existsSync(join(home.path, ".ironclaw/run/ironclaw.sock")))
+  mkdirSync(folder)
+  write("1.0.0", "sunny")
+})
+afterAll(async () => {
+  service.kill()
+  await service.exited
+  await model.stop()
+  home[Symbol.dispose]()
+})
+
+function write(version: string, answer: string, more: Record<string, unknown> = {}): void {
+  const manifest = { name: "weather", version, entry: "plugin.ts", effects: { weather_now: "read" }, ...more }
+  writeFileSync(join(folder, "plugin.json"), JSON.stringify(manifest))
+  writeFileSync(
+    join(folder, "plugin.ts"),
+    `import { definePlugin, defineTool } from "ironclaw"
+export const { describe, call } = definePlugin(
+  defineTool({
+    name: "weather_now",
+    description: "What the weather is like.",
+    input: { type: "object", properties: {} },
+    run: () => "It is ${answer}",
+  }),
+)
+`,
+  )
+}
+
+const verb = (...args: string[]) => runBinary(args, { home: home.path })
+const stateOf = async (): Promise<unknown> =>
+  JSON.parse((await verb("tool", "info", "weather", "--json")).stdout)?.data?.state ?? "none"
+const owner = (...args: string[]) =>
+  atTerminal([binary, ...args], { env: environmentOf(home.path), cwd: home.path, answer: codeIn })
+
+/** What the model was told of the tool. */
+async function called(): Promise<string> {
+  model.script({ toolCalls: [{ name: "weather_now", arguments: {} }] }, { text: "Thanks." })
+  await verb("run", "--json", "-m", "How is the weather?")
+  return JSON.stringify(model.requests.at(-1)?.body)
+}
+
+test("a plugin is installed and granted at a terminal, runs, and comes and goes with its files", async () => {
+  const alone = await verb("tool", "install", folder, "--json")
+  expect(alone.status).toBe(1)
+  expect(JSON.parse(alone.stdout)).toMatchObject({ ok: false, error: { code: "presence.no_terminal" } })
+  expect(existsSync(join(plugins, "weather"))).toBe(false)
+
+  const installed = await owner("tool", "install", folder)
+  expect(installed.status).toBe(0)
+  expect(installed.shown).toContain("stays inactive until you grant")
+  expect(await stateOf()).toBe("inactive")
+  expect(await called()).not.toContain("It is sunny")
+  expect((await verb("tool", "grant", "weather")).status).toBe(1)
+  const granted = await owner("tool", "grant", "weather")
+  expect(granted.shown).toContain("offer the tool weather_now, which only reads")
+  expect(await stateOf()).toBe("active")
+  expect(await called()).toContain("It is sunny")
+
+  // One that asks for more waits, though it came by the owner's hand.
+  write("2.0.0", "raining", { capabilities: { http: { allowlist: [{ host: "api.example.com", methods: ["GET"] }] } } })
+  const more = await owner("tool", "install", folder)
+  expect(more.shown).toContain("+ send GET to api.example.com")
+  expect(await stateOf()).toBe("inactive")
+  expect(await called()).not.toContain("It is raining")
+  expect((await owner("tool", "grant", "weather")).status).toBe(0)
+  expect(await called()).toContain("It is raining")
+
+  // By hand, while the service runs: changed, as it was, gone with the whole folder, and there again.
+  const code = join(plugins, "weather/plugin.ts")
+  const whole = readFileSync(code, "utf8")
+  writeFileSync(code, whole.replace("raining", "stealing"))
+  await until("the change is noticed", async () => (await stateOf()) === "inactive")
+  expect(await called()).not.toContain("It is stealing")
+  writeFileSync(code, whole)
+  expect(await called()).toBeDefined()
+  await until("it is as it was agreed to", async () => (await called()).includes("It is raining"))
+  cpSync(plugins, join(home.path, "kept"), { recursive: true })
+  rmSync(plugins, { recursive: true })
+  await until("it is gone", async () => !(await called()).includes("It is raining"))
+  renameSync(join(home.path, "kept"), plugins)
+  await until("it is there again", async () => (await called()).includes("It is raining"))
+
+  expect((await verb("tool", "remove", "weather")).status).toBe(0)
+  expect(existsSync(join(plugins, "weather"))).toBe(false)
+  expect((await verb("tool", "info", "weather")).status).toBe(1)
+  const audit = JSON.parse((await verb("audit", "list", "--limit", "100", "--json")).stdout)
+  expect(JSON.stringify(audit)).toContain("plugin:weather@")
+})

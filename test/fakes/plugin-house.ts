@@ -1,0 +1,149 @@
+/** An agent with plugins: real children, a real folder, a small internet, and a model that calls what a test says. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { systemClock } from "#core/clock.ts"
+import { createLog } from "#core/log.ts"
+import { createMemory } from "#core/memory/memory.ts"
+import { createSandbox } from "#sandbox/child/sandbox.ts"
+import { createInstalledFolder } from "#sandbox/installed.ts"
+import { createPluginPins } from "#sandbox/pins.ts"
+import { createPlugins } from "#sandbox/plugins.ts"
+import { sandboxChildCommand } from "#cmd/lib/own-command.ts"
+import { scansFor, toolFetch } from "#cmd/lib/outbound.ts"
+import type { Tool } from "#core/tools/tool.ts"
+import { createFakeInternet } from "#test/core/safety/fake-internet.ts"
+import { agentHouse } from "./agent-house.ts"
+import { toolContext } from "./tool-context.ts"
+import { oneModel, scriptedModel, type ScriptStep } from "./model.ts"
+
+export type PluginHouse = Awaited<ReturnType<typeof pluginHouse>>
+
+export async function pluginHouse({
+  tools = [],
+  secrets = {},
+}: { tools?: Tool[]; secrets?: Record<string, string> } = {}) {
+  const root = mkdtempSync(join(tmpdir(), "ironclaw-plugins-"))
+  const dir = join(root, "plugins")
+  const logs = join(root, "logs")
+  mkdirSync(logs)
+  const secretValues = () => Object.entries(secrets).map(([name, value]) => ({ name, value }))
+  const internet = createFakeInternet(scansFor(secretValues))
+  const steps: ScriptStep[] = []
+  const model = scriptedModel([() => steps.shift() ?? { say: "Done" }])
+  const house = await agentHouse({
+    models: oneModel(model),
+    tools,
+    fetchFor: (call) => toolFetch(internet.egress, (provider) => plugins.credentialsFor(provider))(call),
+  })
+  const log = createLog({
+    dir: logs,
+    level: "debug",
+    redact: (text) => text,
+    clock: systemClock,
+    maxBytes: 1_000_000,
+    files: 1,
+    mirror: null,
+  })
+  const sandbox = createSandbox({ command: sandboxChildCommand(), clock: systemClock, log })
+  const installed = createInstalledFolder({ dir })
+  const pins = createPluginPins({
+    db: house.db,
+    writer: house.writer,
+    clock: systemClock,
+    seal: house.seal,
+    onBadSeal: (what) => house.badSeals.push(what),
+  })
+  const memory = createMemory({ db: house.db, writer: house.writer, bus: house.bus })
+  const plugins = createPlugins({
+    installed,
+    pins,
+    sandbox,
+    registry: house.registry,
+    memory,
+    secretValue: (name) => secrets[name] ?? null,
+    log,
+  })
+  const signal = new AbortController().signal
+  let calls = 0
+
+  return {
+    ...house,
+    dir,
+    root,
+    internet,
+    installed,
+    memory,
+    model,
+    pins,
+    plugins,
+    sandbox,
+    /** Writes a plugin somewhere else than into the plugins folder. */
+    source(name: string, code: string, manifest: Record<string, unknown> = {}): string {
+      const path = join(root, `source-${name}`)
+      writePlugin(path, name, code, manifest)
+      return path
+    },
+    /** Writes a plugin as a person drops it. */
+    drop(name: string, code: string, manifest: Record<string, unknown> = {}): void {
+      writePlugin(join(dir, name), name, code, manifest)
+    },
+    async install(path: string) {
+      return plugins.install(await plugins.prepareInstall(path, signal))
+    },
+    async grant(name: string) {
+      return plugins.grant(await plugins.prepareGrant(name, signal))
+    },
+    /** Has the model make this call; what it was told of it, or that the owner is asked. */
+    async call(tool: string, args: Record<string, unknown> = {}) {
+      const id = `c${++calls}`
+      steps.push({ call: [{ id, name: tool, arguments: args }] })
+      const { outcome } = await house.say(`Call ${tool}`)
+      const [row] = await house.db.query({
+        sql: "select c.state, c.principal, c.effect, m.text, m.labels from calls c join messages m on m.call_id = c.id where c.tool = $1 order by c.id desc limit 1",
+        params: [tool],
+      })
+      const told = row && {
+        state: String(row["state"]),
+        text: String(row["text"]),
+        labels: row["labels"],
+        principal: String(row["principal"]),
+      }
+      return { outcome, told }
+    },
+    /** A call of one tool straight to its body, as the pipeline makes it once every gate has let it through. */
+    async direct(tool: string): Promise<string> {
+      const card = house.registry.registry.find(tool)
+      const body = card && house.registry.take(tool, card.provider)
+      if (!body) return "gone"
+      const result = await body({}, toolContext())
+      return "data" in result ? String(result.data) : result.failed
+    },
+    async close() {
+      await house.close()
+      await sandbox.stopAll()
+      internet.close()
+      rmSync(root, { recursive: true, force: true })
+    },
+  }
+}
+
+export function writePlugin(path: string, name: string, code: string, manifest: Record<string, unknown> = {}): void {
+  mkdirSync(path, { recursive: true })
+  writeFileSync(join(path, "plugin.ts"), code)
+  writeFileSync(join(path, "plugin.json"), JSON.stringify({ name, version: "1.0.0", entry: "plugin.ts", ...manifest }))
+}
+
+/** A plugin of one tool, whose body is code. */
+export function toolCode(name: string, run: string, more = ""): string {
+  return `import { callTool, config, definePlugin, defineTool, hasSecret, http, log, memory } from "ironclaw"
+export const { describe, call } = definePlugin(defineTool({
+  name: ${JSON.stringify(name)},
+  description: "A tool of a test.",
+  input: { type: "object", properties: { word: { type: "string", maxLength: 2000 } } },
+  ${more}
+  run(input: { word?: string }) { ${run} },
+}))
+void [callTool, config, hasSecret, http, log, memory]
+`
+}
