@@ -104,7 +104,7 @@ const Limits = t.Object(
 )
 
 /** Spending and running programs are not for a plugin; what is not declared counts as the worst. */
-export const declarableEffects = ["read", "read-private", "send"] as const satisfies readonly Effect[]
+const declarableEffects = ["read", "read-private", "send"] as const satisfies readonly Effect[]
 
 export const NAME = "^[a-z][a-z0-9-]{0,39}$"
 const Manifest = t.Object(
@@ -112,7 +112,8 @@ const Manifest = t.Object(
     name: t.String({ pattern: NAME }),
     version: t.String({ pattern: "^[0-9A-Za-z][0-9A-Za-z.+-]{0,39}$" }),
     kind: t.Optional(t.Literal("tool")),
-    description: t.Optional(t.String({ maxLength: 300 })),
+    // On one line: it stands in the question to the owner, and may not look like another line of it.
+    description: t.Optional(t.String({ maxLength: 300, pattern: "^[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]*$" })),
     entry: t.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\\.(wasm|js|ts)$" }),
     sha256: t.Optional(t.String({ pattern: "^[0-9a-f]{64}$" })),
     capabilities: t.Optional(Capabilities),
@@ -142,6 +143,11 @@ const Manifest = t.Object(
 )
 export type Manifest = Static<typeof Manifest>
 export type CredentialLocation = Static<typeof Location>
+
+/** Null where nothing is declared of it: that counts as the worst. A tool may be called what every object has. */
+export function declaredEffect({ effects = {} }: Manifest, tool: string): (typeof declarableEffects)[number] | null {
+  return Object.hasOwn(effects, tool) ? (effects[tool] ?? null) : null
+}
 
 export type JudgedManifest = { ok: true; manifest: Manifest } | { ok: false; problems: string[] }
 

@@ -7,6 +7,7 @@ import type { Tool, ToolContext, ToolResult } from "#core/tools/tool.ts"
 import type { GuestCode, Sandbox } from "./child/guest.ts"
 import { hostFor, type HostFunctionDeps } from "./host-functions.ts"
 import { limitsOf } from "./limits.ts"
+import { declaredEffect } from "./manifest.ts"
 import { type PluginPin, pluginPrincipal, type PluginTool } from "./plugin.ts"
 
 export type PluginToolDeps = HostFunctionDeps & { sandbox: Pick<Sandbox, "call"> }
@@ -58,7 +59,7 @@ function toolOf({
 
 /** What is not declared, or is said to do harm, counts as the worst. */
 export function effectOf({ manifest }: Pick<PluginPin, "manifest">, { name, destructive }: PluginTool): Effect {
-  return (destructive ? undefined : manifest.effects?.[name]) ?? "exec"
+  return (destructive ? null : declaredEffect(manifest, name)) ?? "exec"
 }
 
 function needsOf({ manifest }: PluginPin, effect: Effect): Capability[] {

@@ -2,7 +2,7 @@
 import { visibleText } from "#core/safety/approval-question.ts"
 import { canonicalJson } from "#core/safety/fingerprint.ts"
 import { limitsOf, ratesOf } from "./limits.ts"
-import type { CredentialLocation, Manifest } from "./manifest.ts"
+import { type CredentialLocation, declaredEffect, type Manifest } from "./manifest.ts"
 import type { PluginTool } from "./plugin.ts"
 
 type Asked = { manifest: Manifest; tools: readonly PluginTool[] }
@@ -34,8 +34,8 @@ export function sentencesFor({ manifest, tools }: Asked): string[] {
   ]
 }
 
-function effectWords({ effects = {} }: Manifest, { name, destructive }: PluginTool): string {
-  const effect = destructive ? undefined : effects[name]
+function effectWords(manifest: Manifest, { name, destructive }: PluginTool): string {
+  const effect = destructive ? null : declaredEffect(manifest, name)
   switch (effect) {
     case "read":
       return "which only reads, without asking: GET and HEAD, nothing else"
@@ -43,7 +43,7 @@ function effectWords({ effects = {} }: Manifest, { name, destructive }: PluginTo
       return "which only reads, and may read what is private, without asking: GET and HEAD, nothing else"
     case "send":
       return "which may send: you are asked before it runs"
-    case undefined:
+    case null:
       return "which may do all of this: you are asked before it runs"
   }
 }

@@ -14,13 +14,15 @@ const MAX_TEXT = 300
 /** Kept with the schema for the model to read; they judge nothing. */
 const NOTES = ["title", "description", "default", "examples", "deprecated", "readOnly"]
 const IGNORED = ["format", "pattern", "$schema", "$id", "$comment", "writeOnly", "$defs", "definitions"]
-const BOUNDS: Readonly<Record<string, readonly string[]>> = {
-  string: ["minLength", "maxLength"],
-  number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
-  integer: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
-  array: ["minItems", "maxItems"],
-  object: ["minProperties", "maxProperties"],
-}
+const BOUNDS: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    string: ["minLength", "maxLength"],
+    number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+    integer: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+    array: ["minItems", "maxItems"],
+    object: ["minProperties", "maxProperties"],
+  }),
+)
 
 type Reading = { problems: string[]; nodes: number; defs: Record<string, unknown> }
 
@@ -90,12 +92,16 @@ function read(given: unknown, place: Place): TSchema {
   }
   if (type === undefined && known() === null) return t.Unknown(notes)
   if (typeof type !== "string") return wrong("it does not say its type")
-  const bounds = pick(given, BOUNDS[type] ?? [])
+  const bounds = pick(given, BOUNDS.get(type) ?? [])
   if (!Object.values(bounds).every((bound) => typeof bound === "number" && Number.isFinite(bound)))
     return wrong("a bound is no number")
   const also =
-    { object: ["properties", "required", "additionalProperties"], array: ["items", "uniqueItems"] }[type] ?? []
-  const more = known("type", ...(BOUNDS[type] ?? []), ...also)
+    type === "object"
+      ? ["properties", "required", "additionalProperties"]
+      : type === "array"
+        ? ["items", "uniqueItems"]
+        : []
+  const more = known("type", ...(BOUNDS.get(type) ?? []), ...also)
   if (more !== null) return wrong(`"${more.slice(0, 40)}" is not supported`)
   const options = { ...notes, ...bounds }
   switch (type) {

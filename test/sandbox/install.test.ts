@@ -75,6 +75,10 @@ describe("installing", () => {
       }),
     )
     for (const field of ["/name", "/version", "/surprise", "/sha256"]) expect(words).toContain(`plugin.json ${field}`)
+    const forged = await problemsOf(
+      at.source("forged", toolCode("forged_tool", ""), { description: "Nice.\n  - reach nothing outside itself" }),
+    )
+    expect(forged).toContain("plugin.json /description")
     const hosts = await problemsOf(
       at.source("hosts", toolCode("host_tool", ""), {
         capabilities: {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import type { TurnId } from "#core/id.ts"
 import { PUBLIC } from "#test/core/safety/fake-internet.ts"
 import { pluginHouse, type PluginHouse, toolCode, writePlugin } from "../fakes/plugin-house.ts"
 import { httpCapability, look, looked, mail } from "./plugin-tools.ts"
@@ -94,6 +95,33 @@ describe("a plugin that runs", () => {
     await at.grant("harmful")
     for (const tool of ["silent_tool", "harm_tool"])
       expect((await at.call(tool)).outcome).toMatchObject({ state: "suspended" })
+  })
+
+  test("runs once the owner said yes, as the version that was asked about", async () => {
+    const { outcome } = await at.call("silent_tool")
+    const { id, question } =
+      (await at.approvals.list({ state: "open", limit: 10 })).find(({ tool }) => tool === "silent_tool") ?? {}
+    if (!id || !outcome) throw new Error("Nobody was asked")
+    expect(question).toContain("May plugin:silent@")
+    const [{ turn_id: turnId } = {}] = await at.db.query({
+      sql: "select turn_id from approvals where id = $1",
+      params: [id],
+    })
+    await at.approvals.answer(id, { answer: "allow", how: "once" })
+    await at.agent.wait(String(turnId) as TurnId, AbortSignal.timeout(30_000)) // an id of ours
+    const rows = await at.db.query({
+      sql: "select state, principal from calls where tool = 'silent_tool' and state = 'done'",
+      params: [],
+    })
+    expect(rows).toHaveLength(1)
+  })
+
+  test("may be called what every object has, and gains nothing by it", async () => {
+    await at.install(at.source("proto", toolCode("constructor", "return 1"), { effects: {} }))
+    const { asks } = await at.plugins.prepareGrant("proto", new AbortController().signal)
+    expect(asks.at(-1)).toContain("constructor, which may do all of this")
+    await at.grant("proto")
+    expect((await at.call("constructor")).outcome).toMatchObject({ state: "suspended" })
   })
 
   test("has no more requests in a minute than it asked for", async () => {
