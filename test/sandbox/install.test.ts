@@ -1,10 +1,10 @@
 /** Installing and granting plugins: what is refused, what stays inactive, and what a new version may do. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
-import { symlinkSync, writeFileSync } from "node:fs"
+import { rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { AppError } from "#core/errors.ts"
 import { pluginHouse, type PluginHouse, toolCode } from "../fakes/plugin-house.ts"
-import { httpCapability, look, mail } from "./plugin-tools.ts"
+import { httpCapability, look, mail, wasmPlugin } from "./plugin-tools.ts"
 
 setDefaultTimeout(60_000) // children are started, on a machine that may be busy
 
@@ -63,6 +63,25 @@ describe("installing", () => {
     expect((await at.call("echo_word", { word: "hello" })).told?.state).toBe("refused")
     expect(await at.grant("echo")).toMatchObject({ state: "active", changes: [] })
     expect((await at.call("echo_word", { word: "hello" })).told?.state).toBe("done")
+  })
+
+  test("takes a WebAssembly file alone, which asks for nothing, and one that grows into a folder with a manifest", async () => {
+    const wasm = wasmPlugin({
+      describe: '{"tools":[{"name":"stock_tool","description":"Says hello.","inputSchema":{"type":"object"}}]}',
+      call: '{"content":[{"type":"text","text":"hello from wasm"}]}',
+    })
+    const file = join(at.root, "Stock Tool.wasm")
+    writeFileSync(file, wasm)
+    expect(await at.install(file)).toMatchObject({ name: "stock-tool", state: "inactive" })
+    expect(await at.grant("stock-tool")).toMatchObject({ state: "active", tools: ["stock_tool"] })
+    expect((await at.call("stock_tool")).outcome).toMatchObject({ state: "suspended" })
+
+    const folder = at.source("stock-tool", "", { entry: "plugin.wasm", effects: { stock_tool: "read" } })
+    rmSync(join(folder, "plugin.ts"))
+    writeFileSync(join(folder, "plugin.wasm"), wasm)
+    expect((await at.install(folder)).changes.join()).toContain("~ its files")
+    await at.grant("stock-tool")
+    expect((await at.call("stock_tool")).told).toMatchObject({ state: "done", text: "hello from wasm" })
   })
 
   test("refuses a manifest with everything that is wrong with it, and code that may not run", async () => {

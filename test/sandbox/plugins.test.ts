@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { TurnId } from "#core/id.ts"
+import { resealPlugins } from "#sandbox/pins.ts"
 import { PUBLIC } from "#test/core/safety/fake-internet.ts"
 import { pluginHouse, type PluginHouse, toolCode, writePlugin } from "../fakes/plugin-house.ts"
 import { httpCapability, look, looked, mail } from "./plugin-tools.ts"
@@ -327,6 +328,23 @@ describe("what the owner takes back", () => {
     expect(at.plugins.get("echo")).rejects.toThrow("no plugin")
     expect(readdirSync(at.dir)).not.toContain("echo")
     expect(at.plugins.enable("nothing")).rejects.toThrow("no plugin")
+  })
+
+  test("what was agreed to holds under another master key, and a forged row does not", async () => {
+    const keyOf = (fill: number) =>
+      // All that is asked of a key here.
+      ({ derive: () => new Uint8Array(32).fill(fill) }) as unknown as Parameters<typeof resealPlugins>[1]["from"]
+    const before = await at.plugins.list()
+    await at.db.query({
+      sql: "insert into plugins select 'forged', version, sha256, manifest, tools, state, created_at, mac from plugins limit 1",
+      params: [],
+    })
+    await at.db.batch(await resealPlugins(at.db, { from: keyOf(7), to: keyOf(8) }))
+    expect((await at.pins.list()).pins).toEqual([])
+    await at.db.batch(await resealPlugins(at.db, { from: keyOf(8), to: keyOf(7) }))
+    expect((await at.pins.list()).broken).toEqual(["forged"])
+    await at.pins.remove("forged")
+    expect(await at.plugins.list()).toEqual(before)
   })
 
   test("a row that somebody else wrote counts for nothing", async () => {
