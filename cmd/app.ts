@@ -82,6 +82,7 @@ import { jsonTools } from "#core/tools/json-query.ts"
 import { createRegistry } from "#core/tools/registry.ts"
 import { approvalPlanTools } from "#core/tools/approval-plan.ts"
 import { messageTools } from "#core/tools/message-send.ts"
+import { createOwnerCalls } from "#core/tools/owner-call.ts"
 import { createPipeline } from "#core/tools/run.ts"
 import { timeTools } from "#core/tools/time.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
@@ -350,6 +351,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     })
     const directory = createDirectory({ db, clock })
     const ownerId = await directory.ownerId()
+    const ownerCalls = createOwnerCalls({ db, writer, sessions, registry, pipeline, approvals, ownerId })
     const health = createHealth({
       db,
       clock,
@@ -526,6 +528,13 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       grants: createGrantChanges({ grants, writer }),
       hooks: hookDesk,
       plugins,
+      ownerCalls: {
+        prepare: ownerCalls.prepare,
+        run(call, how) {
+          lockdown.assertOpen()
+          return ownerCalls.run(call, how)
+        },
+      },
       noteRefusal,
       tokens,
       presence,

@@ -2,6 +2,7 @@
 import { AppError } from "#core/errors.ts"
 import { hookPoints } from "#core/hooks.ts"
 import type { ShownHook } from "#core/hooks/desk.ts"
+import { readArguments } from "./lib/json-arguments.ts"
 import { withPresence } from "./lib/presence.ts"
 import { visible } from "./lib/ui.ts"
 import { defineVerbGroup } from "./lib/verb.ts"
@@ -150,17 +151,6 @@ const test = askVerb({
 function namesIn(field: "tools" | "channels" | "agents", text: string | undefined): { [K in typeof field]?: string[] } {
   if (text === undefined) return {}
   return { [field]: text.split(",").flatMap((name) => name.trim() || []) }
-}
-
-function readArguments(text: string): Record<string, unknown> {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    value = null // said below
-  }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value }
-  throw new AppError("usage.wrong", "--arguments takes a JSON object", { hint: `Such as '{"method":"GET"}'.` })
 }
 
 function filtersOf({ hook }: ShownHook): string {

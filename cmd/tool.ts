@@ -1,6 +1,7 @@
 /** `ironclaw tool`: plugins, code that nobody here vetted: installed inactive, granted in plain words, taken away at once. */
 import { resolve } from "node:path"
 import type { PluginStatus } from "#sandbox/plugin.ts"
+import { readArguments } from "./lib/json-arguments.ts"
 import { withPresence } from "./lib/presence.ts"
 import { type Ui, visible } from "./lib/ui.ts"
 import { defineVerbGroup } from "./lib/verb.ts"
@@ -124,6 +125,28 @@ const remove = askVerb({
   show: ({ name }, { ui }) => ui.print(`${name} is gone`),
 })
 
+const call = askVerb({
+  meta: {
+    description:
+      "Calls one tool by hand, to try it; what does more than read is confirmed at this terminal. Status 1 where it fails",
+    examples: ["ironclaw tool call time_now", `ironclaw tool call weather_now --arguments '{"place":"Oslo"}'`],
+  },
+  args: {
+    name: { type: "positional", description: "The tool's name" },
+    arguments: { type: "string", description: "Its arguments, as a JSON object", valueHint: "json", default: "{}" },
+  },
+  async ask({ client, args, signal }) {
+    const at = client.api.tools({ name: args.name }).call
+    const body = { arguments: readArguments(args.arguments) }
+    return (await withPresence((presence) => at.post({ body: { ...body, presence } }), signal)).result
+  },
+  show({ state, text }, { ui }) {
+    ui.print(visible(text))
+    if (state !== "done") ui.note(`It ${state === "unknown" ? "was cut off" : `was ${state}`}`)
+  },
+  status: ({ state }) => (state === "done" ? 0 : 1),
+})
+
 function showPlugin(plugin: PluginStatus, { ui }: { ui: Ui }): void {
   ui.print(`${plugin.name} ${visible(plugin.version)}: ${plugin.state}`)
   if (plugin.description !== "") ui.print(`It says of itself: ${visible(plugin.description)}`)
@@ -145,5 +168,5 @@ export default defineVerbGroup(
     description: "Plugins, code that nobody here vetted: install, grant, look at, stop, take away",
     examples: ["ironclaw tool list", "ironclaw tool install ./weather", "ironclaw tool grant weather"],
   },
-  { list, info, install, grant, enable, disable, remove },
+  { list, info, install, grant, enable, disable, remove, call },
 )

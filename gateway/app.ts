@@ -16,6 +16,7 @@ import { pluginRoutes } from "./api/plugins.ts"
 import { secretRoutes } from "./api/secrets.ts"
 import { sessionRoutes } from "./api/sessions.ts"
 import { statusRoutes } from "./api/status.ts"
+import { toolCallRoutes } from "./api/tool-calls.ts"
 import { tokenRoutes } from "./api/tokens.ts"
 import { turnRoutes } from "./api/turns.ts"
 import { updateRoutes } from "./api/update.ts"
@@ -67,6 +68,7 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(grantRoutes(deps, prove))
       .use(hookRoutes(deps, { prove, calls }))
       .use(pluginRoutes(deps, { prove, calls }))
+      .use(toolCallRoutes(deps, { prove, calls }))
       .use(tokenRoutes(deps, prove))
       .use(lockdownRoutes(deps, { prove, calls }))
       .use(openAiRoutes(deps, calls))

@@ -21,6 +21,7 @@ import type { NoteRefusal } from "#core/safety/refusals.ts"
 import type { Tokens } from "#core/safety/tokens.ts"
 import type { Vault } from "#core/secrets/vault.ts"
 import type { SessionStore } from "#core/session/session.ts"
+import type { OwnerCalls } from "#core/tools/owner-call.ts"
 import type { ToolCard } from "#core/tools/registry.ts"
 import type { Plugins } from "#sandbox/plugins.ts"
 import type { ClientPolicy, FindToken } from "./auth.ts"
@@ -211,6 +212,7 @@ export type GatewayDeps = {
   grants: GrantChanges
   hooks: HookDesk
   plugins: Plugins
+  ownerCalls: OwnerCalls
   noteRefusal: NoteRefusal
   tokens: Pick<Tokens, "list" | "add" | "revoke">
   presence: Presence

@@ -112,3 +112,29 @@ test("a plugin is installed and granted at a terminal, runs, and comes and goes 
   const audit = JSON.parse((await verb("audit", "list", "--limit", "100", "--json")).stdout)
   expect(JSON.stringify(audit)).toContain("plugin:weather@")
 })
+
+test("a tool is called by hand: what reads at once, what does more only by somebody at a terminal, and nothing of it stays but the record", async () => {
+  const time = JSON.parse((await verb("tool", "call", "time_now", "--json")).stdout)
+  expect(time).toMatchObject({ ok: true, data: { state: "done" } })
+  const write = [
+    "tool",
+    "call",
+    "memory_write",
+    "--arguments",
+    JSON.stringify({ path: "notes/a.md", content: "by hand" }),
+  ]
+  const alone = await verb(...write, "--json")
+  expect(JSON.parse(alone.stdout)).toMatchObject({ ok: false, error: { code: "presence.no_terminal" } })
+  expect((await verb("memory", "read", "notes/a.md")).status).toBe(1)
+  const asked = await owner(...write)
+  expect(asked.shown).toContain("Run memory_write of agent:main once, with exactly")
+  expect(asked.status).toBe(0)
+  expect((await verb("memory", "read", "notes/a.md")).stdout).toContain("by hand")
+
+  const wrong = await verb("tool", "call", "memory_write", "--arguments", '{"path":1}', "--json")
+  expect(JSON.parse(wrong.stdout)).toMatchObject({ ok: false, error: { code: "input.invalid" } })
+  expect((await verb("tool", "call", "memory_write", "--arguments", "[]")).status).toBe(2)
+  expect((await verb("tool", "call", "nothing")).status).toBe(1)
+  expect((await verb("session", "list", "--json")).stdout).not.toContain("Call of")
+  expect((await verb("audit", "list", "--json")).stdout).toContain('"subject":"memory_write"')
+})

@@ -130,6 +130,10 @@ export function gatewayHouse({
       remove: async (name) => Promise.reject(new AppError("not_found", `There is no hook ${name}`)),
       test: async (name) => Promise.reject(new AppError("not_found", `There is no hook ${name}`)),
     },
+    ownerCalls: {
+      prepare: () => ({ principal: "agent:main", destination: "", asks: false }),
+      run: async () => ({ state: "done", text: "", labels: [] }),
+    },
     plugins: {
       list: async () => [],
       get: async (name) => Promise.reject(new AppError("not_found", `There is no plugin ${name}`)),
