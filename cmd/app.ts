@@ -376,6 +376,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       jobs: () => jobs,
       usageRow: (entry) => usage.row(entry),
       isOwner: (personId) => personId === ownerId,
+      redact,
     })
     const turnKind = createTurnKind({
       db,

@@ -127,7 +127,7 @@ export function scansFor(secretValues: RedactorDeps["secretValues"]): Pick<Egres
   }
   return {
     scanRequest: ({ purpose }, { url, headers, body }) => {
-      // Models are given redacted text; what the owner says to a model on purpose is the owner's to say.
+      // Models are given redacted text already: what people write by the context, what tools give by the pipeline.
       if (purpose === "model") return { verdict: "allow" }
       const head = [url.href, ...[...headers].map(([name, value]) => `${name}: ${value}`)].join("\n")
       const why = secretIn(head) ?? (body ? secretIn(new TextDecoder().decode(body)) : null)

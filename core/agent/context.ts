@@ -34,11 +34,17 @@ type Group = {
 
 /**
  * `rows` oldest first. The turn `current` is never left out, and keeps its untrusted bodies; earlier turns keep handles. `task`: it is a
- * sub-turn, whose message says what to do, whatever it was written from: its labels stay, and its ceiling bounds it.
+ * sub-turn, whose message says what to do, whatever it was written from: its labels stay, and its ceiling bounds it. `redact`: a key
+ * that a person pastes is theirs to say to us and stays in their message; no model's vendor has to see it. Results are redacted already.
  */
 export function buildContext(
   rows: readonly MessageRow[],
-  { current, budgetTokens, task = false }: { current: TurnId; budgetTokens: number; task?: boolean },
+  {
+    current,
+    budgetTokens,
+    redact,
+    task = false,
+  }: { current: TurnId; budgetTokens: number; redact: (text: string) => string; task?: boolean },
 ): Context {
   const groups: Group[] = []
   const results = new Map<string, MessageRow>()
@@ -55,7 +61,7 @@ export function buildContext(
     }
     if (row.role !== "model") {
       add(
-        { role: "user", content: userContent(row, { fenced: !task && isUntrusted(row.labels) }) },
+        { role: "user", content: userContent(row, { fenced: !task && isUntrusted(row.labels), redact }) },
         row.labels,
         row.source,
       )
@@ -120,8 +126,11 @@ function groupOf(groups: Group[], { turnId, role }: MessageRow): Group {
   return group
 }
 
-function userContent(row: MessageRow, { fenced }: { fenced: boolean }): (ModelText | ModelImage)[] {
-  const text = headAndTail(row.text, MAX_MESSAGE_CHARACTERS, row.id)
+function userContent(
+  row: MessageRow,
+  { fenced, redact }: { fenced: boolean; redact: (text: string) => string },
+): (ModelText | ModelImage)[] {
+  const text = headAndTail(redact(row.text), MAX_MESSAGE_CHARACTERS, row.id)
   const headed = row.role === "summary" ? `[Summary of what went before, made by the program]\n${text}` : text
   const shown = fenced ? fence(headed, row.source) : headed
   const images = (row.parts ?? []).map(({ mediaType, base64 }): ModelImage => ({ type: "image", mediaType, base64 }))

@@ -191,11 +191,12 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       if (limited) return failed("", limitError(limited).toBody())
 
       const budgetTokens = historyBudget(model)
-      let context = buildContext(run.rows, { current: run.turn.id, budgetTokens, task })
+      let context = buildContext(run.rows, { current: run.turn.id, budgetTokens, redact: deps.redact, task })
       // What would be left out is summarised first, so that nothing the owner asked for is lost on the way.
       if (context.leftOut > 0 && !overflowed) {
         overflowed = true
-        if (await makeRoom(run, model)) context = buildContext(run.rows, { current: run.turn.id, budgetTokens, task })
+        if (await makeRoom(run, model))
+          context = buildContext(run.rows, { current: run.turn.id, budgetTokens, redact: deps.redact, task })
       } else if (context.tokens > COMPACT_SHARE * budgetTokens) deps.compactSoon(run.session)
       const labels = joinLabels([context.labels, run.systemLabels])
       const source = joinSources([context.source, ...(clientWords.length > 0 ? ["the client's tools"] : [])])

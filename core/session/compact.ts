@@ -51,6 +51,8 @@ export type CompactDeps = {
     usage: ModelUsage
   }) => Statement
   isOwner: (personId: PersonId | null) => boolean
+  /** What no model has to see is taken out of what it summarises. */
+  redact: (text: string) => string
 }
 
 export type CompactRequest = {
@@ -94,7 +96,7 @@ export async function compactSession(deps: CompactDeps, request: CompactRequest)
 
   const spent: Statement[] = []
   const write = (side: readonly MessageRow[]) =>
-    summarise(side, {
+    summarise(withoutSecrets(side, deps.redact), {
       model,
       signal,
       onUsage: (used, usage) => {
@@ -213,6 +215,10 @@ function compactionUnit(
 }
 
 // --- the model's part
+
+function withoutSecrets(side: readonly MessageRow[], redact: (text: string) => string): MessageRow[] {
+  return side.map((row) => ({ ...row, text: redact(row.text) }))
+}
 
 type SummariseOptions = { model: Model; signal: AbortSignal; onUsage: (model: ModelId, usage: ModelUsage) => void }
 

@@ -77,7 +77,7 @@ describe("what a tool gives back", () => {
 })
 
 describe("a key that the owner pastes", () => {
-  test("stands in no title, preview, event or audit row; the message itself is the owner's to say", async () => {
+  test("stands in no title, preview, event or audit row, and no model is told it; their own message keeps it", async () => {
     await rig.play(`Is ${key} still good?`, [{ say: "I cannot tell" }])
     const shown = await rig.house.db.query({
       sql: "select to_jsonb(s)::text as row from sessions s union all select to_jsonb(a)::text from audit a union all select to_jsonb(e)::text from events e",
@@ -86,6 +86,10 @@ describe("a key that the owner pastes", () => {
     const text = [...shown.map(({ row }) => String(row)), JSON.stringify(rig.house.events)].join("\n")
     expect(text.includes(key)).toBe(false)
     expect(text).toContain("Is [redacted: github-token] still good?")
-    expect(JSON.stringify(rig.model.requests.at(-1)?.messages)).toContain(key)
+    const told = JSON.stringify(rig.model.requests.at(-1)?.messages)
+    expect(told).not.toContain(key)
+    expect(told).toContain("Is [redacted: github-token] still good?")
+    const kept = await rig.house.db.query({ sql: "select text from messages where role = 'person'", params: [] })
+    expect(kept).toContainEqual({ text: `Is ${key} still good?` })
   })
 })

@@ -278,6 +278,7 @@ export async function openStage({
           clock: systemClock,
           usageRow: () => ({ sql: "select 1", params: [] }),
           isOwner: (personId) => personId === house.ownerId,
+          redact,
         },
         {
           sessionId,

@@ -129,7 +129,11 @@ export async function runGraph(graph: Graph, says: Untrusted, broken: Broken = {
       const documents = await memory.promptDocuments("main")
       const make = broken.prompt ?? buildSystemPrompt
       const system = make({ agentName: "Test", documents, skills: [], today: "today" })
-      const context = (broken.context ?? buildContext)(rows, { current: turnId, budgetTokens: 1_000_000 })
+      const context = (broken.context ?? buildContext)(rows, {
+        current: turnId,
+        budgetTokens: 1_000_000,
+        redact: String,
+      })
       const shown = new Map(
         context.messages.flatMap((message) => (message.role === "tool" ? [[message.toolCallId, message.text]] : [])),
       )

@@ -39,7 +39,7 @@ export const rows: readonly Row[] = [
     attack: "The owner pastes a key; it stands in titles, previews, events and the record",
     status: "tested",
     test: [
-      "test/attacks/tool-output.test.ts › a key that the owner pastes › stands in no title, preview, event or audit row; the message itself is the owner's to say",
+      "test/attacks/tool-output.test.ts › a key that the owner pastes › stands in no title, preview, event or audit row, and no model is told it; their own message keeps it",
       "test/cmd/secret.test.ts › secret › a value that stands in a document reaches neither the model nor the reply",
     ],
   },

@@ -191,7 +191,7 @@ describe("at the edges of a turn", () => {
       { ...base, id: newId("msg"), position: 1, turnId: current, role: "person", text: "the question" },
       { ...base, id: newId("msg"), position: 2, turnId: null, role: "model", text: "x ".repeat(5_000) },
     ]
-    const { messages } = buildContext(rows, { current, budgetTokens: 1_000 })
+    const { messages } = buildContext(rows, { current, budgetTokens: 1_000, redact: String })
     expect(JSON.stringify(messages)).toContain("the question")
   })
 
@@ -205,7 +205,7 @@ describe("at the edges of a turn", () => {
         { ...base, id: newId("msg"), role: "model", text: "", toolCalls: [call] },
         { ...base, id: messageId, role: "tool", text, callId, labels: ["untrusted"] },
       ]
-      return buildContext(rows, { current: newId("trn"), budgetTokens: 1_000 }).messages
+      return buildContext(rows, { current: newId("trn"), budgetTokens: 1_000, redact: String }).messages
     }
     expect(shown("short")).toEqual(shown("a longer one"))
   })

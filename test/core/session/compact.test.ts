@@ -20,6 +20,9 @@ describe.each(engines())("on $name", ({ open }) => {
     return { message: `it said ${kind}`, kind, status: null, retryable, retryAfterMs: null }
   }
 
+  /** Stands for a key that the owner pasted. */
+  const PASTED = "pasted-0123456789"
+
   type Answer = string | ModelFailure | ((text: string) => Promise<string>)
 
   /** Answers in turn with what is scripted; the last answer stays. */
@@ -55,6 +58,7 @@ describe.each(engines())("on $name", ({ open }) => {
       writer: rig.writer,
       clock: systemClock,
       isOwner: (personId) => personId === "per_owner",
+      redact: (text) => text.replaceAll(PASTED, "[redacted]"),
       usageRow: ({ agentId, purpose, usage }) => ({
         sql: `insert into usage (id, agent_id, session_id, purpose, vendor, model, input_tokens, cached_input_tokens, output_tokens, cost_usd_micros)
         values ($1, $2, $3, $4, 'fake', 'fake', $5, $6, $7, $8)`,
@@ -95,6 +99,16 @@ describe.each(engines())("on $name", ({ open }) => {
   }
 
   const sight = async (id: SessionId) => (await rig.store.inSight(id)).messages
+
+  test("what is redacted for models is not in what they summarise; the message itself keeps it", async () => {
+    const id = await rig.session()
+    for (let n = 0; n < 5; n++) await rig.turn(id, `is ${PASTED} good?`, `answer ${n}`)
+    const { model, prompts } = scripted(["They talked about a key."])
+    await compact(id, model)
+    expect(prompts().join()).toContain("is [redacted] good?")
+    expect(prompts().join()).not.toContain(PASTED)
+    expect((await rig.texts(id)).join()).toContain(PASTED)
+  })
 
   test("earlier turns become a summary in one commit; the last turns and the originals stay", async () => {
     const id = await talk()
