@@ -44,7 +44,8 @@ import { createHookDesk } from "#core/hooks/desk.ts"
 import { tellEnd, withSessionHooks } from "#core/hooks/sessions.ts"
 import { createHookStore, resealHooks } from "#core/hooks/store.ts"
 import { createJobRunner, type JobRunner } from "#core/jobs/runner.ts"
-import { createModels } from "#core/llm/models.ts"
+import { createCandidates } from "#core/llm/candidates.ts"
+import { createModels, type ModelsDeps } from "#core/llm/models.ts"
 import { createKeyFor } from "#core/llm/settings.ts"
 import { createUsage } from "#core/llm/usage.ts"
 import type { RootLog } from "#core/log.ts"
@@ -208,27 +209,30 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
 
     const settings = () => llmSettingsOf(config)
     const shortKeys = new Set<string>()
-    const models = createModels({
+    const lookup = (name: string) => {
+      const value = loaded.environment.get(name) || vault.value(name)
+      if (value && value.trim().length < LEAST_KEY_CHARACTERS && !shortKeys.has(name)) {
+        shortKeys.add(name)
+        log.warn(
+          `The key ${name} has fewer than ${LEAST_KEY_CHARACTERS} characters: it cannot be kept out of answers and logs`,
+        )
+      }
+      return value
+    }
+    const modelDeps: Omit<ModelsDeps, "keyFor"> = {
       settings,
-      keyFor: createKeyFor({
-        settings,
-        lookup(name) {
-          const value = loaded.environment.get(name) || vault.value(name)
-          if (value && value.trim().length < LEAST_KEY_CHARACTERS && !shortKeys.has(name)) {
-            shortKeys.add(name)
-            log.warn(
-              `The key ${name} has fewer than ${LEAST_KEY_CHARACTERS} characters: it cannot be kept out of answers and logs`,
-            )
-          }
-          return value
-        },
-      }),
       fetchFor: modelFetch({ egress, acting, config: () => config }),
       clock,
       jitter: randomShare,
       redact,
       onFailure: (failure) => log.warn("A model failed", { ...failure }),
       waits: null,
+    }
+    const models = createModels({ ...modelDeps, keyFor: createKeyFor({ settings, lookup }) })
+    const candidates = createCandidates({
+      ...modelDeps,
+      lookup,
+      addressOf: ({ name }) => (name === "ollama" ? (loaded.environment.get("OLLAMA_BASE_URL") ?? null) : null),
     })
     const usage = createUsage({ db, clock, limits: () => limitsOf(config), timeZone })
 
@@ -488,6 +492,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
         readEvents(db, { after, limit, ...(sessionId ? { sessionId } : {}) }),
       latestSeq: () => lastSeq(db),
       models,
+      candidates,
       setDefaultModel: async (id) => {
         models.get(id)
         return setConfig("model.name", id)

@@ -22,6 +22,11 @@ const args = {
   agent: { type: "string", description: "Talk to this agent (default main)", valueHint: "name" },
   model: { type: "string", description: "Use this model, for this run only", valueHint: "vendor/model" },
   stream: { type: "boolean", description: "With -m: print the reply as it arrives" },
+  onboard: {
+    type: "boolean",
+    default: true,
+    description: "--no-onboard: chat at once where nothing is set up yet",
+  },
 } as const
 
 /** Commands that end under our hands, one after the other; more in a row are no accident. */
@@ -42,9 +47,30 @@ export default defineVerb({
   args,
   async run(context) {
     const text = context.args.message ?? (await readStdin())
+    if (context.args.message === undefined && !text?.trim()) await setUpFirst(context)
     return text === null ? chat(context) : oneMessage(context, text)
   },
 })
+
+/** On a home where nothing is set up: the questions of the first day, or where there is nobody to ask, what to set. */
+async function setUpFirst({ args: { onboard, stream }, flags, ui }: VerbContext<typeof args>): Promise<void> {
+  if (onboard === false || stream || ui.json) return
+  const setting = openSetting({ flags, ui: { ...ui, note() {} } }) // the chat says it in a moment
+  const { isFresh, runWizard, showEnd } = await import("./lib/wizard-run.ts")
+  if (!(await isFresh(setting, await loadConfig(setting)))) return
+  if (!ui.interactive) throw new AppError("onboard.needed", "Nothing is set up here yet, and there is no message")
+  const [{ steps }, { readAnswers }] = await Promise.all([import("./onboard.ts"), import("./lib/wizard-answers.ts")])
+  const interrupt = new AbortController()
+  const leave = () => interrupt.abort()
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, leave)
+  try {
+    const answers = readAnswers({}, undefined)
+    const given = { steps, answers, setting, flags, ui, signal: interrupt.signal }
+    showEnd(await runWizard({ ...given, silent: false, plain: false, again: false }), ui)
+  } finally {
+    for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, leave)
+  }
+}
 
 async function oneMessage(
   { args: { session, agent, model, stream = false }, flags, ui }: VerbContext<typeof args>,

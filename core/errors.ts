@@ -75,6 +75,13 @@ const catalogue = {
   "sandbox.no_lock": {
     status: 501,
     hint: "A process of its own, fuel, caps and a deadline hold plugins here; `ironclaw sandbox status` says what is missing.",
+  "onboard.unanswered": {
+    status: 409,
+    hint: "Give it as a flag or in the file of answers: `ironclaw onboard --help`; or run `ironclaw onboard` on a terminal.",
+  },
+  "onboard.needed": {
+    status: 409,
+    hint: "Run `ironclaw` on a terminal to be asked, or `ironclaw onboard --non-interactive --model VENDOR/MODEL`; a key in the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, …) is enough too.",
   },
   "sender.refused": { status: 403, hint: "Ask the owner to let you in." },
   "turn.timeout": {

@@ -9,6 +9,7 @@ import type { BackupProgress, BackupResult } from "#core/db/backup.ts"
 import type { EventBus, StoredEvent } from "#core/event.ts"
 import type { HookDesk } from "#core/hooks/desk.ts"
 import type { PersonId, SessionId, TurnId } from "#core/id.ts"
+import type { Candidates } from "#core/llm/candidates.ts"
 import type { ModelId, ModelUsage, Models } from "#core/llm/model.ts"
 import type { UsageGroup, UsageQuery } from "#core/llm/usage.ts"
 import type { Log } from "#core/log.ts"
@@ -198,6 +199,8 @@ export type GatewayDeps = {
   /** `seq` of the last stored event; 0 where there is none. */
   latestSeq: () => Promise<number>
   models: Models
+  /** Models that are tried before they are set up. */
+  candidates: Candidates
   /** Makes this the model of everything that names none; it must be known. */
   setDefaultModel: (id: ModelId) => Promise<ConfigChange>
   memory: Memory

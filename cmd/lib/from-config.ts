@@ -16,9 +16,23 @@ import { openJail, type Jail } from "#core/safety/paths.ts"
 export function databaseOf(config: Config, home: Home): DbConfig {
   const { kind, url, pool_size: poolSize, ca_file: caFile } = config.database
   if (kind !== "postgres" || url === null) return { kind: "embedded", dir: join(home.folder("db"), "pgdata") }
-  const target = readPostgresUrl({ url, ...(caFile === null ? {} : { caFile }) })
+  return postgresOf({ url, poolSize, caFile })
+}
+
+/** The guard lets the driver through to this server from now on. Throws `db.bad_url`. */
+export function postgresOf({
+  url,
+  poolSize,
+  caFile,
+}: {
+  url: string
+  poolSize: number
+  caFile: string | null
+}): DbConfig {
+  const tls = caFile === null ? {} : { caFile }
+  const target = readPostgresUrl({ url, ...tls })
   allowDatabase(target.socketPath === undefined ? target : { path: target.socketPath })
-  return { kind: "postgres", url, poolSize, ...(caFile === null ? {} : { caFile }) }
+  return { kind: "postgres", url, poolSize, ...tls }
 }
 
 export function llmSettingsOf({ model }: Config): LlmSettings {

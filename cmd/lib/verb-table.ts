@@ -10,6 +10,10 @@ export const verbTable: VerbTable = {
     about: "Run the service without a terminal: gateway, channels, routines",
     load: () => import("../serve.ts"),
   },
+  onboard: {
+    about: "Set it up: a few questions, each answer tried before it is kept",
+    load: () => import("../onboard.ts"),
+  },
   status: { about: "Show what runs, where, and with which configuration", load: () => import("../status.ts") },
   doctor: {
     about: "Look at everything that can go wrong, say what to do, and mend what is safe to mend",

@@ -5,8 +5,12 @@ import { randomToken } from "../id.ts"
 export type Keychain = {
   /** Null where nothing is stored, and where there is no keychain that works. */
   read(): Promise<string | null>
-  /** Stores it after a proof by set, get and delete; false where the keychain did not hold what it was given. */
+  /** Proves it by set, get and delete of something else. */
+  works(): Promise<boolean>
+  /** Stores it after that proof; false where the keychain did not hold what it was given. */
   write(text: string): Promise<boolean>
+  /** False where it could not be taken away. */
+  delete(): Promise<boolean>
 }
 
 const SERVICE = "ironclaw"
@@ -40,13 +44,20 @@ export function systemKeychain({ place, clock }: { place: string; clock: Clock }
     return done === true && (await get(name)) === value
   }
 
+  const remove = async (name: string) =>
+    (await attempt(async () => {
+      await Bun.secrets.delete({ service: SERVICE, name })
+      return true
+    })) === true
+  async function works(): Promise<boolean> {
+    const probe = `probe ${randomToken(9)}`
+    return (await holds(probe, randomToken(9))) && remove(probe)
+  }
+
   return {
     read: () => get(account),
-    async write(text) {
-      const probe = `probe ${randomToken(9)}`
-      if (!(await holds(probe, randomToken(9)))) return false
-      if ((await attempt(() => Bun.secrets.delete({ service: SERVICE, name: probe }))) !== true) return false
-      return holds(account, text)
-    },
+    works,
+    write: async (text) => (await works()) && holds(account, text),
+    delete: () => remove(account),
   }
 }

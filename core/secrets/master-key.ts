@@ -134,6 +134,34 @@ export async function promoteKey(
   return { ...key, source: inKeychain ? "keychain" : "file" }
 }
 
+/** Where this home's key is now; null where none is yet. */
+export async function keySourceOf({ home, keychain, environment }: KeyPlace): Promise<KeySource | null> {
+  if (environment !== undefined) return "environment"
+  if (readPrivateFile(fileOf(home)) !== null) return "file"
+  return (await keychain.read()) === null ? null : "keychain"
+}
+
+/**
+ * Puts the key where the owner wants it, the same key: made now where there is none. False where the keychain does not hold it; then it
+ * stays where it was. At every moment at least one place has it.
+ */
+export async function keepKeyIn(place: KeyPlace, to: Exclude<KeySource, "environment">): Promise<boolean> {
+  const { home, keychain } = place
+  const path = fileOf(home)
+  const inFile = readPrivateFile(path)
+  if (to === "keychain") {
+    if (inFile === null) return (await keychain.read()) !== null || (await keychain.write(newKeyText()))
+    if (!(await keychain.write(masterKeyOf(inFile, "file").reveal()))) return false
+    rmSync(path, { force: true })
+    return true
+  }
+  if (inFile !== null) return true
+  const inKeychain = await keychain.read()
+  if (!createPrivateFile(path, inKeychain ?? newKeyText())) return true // another process was just as fast
+  if (inKeychain !== null) await keychain.delete() // a copy that stays behind opens the same database and no other
+  return true
+}
+
 /** Every key that could be this home's, the best place first. Where the database names one, the dear places are asked only if needed. */
 async function storedKeys(place: KeyPlace, known: string | null): Promise<MasterKey[]> {
   const { home, keychain, environment } = place

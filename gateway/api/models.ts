@@ -2,7 +2,7 @@
 import { Elysia } from "elysia"
 import { t } from "#core/schema.ts"
 import type { ModelFailure } from "#core/llm/model.ts"
-import type { Calls } from "../caller.ts"
+import { type Calls, demandHome } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
 import { body, query } from "../shape.ts"
 
@@ -13,13 +13,30 @@ const ListQuery = t.Object(
   strict,
 )
 const DefaultBody = t.Object({ model }, strict)
-const TestBody = t.Object({ model: t.Optional(model) }, strict)
+const candidate = {
+  backend: t.String({ minLength: 1, maxLength: 64, description: "Whose model, such as anthropic or ollama" }),
+  baseUrl: t.Optional(t.String({ maxLength: 2_000, description: "Where it is not the vendor's own address" })),
+  key: t.Optional(t.String({ minLength: 1, maxLength: 10_000, description: "Used for this request, and not kept" })),
+}
+const AvailableBody = t.Object(candidate, strict)
+const TestBody = t.Object(
+  {
+    model: t.Optional(model),
+    candidate: t.Optional(
+      t.Object(
+        { ...candidate, model: t.String({ minLength: 1, maxLength: 200, description: "As its vendor names it" }) },
+        { ...strict, description: "A model that is not set up, to see that it answers before it is" },
+      ),
+    ),
+  },
+  strict,
+)
 
 /** Long enough to see that the model answers, too short to cost anything; models that think first need the room. */
 const TEST_OUTPUT_TOKENS = 256
 const TEST_TIMEOUT_MS = 60_000 // a local model that has to be loaded first
 
-export function modelRoutes({ models, setDefaultModel, usage, clock }: GatewayDeps, calls: Calls) {
+export function modelRoutes({ models, candidates, setDefaultModel, usage, clock }: GatewayDeps, calls: Calls) {
   return new Elysia({ prefix: "/api/models" })
     .get(
       "/",
@@ -32,6 +49,22 @@ export function modelRoutes({ models, setDefaultModel, usage, clock }: GatewayDe
     .get("/status", () => ({ default: models.defaultId, items: models.status() }), {
       detail: { operationId: "models.status", summary: "How the models used since the start do" },
     })
+    .get("/local", async ({ request }) => ({ items: await candidates.local({ signal: request.signal }) }), {
+      detail: { operationId: "models.local", summary: "Model servers that answer on this machine" },
+    })
+    .post(
+      "/available",
+      async ({ body: { backend, baseUrl = null, key = null }, request }) => {
+        const call = calls.of(request)
+        demandHome(call, "Asking a server that is not set up") // a key would go wherever the caller says
+        call.meta.holdOpen()
+        return { names: await candidates.available({ backend, baseUrl, key }, { signal: request.signal }) }
+      },
+      {
+        body: body(AvailableBody),
+        detail: { operationId: "models.available", summary: "What a vendor that is not set up yet lists" },
+      },
+    )
     .put(
       "/default",
       async ({ body: { model: id } }) => {
@@ -45,10 +78,17 @@ export function modelRoutes({ models, setDefaultModel, usage, clock }: GatewayDe
     )
     .post(
       "/test",
-      async ({ body: { model: id = null }, request }) => {
+      async ({ body: { model: id = null, candidate: tried }, request }) => {
+        const call = calls.of(request)
+        if (tried) demandHome(call, "Asking a model that is not set up")
         await usage.check({ agentId: "main", sessionId: null, turnId: null })
-        const asked = models.get(id)
-        calls.of(request).meta.holdOpen()
+        const asked = tried
+          ? candidates.model(
+              { backend: tried.backend, baseUrl: tried.baseUrl ?? null, key: tried.key ?? null },
+              tried.model,
+            )
+          : models.get(id)
+        call.meta.holdOpen()
         const startedMs = clock.monotonicMs()
         let text = ""
         let failure: ModelFailure | null = null

@@ -61,6 +61,7 @@ export function gatewayHouse({
         .slice(0, limit),
     latestSeq: async () => bus.stored.length,
     models,
+    candidates: { local: async () => [], available: async () => ["fake-model"], model: () => models.get(null) },
     setDefaultModel: async (id) => ({
       key: "model.name",
       value: id,

@@ -12,7 +12,12 @@ import { knownKeyId, masterKeyOf, openMasterKey, promoteKey, stageKey } from "#c
 import { openMemoryDb } from "../db/memory.ts"
 import { makeHome } from "#test/fakes/home.ts"
 
-const noKeychain: Keychain = { read: async () => null, write: async () => false }
+const noKeychain: Keychain = {
+  read: async () => null,
+  works: async () => false,
+  write: async () => false,
+  delete: async () => false,
+}
 function fakeKeychain(): Keychain & { stored: string | null } {
   return {
     stored: null,
@@ -23,6 +28,11 @@ function fakeKeychain(): Keychain & { stored: string | null } {
     async write(text) {
       await systemClock.sleep(2)
       this.stored = text
+      return true
+    },
+    works: async () => true,
+    async delete() {
+      this.stored = null
       return true
     },
   }

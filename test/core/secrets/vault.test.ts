@@ -19,7 +19,12 @@ import { createVault, type Vault } from "#core/secrets/vault.ts"
 import { engines } from "../db/memory.ts"
 import { makeHome } from "#test/fakes/home.ts"
 
-const keychain: Keychain = { read: async () => null, write: async () => false }
+const keychain: Keychain = {
+  read: async () => null,
+  works: async () => false,
+  write: async () => false,
+  delete: async () => false,
+}
 const codeOf = async (work: Promise<unknown>) =>
   work.then(() => "done").catch((error: unknown) => (error instanceof AppError ? error.code : String(error)))
 

@@ -1,0 +1,34 @@
+/** Which questions of a first set-up were answered: the answers themselves are where they belong, and are saved at once. */
+import { rmSync } from "node:fs"
+import { join } from "node:path"
+import { readPrivateFile, writePrivateFile } from "#core/home-file.ts"
+import type { Home } from "#core/home.ts"
+import { judgeShape, t } from "#core/schema.ts"
+
+const Progress = t.Object({ done: t.Array(t.String()) })
+
+export type Progress = {
+  /** Names of steps; null where no set-up is under way. */
+  read(): readonly string[] | null
+  note(done: readonly string[]): void
+  /** The set-up came to its end. */
+  clear(): void
+}
+
+export function progressOf(home: Home): Progress {
+  const path = () => join(home.folder("run"), "onboard.json")
+  return {
+    read() {
+      const text = readPrivateFile(path())
+      if (text === null) return null
+      try {
+        const judged = judgeShape(Progress, JSON.parse(text))
+        return judged.ok ? judged.value.done : []
+      } catch {
+        return [] // a damaged note costs a few Enter keys, no answer
+      }
+    },
+    note: (done) => writePrivateFile(path(), `${JSON.stringify({ done })}\n`),
+    clear: () => rmSync(path(), { force: true }),
+  }
+}

@@ -1,0 +1,133 @@
+/** Runs the wizard's steps in their order, remembers what was answered, and ends by saying what there is now. */
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import type { LoadedConfig } from "#core/config.ts"
+import { AppError } from "#core/errors.ts"
+import { vendors } from "#core/llm/catalogue.ts"
+import { createDrawnAsker } from "./asker-drawn.ts"
+import { createNobody } from "./asker-nobody.ts"
+import { createPlainAsker } from "./asker-plain.ts"
+import type { Asker } from "./asker.ts"
+import type { Setting } from "./setting.ts"
+import type { Ui } from "./ui.ts"
+import type { GlobalFlags } from "./verb.ts"
+import type { Answers } from "./wizard-answers.ts"
+import { progressOf } from "./wizard-progress.ts"
+import { createWizard, type Missing, type Step, type StepResult, type Wizard } from "./wizard.ts"
+
+export type WizardRequest = {
+  steps: readonly Step[]
+  answers: Answers
+  setting: Setting
+  flags: GlobalFlags
+  ui: Ui
+  signal: AbortSignal
+  /** Nobody is asked, whoever is there. */
+  silent: boolean
+  plain: boolean
+  /** Steps that were answered before are asked again. */
+  again: boolean
+}
+
+export type WizardDone = { missing: Missing[]; set: ({ step: string } & StepResult)[] }
+
+/** Throws `usage.interrupted` where the person leaves, and what a step throws; what was answered before is kept. */
+export async function runWizard(request: WizardRequest): Promise<WizardDone> {
+  const { steps, setting, silent, plain, signal } = request
+  const env = setting.env
+  const isPlain = plain || env["TERM"] === "dumb" || Boolean(env["ACCESSIBLE"])
+  const ui: Ui = isPlain ? { ...request.ui, progress: () => ({ update() {}, stop() {} }) } : request.ui
+  const ask: Asker = silent
+    ? createNobody(ui)
+    : isPlain
+      ? createPlainAsker({ ui, signal })
+      : createDrawnAsker({ ui, signal })
+  const wizard = createWizard({ ...request, ask, ui })
+  try {
+    const missing = silent ? await missingOf(steps, wizard) : []
+    if (missing.length > 0) return { missing, set: [] }
+    return { missing: [], set: await walk(steps, { wizard, again: request.again || silent }) }
+  } catch (error) {
+    if (!silent && error instanceof AppError)
+      ui.note("What was answered is kept: `ironclaw onboard` goes on where this ended.")
+    throw error
+  } finally {
+    await wizard.release()
+  }
+}
+
+async function missingOf(steps: readonly Step[], wizard: Wizard): Promise<Missing[]> {
+  const missing: Missing[] = []
+  for (const step of steps) missing.push(...((await step.missing?.(wizard)) ?? []))
+  return missing
+}
+
+async function walk(
+  steps: readonly Step[],
+  { wizard, again }: { wizard: Wizard; again: boolean },
+): Promise<WizardDone["set"]> {
+  const { ask, signal } = wizard
+  const progress = progressOf(wizard.setting.home)
+  const before = again ? [] : (progress.read() ?? [])
+  const done = [...before]
+  ask.begin(
+    before.length > 0
+      ? "Setting up ironclaw, where it was left"
+      : `ironclaw: ${steps.length === 1 ? "one question" : `${steps.length} questions`}. Enter takes what is proposed, Ctrl-C leaves.`,
+  )
+  const set: WizardDone["set"] = []
+  for (const [at, step] of steps.entries()) {
+    if (before.includes(step.name)) continue
+    ask.heading(`${at + 1} of ${steps.length}: ${step.title}`)
+    const result = await unlessLeft(step.run(wizard), signal)
+    ask.done(`${step.title}: ${result.set}`)
+    set.push({ step: step.name, ...result })
+    done.push(step.name)
+    progress.note(done)
+  }
+  progress.clear()
+  return set
+}
+
+/** A probe that hangs must not keep a person who wants to leave. */
+async function unlessLeft<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const left = Promise.withResolvers<never>()
+  const onAbort = () => left.reject(new AppError("usage.interrupted", "Interrupted"))
+  signal.addEventListener("abort", onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  try {
+    return await Promise.race([work, left.promise])
+  } finally {
+    signal.removeEventListener("abort", onAbort)
+  }
+}
+
+/** Nobody has set anything up yet, in no way: a chat would begin with the stand-in, and not by the owner's choice. */
+export async function isFresh(setting: Setting, { config, environment }: LoadedConfig): Promise<boolean> {
+  const { home } = setting
+  if (progressOf(home).read() !== null) return true
+  if (existsSync(home.configFile) || existsSync(join(home.paths.db, "pgdata"))) return false
+  const keys = ["model.backend", "model.name", "model.base_url", "database.url"] as const
+  if (keys.some((key) => config.sources[key].from !== "default")) return false
+  return !vendors.some(({ keyNames }) => keyNames.some((name) => environment.get(name) !== undefined))
+}
+
+/** What there is now, where it is, and what to do with it. */
+export function showEnd({ set }: WizardDone, ui: Ui): void {
+  ui.print()
+  ui.print(ui.style.bold("ironclaw is set up."))
+  for (const { step, set: what, where } of set) {
+    ui.print(`  ${step.padEnd(11)}${what}`)
+    if (where !== "") ui.print(`  ${" ".repeat(11)}${ui.style.dim(where)}`)
+  }
+  ui.print()
+  ui.print("To open it: `ironclaw`. To change an answer: `ironclaw onboard`.")
+  ui.print("Three things to try:")
+  for (const example of examples) ui.print(`  ${example}`)
+}
+
+const examples = [
+  'ironclaw run -m "Remember that my sister\'s birthday is on 3 May"',
+  'ironclaw run -m "When is my sister\'s birthday?"',
+  "ironclaw audit list        # what it did, and what left this machine",
+]

@@ -1,0 +1,122 @@
+/** What a step of the wizard works with, and what it gives back. Each step asks, proves by trying, and saves at once. */
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { systemClock } from "#core/clock.ts"
+import { type ConfigKey, loadConfig, type LoadedConfig } from "#core/config.ts"
+import { type ConfigChange, setConfigValue, unsetConfigValue } from "#core/config-edit.ts"
+import { readConfigFile } from "#core/config-file.ts"
+import type { AppError } from "#core/errors.ts"
+import { systemKeychain } from "#core/secrets/keychain.ts"
+import { ENVIRONMENT_NAME, type KeyPlace } from "#core/secrets/master-key.ts"
+import type { Client } from "#gateway/client.ts"
+import type { Asker } from "./asker.ts"
+import { connect, type Connection } from "./connect.ts"
+import type { Setting } from "./setting.ts"
+import type { GlobalFlags } from "./verb.ts"
+import type { Ui } from "./ui.ts"
+import type { Answers, AnswerName } from "./wizard-answers.ts"
+
+/** An answer that nobody gave and that has no usual one. */
+export type Missing = { answer: AnswerName; why: string }
+/** What a step set, in a line for people, and where that is kept. */
+export type StepResult = { set: string; where: string }
+
+export type Step = {
+  name: string
+  title: string
+  /** What can be said before anything is changed; asked where nobody is there to be asked. */
+  missing?: (wizard: Wizard) => Promise<Missing[]>
+  run: (wizard: Wizard) => Promise<StepResult>
+}
+
+export type Wizard = {
+  readonly ask: Asker
+  readonly answers: Answers
+  readonly setting: Setting
+  readonly flags: GlobalFlags
+  readonly ui: Ui
+  readonly signal: AbortSignal
+  /** The configuration as it is now. */
+  config(): Promise<LoadedConfig>
+  /** Sets keys in config.toml, null takes one out; what has no effect, or none yet, is said. */
+  save(values: Partial<Record<ConfigKey, string | number | null>>): Promise<void>
+  keyPlace(): Promise<KeyPlace>
+  /** There is a database already, so opening it changes nothing. */
+  isSetUp(): Promise<boolean>
+  /** The API: of the running service, or of this process, which then holds the home until {@link Wizard.release}. */
+  client(): Promise<Client>
+  release(): Promise<void>
+  /** Shows a person why it did not work, so that they can answer otherwise; where nobody is there it is thrown. */
+  failed(error: AppError): void
+}
+
+export type WizardDeps = Pick<Wizard, "ask" | "answers" | "setting" | "flags" | "ui" | "signal">
+
+export function createWizard({ ask, answers, setting, flags, ui, signal }: WizardDeps): Wizard {
+  const { home } = setting
+  let connection: Connection | null = null
+  const config = () => loadConfig(setting)
+
+  async function saveOne(key: ConfigKey, value: string | number | null): Promise<ConfigChange | null> {
+    const inFile = (await readConfigFile(home)).get(key)
+    if (value === null) return inFile === undefined ? null : unsetConfigValue({ ...setting, key })
+    if (inFile?.value === value) return null
+    return setConfigValue({ ...setting, key, value })
+  }
+
+  return {
+    ask,
+    answers,
+    setting,
+    flags,
+    ui,
+    signal,
+    config,
+    async save(values) {
+      // Object.entries forgets that the names are keys.
+      const entries = Object.entries(values) as [ConfigKey, string | number | null][]
+      const changes: (ConfigChange | null)[] = []
+      for (const [key, value] of entries) changes.push(await saveOne(key, value))
+      const { sources } = (await config()).config
+      for (const [key] of entries) {
+        const { from, name } = sources[key]
+        if (from !== "file" && from !== "default")
+          ask.warn(`${name} (${from}) sets ${key} too, and goes before what you answered: take it out there`)
+      }
+      if (connection?.mode === "service" && changes.some((change) => change?.restartNeeded))
+        ask.warn("The running service takes this up at its next start: `ironclaw service restart`")
+    },
+    async keyPlace() {
+      const { environment } = await config()
+      return {
+        home,
+        keychain: systemKeychain({ place: home.root, clock: systemClock }),
+        environment: environment.get(ENVIRONMENT_NAME),
+      }
+    },
+    async isSetUp() {
+      const { database } = (await config()).config
+      return database.kind === "postgres" || existsSync(join(home.paths.db, "pgdata"))
+    },
+    async client() {
+      connection ??= await connect({
+        setting,
+        loaded: await config(),
+        what: "onboard",
+        verbose: flags.verbose,
+        ui,
+        signal,
+      })
+      return connection.client
+    },
+    async release() {
+      const open = connection
+      connection = null
+      await open?.close()
+    },
+    failed(error) {
+      if (!ask.someone) throw error
+      ask.warn(`${error.message}${error.hint ? ` — ${error.hint}` : ""}`)
+    },
+  }
+}
