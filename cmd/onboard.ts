@@ -8,7 +8,7 @@ import { service } from "./onboard/service.ts"
 import { spending } from "./onboard/spending.ts"
 import { tools } from "./onboard/tools.ts"
 import { openSetting } from "./lib/setting.ts"
-import { exitStatus } from "./lib/ui.ts"
+import { exitStatus, terminalUi } from "./lib/ui.ts"
 import { defineVerb } from "./lib/verb.ts"
 import { answerArgs, readAnswers } from "./lib/wizard-answers.ts"
 import { progressOf } from "./lib/wizard-progress.ts"
@@ -42,7 +42,8 @@ export default defineVerb({
     "non-interactive": { type: "boolean", description: "Ask nothing; say what is missing, with status 2" },
     plain: { type: "boolean", description: "Simple lines, for screen readers and simple terminals" },
   },
-  async run({ args, flags, ui, signal }) {
+  async run({ args, flags, ui: usual, signal }) {
+    const ui = args.plain ? terminalUi({ json: usual.json, verbose: flags.verbose, plain: true }) : usual
     const chosen = args.step === undefined ? steps : steps.filter(({ name }) => name === args.step)
     if (chosen.length === 0)
       throw new AppError("usage.wrong", `"${args.step ?? ""}" is none of the questions`, {

@@ -59,7 +59,7 @@ export function createDrawnAsker({ ui, signal }: { ui: Ui; signal: AbortSignal }
       ).trim()
     },
     say: (line) => log.message(lines(line)),
-    done: (line) => log.success(lines(line)),
+    done: (line) => log.step(lines(line)),
     warn: (line) => log.warn(lines(line)),
     async working(what, work) {
       const progress = ui.progress(what)

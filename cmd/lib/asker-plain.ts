@@ -71,7 +71,6 @@ export function createPlainAsker({ ui, signal }: { ui: Ui; signal: AbortSignal }
 async function readLine(prompt: string, { hidden, signal }: { hidden: boolean; signal: AbortSignal }): Promise<string> {
   const left = () => new AppError("usage.interrupted", "Interrupted")
   if (signal.aborted) throw left()
-  process.stdout.write(prompt)
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   // Only a line editor of our own leaves the typed characters out; otherwise the terminal edits the line itself, as it always does.
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: hidden })
@@ -81,6 +80,7 @@ async function readLine(prompt: string, { hidden, signal }: { hidden: boolean; s
   lines.once("line", (line) => answer.resolve(line))
   lines.once("SIGINT", onAbort)
   lines.once("close", onAbort)
+  process.stdout.write(prompt) // last: nothing is echoed that is typed as soon as it stands there
   try {
     return await answer.promise
   } finally {

@@ -124,7 +124,7 @@ export function panelLines(
             yellow,
           ),
           ...row(
-            `For a model: put a key (ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY, …) into the environment or ${envFile} and start again; \`ironclaw model list --all\` shows the models, \`ironclaw model set VENDOR/MODEL\` chooses one. With Ollama on this machine: \`ironclaw config set model.backend ollama\`.`,
+            `\`ironclaw onboard model\` sets one up. Or put a key (ANTHROPIC_API_KEY, OPENAI_API_KEY, …) into the environment or ${envFile} and start again.`,
             dim,
           ),
         ]

@@ -59,15 +59,15 @@ export type UiDeps = {
   env: Readonly<Record<string, string | undefined>>
 }
 
-/** The ui of this process. */
-export function terminalUi({ json, verbose }: { json: boolean; verbose: boolean }): Ui {
+/** The ui of this process. `plain`: as on a terminal that can do nothing but lines. */
+export function terminalUi({ json, verbose, plain = false }: { json: boolean; verbose: boolean; plain?: boolean }): Ui {
   return createUi({
     json,
     verbose,
     out: terminalOf(process.stdout),
     err: terminalOf(process.stderr),
     stdinIsTTY: process.stdin.isTTY === true,
-    env: processEnvironment(),
+    env: plain ? { ...processEnvironment(), TERM: "dumb" } : processEnvironment(),
   })
 }
 

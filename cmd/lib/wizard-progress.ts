@@ -3,14 +3,17 @@ import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { readPrivateFile, writePrivateFile } from "#core/home-file.ts"
 import type { Home } from "#core/home.ts"
-import { judgeShape, t } from "#core/schema.ts"
+import { judgeShape, type Static, t } from "#core/schema.ts"
 
-const Progress = t.Object({ done: t.Array(t.String()) })
+const Answered = t.Object({ step: t.String(), set: t.String(), where: t.String() })
+const Noted = t.Object({ done: t.Array(Answered) })
+/** A step that was answered: what it set, and where that is, in words. */
+export type Answered = Static<typeof Answered>
 
 export type Progress = {
-  /** Names of steps; null where no set-up is under way. */
-  read(): readonly string[] | null
-  note(done: readonly string[]): void
+  /** Null where no set-up is under way. */
+  read(): readonly Answered[] | null
+  note(done: readonly Answered[]): void
   /** The set-up came to its end. */
   clear(): void
 }
@@ -22,7 +25,7 @@ export function progressOf(home: Home): Progress {
       const text = readPrivateFile(path())
       if (text === null) return null
       try {
-        const judged = judgeShape(Progress, JSON.parse(text))
+        const judged = judgeShape(Noted, JSON.parse(text))
         return judged.ok ? judged.value.done : []
       } catch {
         return [] // a damaged note costs a few Enter keys, no answer

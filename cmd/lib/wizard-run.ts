@@ -9,11 +9,12 @@ import { createNobody } from "./asker-nobody.ts"
 import { createPlainAsker } from "./asker-plain.ts"
 import type { Asker } from "./asker.ts"
 import type { Setting } from "./setting.ts"
-import type { Ui } from "./ui.ts"
+import { plainLines } from "./markdown.ts"
+import { type Ui, visible } from "./ui.ts"
 import type { GlobalFlags } from "./verb.ts"
 import type { Answers } from "./wizard-answers.ts"
-import { progressOf } from "./wizard-progress.ts"
-import { createWizard, type Missing, type Step, type StepResult, type Wizard } from "./wizard.ts"
+import { type Answered, progressOf } from "./wizard-progress.ts"
+import { createWizard, type Missing, type Step, type Wizard } from "./wizard.ts"
 
 export type WizardRequest = {
   steps: readonly Step[]
@@ -29,7 +30,7 @@ export type WizardRequest = {
   again: boolean
 }
 
-export type WizardDone = { missing: Missing[]; set: ({ step: string } & StepResult)[] }
+export type WizardDone = { missing: Missing[]; set: readonly Answered[] }
 
 /** Throws `usage.interrupted` where the person leaves, and what a step throws; what was answered before is kept. */
 export async function runWizard(request: WizardRequest): Promise<WizardDone> {
@@ -70,23 +71,18 @@ async function walk(
   const progress = progressOf(wizard.setting.home)
   const before = again ? [] : (progress.read() ?? [])
   const done = [...before]
-  ask.begin(
-    before.length > 0
-      ? "Setting up ironclaw, where it was left"
-      : `ironclaw: ${steps.length === 1 ? "one question" : `${steps.length} questions`}. Enter takes what is proposed, Ctrl-C leaves.`,
-  )
-  const set: WizardDone["set"] = []
+  ask.begin(before.length > 0 ? "Setting up ironclaw, from where it was left" : "Setting up ironclaw")
+  ask.say("Enter takes what is proposed. Ctrl-C leaves, and keeps what was answered.")
   for (const [at, step] of steps.entries()) {
-    if (before.includes(step.name)) continue
+    if (done.some(({ step: name }) => name === step.name)) continue
     ask.heading(`${at + 1} of ${steps.length}: ${step.title}`)
     const result = await unlessLeft(step.run(wizard), signal)
     ask.done(`${step.title}: ${result.set}`)
-    set.push({ step: step.name, ...result })
-    done.push(step.name)
+    done.push({ step: step.name, ...result })
     progress.note(done)
   }
   progress.clear()
-  return set
+  return done
 }
 
 /** A probe that hangs must not keep a person who wants to leave. */
@@ -114,20 +110,24 @@ export async function isFresh(setting: Setting, { config, environment }: LoadedC
 
 /** What there is now, where it is, and what to do with it. */
 export function showEnd({ set }: WizardDone, ui: Ui): void {
-  ui.print()
-  ui.print(ui.style.bold("ironclaw is set up."))
-  for (const { step, set: what, where } of set) {
-    ui.print(`  ${step.padEnd(11)}${what}`)
-    if (where !== "") ui.print(`  ${" ".repeat(11)}${ui.style.dim(where)}`)
+  const { bold, dim } = ui.style
+  const print = (text: string, paint: (line: string) => string, indent = 0) => {
+    for (const part of plainLines(text, Math.max(20, ui.width - indent))) ui.print(" ".repeat(indent) + paint(part))
   }
   ui.print()
-  ui.print("To open it: `ironclaw`. To change an answer: `ironclaw onboard`.")
-  ui.print("Three things to try:")
-  for (const example of examples) ui.print(`  ${example}`)
+  ui.print(bold("ironclaw is set up."))
+  for (const { step, set: what, where } of set) {
+    print(`${step}: ${visible(what)}`, (line) => line, 2)
+    print(visible(where), dim, 4)
+  }
+  ui.print()
+  print("`ironclaw` opens it; `ironclaw onboard` changes an answer. Three things to try:", (line) => line)
+  for (const example of examples) print(example, (line) => line, 2)
+  ui.print()
 }
 
 const examples = [
   'ironclaw run -m "Remember that my sister\'s birthday is on 3 May"',
   'ironclaw run -m "When is my sister\'s birthday?"',
-  "ironclaw audit list        # what it did, and what left this machine",
+  "ironclaw audit list",
 ]

@@ -27,10 +27,8 @@ export const tools: Step = {
   title: "Tools",
   async run(wizard) {
     const set: string[] = []
-    for (const { tools: names, may, ask } of rows) {
-      wizard.ask.say(`${names}: ${may}`)
-      if (ask) set.push(await ask(wizard))
-    }
+    wizard.ask.say(rows.map(({ tools: names, may }) => `${names}: ${may}`).join("\n"))
+    for (const { ask } of rows) if (ask) set.push(await ask(wizard))
     return {
       set: set.filter((text) => text !== "").join(", ") || "no folder",
       where: wizard.setting.home.configFile,

@@ -37,6 +37,12 @@ describe("with the owner's token alone, over TCP", () => {
     expect(await ask("POST", "/api/secrets/rotate-master-key", {})).toEqual(refused)
   })
 
+  test("no model that is not set up is asked, with a key of this house or another", async () => {
+    const candidate = { backend: "openai", baseUrl: "http://127.0.0.1:1/v1" }
+    expect(await ask("POST", "/api/models/available", candidate)).toEqual(refused)
+    expect(await ask("POST", "/api/models/test", { candidate: { ...candidate, model: "x" } })).toEqual(refused)
+  })
+
   test.each([
     "approvals.level",
     "gateway.host",

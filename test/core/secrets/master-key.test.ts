@@ -8,7 +8,15 @@ import { AppError } from "#core/errors.ts"
 import { openHome } from "#core/home.ts"
 import { newKeyText } from "#core/secrets/key-text.ts"
 import { type Keychain, systemKeychain } from "#core/secrets/keychain.ts"
-import { knownKeyId, masterKeyOf, openMasterKey, promoteKey, stageKey } from "#core/secrets/master-key.ts"
+import {
+  keepKeyIn,
+  keySourceOf,
+  knownKeyId,
+  masterKeyOf,
+  openMasterKey,
+  promoteKey,
+  stageKey,
+} from "#core/secrets/master-key.ts"
 import { openMemoryDb } from "../db/memory.ts"
 import { makeHome } from "#test/fakes/home.ts"
 
@@ -192,4 +200,33 @@ test("a keychain that is not there is none, and says so quickly", async () => {
   const keychain = systemKeychain({ place: "/nowhere", clock: systemClock })
   expect(await keychain.read()).toBeNull()
   expect(await keychain.write(newKeyText())).toBeFalse()
+})
+
+describe("where the owner wants the key", () => {
+  const placeOf = (keychain: Keychain) => ({ home: homeOf(), keychain, environment: undefined })
+
+  test("it is made in the file although a keychain is there, and opens the vault from then on", async () => {
+    const keychain = fakeKeychain()
+    expect(await keySourceOf(placeOf(keychain))).toBeNull()
+    expect(await keepKeyIn(placeOf(keychain), "file")).toBe(true)
+    expect((await open({ keychain })).source).toBe("file")
+    expect(keychain.stored).toBeNull()
+  })
+
+  test("it moves from one place to the other and back, and is the same key", async () => {
+    const keychain = fakeKeychain()
+    const { id } = await open({ keychain })
+    for (const to of ["file", "keychain", "file"] as const) {
+      expect(await keepKeyIn(placeOf(keychain), to)).toBe(true)
+      expect(await keySourceOf(placeOf(keychain))).toBe(to)
+      expect(await open({ keychain })).toMatchObject({ id, source: to })
+    }
+    expect(keychain.stored).toBeNull()
+  })
+
+  test("a keychain that does not work leaves it where it was", async () => {
+    const { id } = await open()
+    expect(await keepKeyIn(placeOf(noKeychain), "keychain")).toBe(false)
+    expect(await open()).toMatchObject({ id, source: "file" })
+  })
 })

@@ -1,0 +1,235 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { modelEnvironment, runBinary } from "#test/fakes/binary.ts"
+import { makeHome } from "#test/fakes/home.ts"
+import { type ModelServer, startModelServer } from "#test/fakes/model-server.ts"
+import { CTRL_C, DOWN, drive, ENTER } from "#test/fakes/wizard-terminal.ts"
+
+setDefaultTimeout(60_000) // whole processes on a busy machine; nothing here measures
+
+const RIGHT = "sk-right-0123456789abcdefghij"
+let server: ModelServer
+beforeAll(() => {
+  server = startModelServer()
+  // A vendor that knows one key; who sends none is let in, as a server at home does.
+  server.decide(({ headers }) => {
+    const sent = headers["authorization"]
+    return sent === undefined || sent === `Bearer ${RIGHT}`
+      ? null
+      : { status: 401, message: "Incorrect API key provided" }
+  })
+})
+afterAll(() => server.stop())
+
+const configOf = (home: string) => readFileSync(join(home, ".ironclaw/config.toml"), "utf8")
+const json = async (home: string, ...args: string[]) =>
+  JSON.parse((await runBinary([...args, "--json"], { home })).stdout)
+
+describe("on a terminal", () => {
+  test("the first `ironclaw` asks, sets up, and goes on into a chat that answers", async () => {
+    using home = makeHome()
+    const { status, shown, raw } = await drive([], {
+      home: home.path,
+      columns: 60,
+      env: { NO_COLOR: "1" },
+      turns: [
+        ["On your own PostgreSQL server", ENTER],
+        ["None yet: the demo", ENTER],
+        ["Change it", ENTER],
+        ["A folder to work in, or none", ENTER],
+        ["No: only while I chat", ENTER],
+        ["/help shows", `hello${ENTER}`],
+        ["built-in demo of ironclaw", CTRL_C],
+        ["Ctrl-C again leaves", CTRL_C],
+      ],
+    })
+    expect(status).toBe(0)
+    for (const part of ["1 of 7: Database", "7 of 7: Service", "ironclaw is set up.", "Three things to try"])
+      expect(shown).toContain(part)
+    const wizard = shown.slice(0, shown.indexOf("/help shows"))
+    const wide = wizard.split(/[\r\n]+/).filter((line) => Bun.stringWidth(line) > 60)
+    expect(wide.filter((line) => !line.startsWith("The home is /"))).toEqual([]) // a path stays whole
+    const coloured = raw.slice(0, raw.indexOf("is set up.")).match(/\u001b\[(?:3[0-7]|9[0-7]|38;[\d;]+)m/g)
+    expect(coloured).toBeNull()
+    expect(configOf(home.path)).toContain('backend = "demo"')
+    expect((await runBinary(["memory", "read", "SOUL.md"], { home: home.path })).stdout).toContain("Be brief")
+  })
+
+  test("a wrong key is told as such, another one is tried, and only the right one is kept, encrypted", async () => {
+    using home = makeHome()
+    const { status, shown } = await drive(
+      ["onboard", "model", "--model", "openai/fake-model", "--base-url", `${server.url}/v1`],
+      {
+        home: home.path,
+        turns: [
+          ["OpenAI key", `sk-wrong-0123456789${ENTER}`],
+          ["Another key", ENTER],
+          ["OpenAI key", `${RIGHT}${ENTER}`],
+        ],
+      },
+    )
+    expect(status).toBe(0)
+    expect(shown).toContain("Incorrect API key provided")
+    expect(shown).toMatch(/openai\/fake-model, which answered in \d+ ms/)
+    expect(shown).not.toContain(RIGHT)
+    expect(configOf(home.path)).not.toContain("sk-")
+    expect((await json(home.path, "secret", "list")).data.items).toMatchObject([{ name: "OPENAI_API_KEY", version: 1 }])
+    const answer = await runBinary(["run", "-m", "are you there?"], { home: home.path })
+    expect(answer).toMatchObject({ status: 0, stdout: "echo: are you there?\n" })
+  })
+
+  test("Ctrl-C ends with 130 and keeps the answers; the next `ironclaw` goes on there, with what was set at the end", async () => {
+    using home = makeHome()
+    const left = await drive(["onboard"], {
+      home: home.path,
+      turns: [
+        ["On your own PostgreSQL server", ENTER],
+        ["A server of your own", CTRL_C],
+      ],
+    })
+    expect(left.status).toBe(130)
+    expect(left.shown).toContain("What was answered is kept")
+    expect(existsSync(join(home.path, ".ironclaw/config.toml"))).toBe(false)
+    const resumed = await drive(["onboard"], {
+      home: home.path,
+      turns: [
+        ["A server of your own", `${DOWN.repeat(2)}${ENTER}`], // round from the last one to the second
+        ["Its address", `${server.url}${ENTER}`],
+        ["Another one, by its name", ENTER],
+        ["What may it cost", `2.5${ENTER}`],
+        ["Change it", ENTER],
+        ["A folder to work in, or none", ENTER],
+        ["No: only while I chat", ENTER],
+      ],
+    })
+    expect(resumed.status).toBe(0)
+    expect(resumed.shown).toContain("3 of 7: Model")
+    expect(resumed.shown).not.toContain("1 of 7")
+    expect(resumed.shown).toContain("database: built in") // answered before, and told at the end all the same
+    expect(configOf(home.path)).toContain("day_usd = 2.5")
+    const again = await drive(["onboard", "model"], {
+      home: home.path,
+      turns: [["openai_compatible/fake-model, as now", ENTER]],
+    })
+    expect(again.status).toBe(0)
+    expect(again.shown).toContain("which answered in")
+  })
+
+  test("plain mode draws nothing: numbered lines, no escape sequences, and a key that is not shown", async () => {
+    using home = makeHome()
+    const { status, raw } = await drive(
+      ["onboard", "model", "--plain", "--model", "openai", "--base-url", `${server.url}/v1`],
+      {
+        home: home.path,
+        turns: [
+          ["(not shown): ", `${RIGHT}${ENTER}`],
+          ["Number [1]: ", `7${ENTER}`],
+          ["Type a number from 1 to", ENTER],
+        ],
+      },
+    )
+    expect(status).toBe(0)
+    expect(raw).toContain("1. fake-model")
+    expect(raw).toContain("which answered in")
+    expect(raw).not.toContain(RIGHT)
+    expect(raw).not.toMatch(/[\u001b\u2500-\u25ff]/)
+    const left = await drive(["onboard", "manner"], {
+      home: home.path,
+      env: { TERM: "dumb" },
+      turns: [["Number [1]: ", CTRL_C]],
+    })
+    expect(left.status).toBe(130)
+    expect(left.raw).not.toMatch(/[\u001b\u2500-\u25ff]/)
+  })
+})
+
+describe("with nobody to ask", () => {
+  test("what is missing is named, with status 2, and nothing is changed", async () => {
+    using home = makeHome()
+    const none = await runBinary(["onboard", "--non-interactive", "--json"], { home: home.path })
+    expect(none.status).toBe(2)
+    expect(JSON.parse(none.stdout).data).toMatchObject({ complete: false, missing: [{ answer: "model" }], set: [] })
+    const keyless = await runBinary(
+      ["onboard", "--json", "--model", "openai_compatible", "--encryption", "environment"],
+      { home: home.path },
+    )
+    expect(keyless.status).toBe(2)
+    expect(JSON.parse(keyless.stdout).data.missing.map(({ answer }: { answer: string }) => answer)).toEqual([
+      "encryption",
+      "base-url",
+      "model",
+    ])
+    expect(existsSync(join(home.path, ".ironclaw/config.toml"))).toBe(false)
+    expect(existsSync(join(home.path, ".ironclaw/db"))).toBe(false)
+  })
+
+  test("a file of answers sets all of it, and a second run changes nothing", async () => {
+    using home = makeHome()
+    const project = join(home.path, "project")
+    mkdirSync(project)
+    const file = join(home.path, "answers.toml")
+    writeFileSync(
+      file,
+      `model = "openai/fake-model"\nbase_url = "${server.url}/v1"\nday_usd = 3\nname = "Ada"\nowner = "Ann"\ntime_zone = "Europe/Vienna"\nlanguage = "German"\nmanner = "warm"\nproject = "${project}"\n`,
+    )
+    const args = ["onboard", "--non-interactive", "--answers", file]
+    const done = await runBinary([...args, "--key-stdin", "--json"], { home: home.path, stdin: `${RIGHT}\n` })
+    expect(done.status).toBe(0)
+    expect(JSON.parse(done.stdout).data.complete).toBe(true)
+    const config = configOf(home.path)
+    for (const part of ['name = "Ada"', 'time_zone = "Europe/Vienna"', "day_usd = 3", `folder = "${project}"`])
+      expect(config).toContain(part)
+    const user = (await runBinary(["memory", "read", "USER.md"], { home: home.path })).stdout
+    expect(user).toContain("- Name: Ann\n- Language: German")
+    expect((await runBinary([...args, "--json"], { home: home.path })).status).toBe(0)
+    expect(configOf(home.path)).toBe(config)
+    expect((await json(home.path, "secret", "list")).data.items).toMatchObject([{ version: 1 }])
+  })
+
+  test("an answer that does not work is refused with the reason, and is not saved", async () => {
+    using home = makeHome()
+    const env = { OPENAI_API_KEY: "sk-wrong-0123456789" }
+    const wrong = await runBinary(
+      ["onboard", "--non-interactive", "--json", "--model", "openai/fake-model", "--base-url", `${server.url}/v1`],
+      { home: home.path, env },
+    )
+    expect(wrong.status).toBe(1)
+    expect(JSON.parse(wrong.stdout).error).toMatchObject({
+      code: "model.failed",
+      message: expect.stringContaining("key"),
+    })
+    expect(wrong.stdout + wrong.stderr).not.toContain(env.OPENAI_API_KEY)
+    expect(existsSync(join(home.path, ".ironclaw/config.toml"))).toBe(false)
+    for (const [flag, value] of [
+      ["--database", "postgres://me:hunter2@127.0.0.1:1/x"],
+      ["--project", "/nonexistent"],
+      ["--time-zone", "Mars"],
+    ] as const) {
+      const ran = await runBinary(["onboard", "--non-interactive", "--model", "demo", flag, value], { home: home.path })
+      expect(ran.status).toBeGreaterThan(0)
+      expect(ran.stderr).toContain("Error: ")
+    }
+    const file = join(home.path, "answers.json")
+    writeFileSync(file, '{"modle": "demo"}')
+    const misspelt = await runBinary(["onboard", "--answers", file], { home: home.path })
+    expect([misspelt.status, misspelt.stderr.includes("did you mean model?")]).toEqual([2, true])
+  })
+
+  test("what the environment sets goes before, and that is said", async () => {
+    using home = makeHome()
+    const { status, stderr } = await runBinary(["onboard", "--non-interactive", "--model", "demo"], {
+      home: home.path,
+      env: modelEnvironment(server.url),
+    })
+    expect(status).toBe(0)
+    expect(stderr).toContain("LLM_BACKEND (environment) sets model.backend too")
+  })
+
+  test("`ironclaw` without a terminal, a message and a set-up says what to set; a message is answered by the demo", async () => {
+    using home = makeHome()
+    const bare = await runBinary([], { home: home.path, stdin: "" })
+    expect([bare.status, bare.stderr.includes("ironclaw onboard --non-interactive")]).toEqual([1, true])
+    expect((await runBinary(["run", "-m", "hello"], { home: home.path })).stdout).toContain("not a model")
+  })
+})
