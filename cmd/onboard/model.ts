@@ -220,7 +220,7 @@ async function askName(wizard: Wizard, found: Found, tried: Try): Promise<string
   const { names } = await ask.working(`Asking ${vendor.title} for its models`, () =>
     client.api.models.available.post({ body: candidateOf(tried) }),
   )
-  const listed = names.filter((name) => !notForChat.test(name))
+  const listed = names.filter((name) => !notForChat.test(name) && nameProblem(name) === null)
   const now = vendor === found.now ? ownName(found.settings, vendor) : null
   const usual = [now, vendor.defaultModel].find(
     (name) => name !== null && (listed.length === 0 || listed.includes(name)),
@@ -245,7 +245,7 @@ async function askName(wizard: Wizard, found: Found, tried: Try): Promise<string
 }
 
 function nameProblem(name: string): string | null {
-  return /^\S{1,200}$/.test(name) ? null : "A model's name has no spaces"
+  return /^[!-~]{1,200}$/.test(name) ? null : "A model's name has letters, digits and signs, and no spaces"
 }
 
 function addressProblem(address: string): string | null {

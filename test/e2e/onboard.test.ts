@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import postgres from "postgres"
 import { modelEnvironment, runBinary } from "#test/fakes/binary.ts"
 import { makeHome } from "#test/fakes/home.ts"
 import { type ModelServer, startModelServer } from "#test/fakes/model-server.ts"
@@ -144,6 +145,51 @@ describe("on a terminal", () => {
   })
 })
 
+const postgresUrl = process.env["TEST_DATABASE_URL"]
+if (!postgresUrl) console.log("Skipped: TEST_DATABASE_URL names no PostgreSQL server")
+
+describe.if(Boolean(postgresUrl))("a PostgreSQL server of one's own", () => {
+  const name = `onboard_${process.pid}`
+  const url = new URL(postgresUrl ?? "postgres://nobody@localhost")
+  let admin: postgres.Sql
+  beforeAll(async () => {
+    admin = postgres(url.href, { max: 1, onnotice: () => {} })
+    await admin.unsafe(`create database ${name}`)
+    url.pathname = `/${name}`
+  })
+  afterAll(async () => {
+    await admin.unsafe(`drop database ${name} with (force)`)
+    await admin.end()
+  })
+
+  test("its password is asked for where it wants one, tried, and kept out of config.toml and of sight", async () => {
+    using home = makeHome()
+    const bare = new URL(url.href)
+    bare.password = ""
+    const { status, shown } = await drive(["onboard", "database"], {
+      home: home.path,
+      turns: [
+        ["On your own PostgreSQL server", `${DOWN}${ENTER}`],
+        ["Its address", `postgres://${bare.username}@127.0.0.1:1/${name}${ENTER}`],
+        ["On your own PostgreSQL server", `${DOWN}${ENTER}`],
+        ["Its address", `${bare.href}${ENTER}`],
+        ["Password of", `${decodeURIComponent(url.password)}${ENTER}`],
+      ],
+    })
+    expect(status).toBe(0)
+    expect(shown).toContain("No answer from Postgres")
+    expect(shown).not.toContain(decodeURIComponent(url.password))
+    expect(existsSync(join(home.path, ".ironclaw/config.toml"))).toBe(false)
+    expect(readFileSync(join(home.path, ".ironclaw/.env"), "utf8")).toStartWith("DATABASE_URL=postgres")
+    const answer = await runBinary(["run", "-m", "hello"], { home: home.path })
+    expect(answer.stdout).toContain("not a model")
+    expect(existsSync(join(home.path, ".ironclaw/db/pgdata"))).toBe(false)
+    const back = await runBinary(["onboard", "database", "--database", "embedded"], { home: home.path })
+    expect([back.status, back.stderr.includes("stays there")]).toEqual([0, true])
+    expect(readFileSync(join(home.path, ".ironclaw/.env"), "utf8")).toBe("")
+  })
+})
+
 describe("with nobody to ask", () => {
   test("what is missing is named, with status 2, and nothing is changed", async () => {
     using home = makeHome()
@@ -201,19 +247,37 @@ describe("with nobody to ask", () => {
     })
     expect(wrong.stdout + wrong.stderr).not.toContain(env.OPENAI_API_KEY)
     expect(existsSync(join(home.path, ".ironclaw/config.toml"))).toBe(false)
-    for (const [flag, value] of [
-      ["--database", "postgres://me:hunter2@127.0.0.1:1/x"],
-      ["--project", "/nonexistent"],
-      ["--time-zone", "Mars"],
+    for (const [step, flag, value] of [
+      ["database", "--database", "postgres://me:hunter2@127.0.0.1:1/x"],
+      ["tools", "--project", "/nonexistent"],
+      ["spending", "--day-usd", "much"],
     ] as const) {
-      const ran = await runBinary(["onboard", "--non-interactive", "--model", "demo", flag, value], { home: home.path })
+      const ran = await runBinary(["onboard", step, flag, value], { home: home.path })
       expect(ran.status).toBeGreaterThan(0)
       expect(ran.stderr).toContain("Error: ")
     }
+    expect(existsSync(join(home.path, ".ironclaw/config.toml"))).toBe(false)
     const file = join(home.path, "answers.json")
     writeFileSync(file, '{"modle": "demo"}')
     const misspelt = await runBinary(["onboard", "--answers", file], { home: home.path })
     expect([misspelt.status, misspelt.stderr.includes("did you mean model?")]).toEqual([2, true])
+  })
+
+  test("a service that is started has the key, which only the shell had", async () => {
+    using home = makeHome()
+    const started = await runBinary(
+      ["onboard", "--model", "openai/fake-model", "--base-url", `${server.url}/v1`, "--service", "detach"],
+      { home: home.path, env: { OPENAI_API_KEY: RIGHT, GATEWAY_PORT: "0" } },
+    )
+    try {
+      expect(started.stdout).toMatch(/service: runs at http:\/\/127\.0\.0\.1:\d+/)
+      expect((await runBinary(["run", "-m", "hi"], { home: home.path })).stdout).toBe("echo: hi\n")
+      expect((await json(home.path, "secret", "list")).data.items).toMatchObject([{ name: "OPENAI_API_KEY" }])
+      const again = await runBinary(["onboard", "--non-interactive", "--json"], { home: home.path })
+      expect(JSON.parse(again.stdout).data.set.at(-1)).toMatchObject({ step: "service", set: "as it was" })
+    } finally {
+      expect((await runBinary(["service", "stop"], { home: home.path })).status).toBe(0)
+    }
   })
 
   test("what the environment sets goes before, and that is said", async () => {
