@@ -2,6 +2,7 @@
 import { loadConfig } from "#core/config.ts"
 import { AppError } from "#core/errors.ts"
 import { connect, isNobodyThere } from "./lib/connect.ts"
+import { isFresh } from "./lib/fresh-home.ts"
 import { openSetting } from "./lib/setting.ts"
 import { readStdin } from "./lib/ui.ts"
 import { defineVerb, type Outcome, type VerbContext } from "./lib/verb.ts"
@@ -56,10 +57,13 @@ export default defineVerb({
 async function setUpFirst({ args: { onboard, stream }, flags, ui }: VerbContext<typeof args>): Promise<void> {
   if (onboard === false || stream || ui.json) return
   const setting = openSetting({ flags, ui: { ...ui, note() {} } }) // the chat says it in a moment
-  const { isFresh, runWizard, showEnd } = await import("./lib/wizard-run.ts")
-  if (!(await isFresh(setting, await loadConfig(setting)))) return
+  if (!isFresh(setting, await loadConfig(setting))) return
   if (!ui.interactive) throw new AppError("onboard.needed", "Nothing is set up here yet, and there is no message")
-  const [{ steps }, { readAnswers }] = await Promise.all([import("./onboard.ts"), import("./lib/wizard-answers.ts")])
+  const [{ steps }, { readAnswers }, { runWizard, showEnd }] = await Promise.all([
+    import("./onboard.ts"),
+    import("./lib/wizard-answers.ts"),
+    import("./lib/wizard-run.ts"),
+  ])
   const interrupt = new AbortController()
   const leave = () => interrupt.abort()
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, leave)

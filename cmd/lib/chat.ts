@@ -216,7 +216,8 @@ function openScreen(ui: Ui, history: History): Front {
   const drawnOn = (): Screen =>
     (screen ??= createScreen({ terminal, clock: systemClock, frame: (size) => view.frame(size) }))
   const view = createScreenView({ screen: drawnOn, editor, style: ui.style, colours, clock: systemClock })
-  let onLine = (_text: string) => {}
+  const early: string[] = [] // typed while the conversation is being opened
+  let onLine = (text: string) => void early.push(text)
   let onInterrupt = () => {}
   let onLeave = () => {}
   terminal.onKey((key) => {
@@ -247,7 +248,10 @@ function openScreen(ui: Ui, history: History): Front {
       drawnOn().refresh()
       return hadText
     },
-    onLine: (listener) => (onLine = listener),
+    onLine(listener) {
+      onLine = (text) => void listener(text)
+      for (const text of early.splice(0)) listener(text)
+    },
     onInterrupt: (listener) => (onInterrupt = listener),
     onLeave: (listener) => (onLeave = listener),
     log: (text) => drawnOn().commit(text.replace(/\n$/, "").split("\n")),

@@ -1,9 +1,5 @@
 /** Runs the wizard's steps in their order, remembers what was answered, and ends by saying what there is now. */
-import { existsSync } from "node:fs"
-import { join } from "node:path"
-import type { LoadedConfig } from "#core/config.ts"
 import { AppError } from "#core/errors.ts"
-import { vendors } from "#core/llm/catalogue.ts"
 import { createDrawnAsker } from "./asker-drawn.ts"
 import { createNobody } from "./asker-nobody.ts"
 import { createPlainAsker } from "./asker-plain.ts"
@@ -96,16 +92,6 @@ async function unlessLeft<T>(work: Promise<T>, signal: AbortSignal): Promise<T> 
   } finally {
     signal.removeEventListener("abort", onAbort)
   }
-}
-
-/** Nobody has set anything up yet, in no way: a chat would begin with the stand-in, and not by the owner's choice. */
-export async function isFresh(setting: Setting, { config, environment }: LoadedConfig): Promise<boolean> {
-  const { home } = setting
-  if (progressOf(home).read() !== null) return true
-  if (existsSync(home.configFile) || existsSync(join(home.paths.db, "pgdata"))) return false
-  const keys = ["model.backend", "model.name", "model.base_url", "database.url"] as const
-  if (keys.some((key) => config.sources[key].from !== "default")) return false
-  return !vendors.some(({ keyNames }) => keyNames.some((name) => environment.get(name) !== undefined))
 }
 
 /** What there is now, where it is, and what to do with it. */
