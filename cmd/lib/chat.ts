@@ -249,7 +249,7 @@ function openScreen(ui: Ui, history: History): Front {
       return hadText
     },
     onLine(listener) {
-      onLine = (text) => void listener(text)
+      onLine = listener
       for (const text of early.splice(0)) listener(text)
     },
     onInterrupt: (listener) => (onInterrupt = listener),

@@ -4,18 +4,16 @@
  * and the next start records it. Before anything ever ran in this home there is nothing to guard, so a script can set it up.
  */
 import { existsSync } from "node:fs"
-import { systemClock } from "#core/clock.ts"
 import { loadConfig } from "#core/config.ts"
 import { type ConfigChange, setConfigValue, unsetConfigValue } from "#core/config-edit.ts"
 import { isSafetyKey } from "#core/config-keys.ts"
 import { AppError } from "#core/errors.ts"
 import type { Home } from "#core/home.ts"
-import { createPresence, type Proof } from "#core/safety/presence.ts"
-import { systemTerminals } from "#core/safety/presence-terminal.ts"
+import type { Proof } from "#core/safety/presence.ts"
 import { configChangeOf } from "#gateway/api/config.ts"
 import type { Client } from "#gateway/client.ts"
 import { type Connection, connect, findService } from "./connect.ts"
-import { ownProcesses } from "./own-processes.ts"
+import { proveOwner } from "./owner-proof.ts"
 import { withPresence } from "./presence.ts"
 import type { Setting } from "./setting.ts"
 import type { VerbContext } from "./verb.ts"
@@ -64,7 +62,7 @@ async function changeGuarded(
 }
 
 /** A service or a command has run here: both leave a log. */
-function wasUsed(home: Home): boolean {
+export function wasUsed(home: Home): boolean {
   return existsSync(home.paths.logs) || existsSync(home.paths.db)
 }
 
@@ -85,17 +83,8 @@ async function changeHere(
   { key, value }: WantedChange,
   { setting, signal }: { setting: Setting; signal: AbortSignal },
 ): Promise<ConfigChange> {
-  const { home } = setting
-  const presence = createPresence({
-    clock: systemClock,
-    terminals: systemTerminals(() => ownProcesses({ home, holdsHome: false })),
-    ownPid: process.pid,
-  })
-  const safetyChange = configChangeOf({ key, value, now: undefined })
-  return withPresence(async (proof) => {
-    const challenge = presence.prove(safetyChange, { proof, way: "process" })
-    return challenge ? { challenge } : editFile({ key, value }, setting)
-  }, signal)
+  await proveOwner(configChangeOf({ key, value, now: undefined }), { home: setting.home, holdsHome: false, signal })
+  return editFile({ key, value }, setting)
 }
 
 function editFile({ key, value }: WantedChange, setting: Setting): Promise<ConfigChange> {

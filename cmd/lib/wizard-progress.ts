@@ -6,17 +6,23 @@ import type { Home } from "#core/home.ts"
 import { judgeShape, type Static, t } from "#core/schema.ts"
 
 const Answered = t.Object({ step: t.String(), set: t.String(), where: t.String() })
-const Noted = t.Object({ done: t.Array(Answered) })
+const Noted = t.Object({ first: t.Boolean(), done: t.Array(Answered) })
 /** A step that was answered: what it set, and where that is, in words. */
 export type Answered = Static<typeof Answered>
 
+/** `first`: nothing had run in this home when it was begun. */
+export type Noted = Static<typeof Noted>
+
 export type Progress = {
   /** Null where no set-up is under way. */
-  read(): readonly Answered[] | null
-  note(done: readonly Answered[]): void
+  read(): Noted | null
+  note(noted: Noted): void
   /** The set-up came to its end. */
   clear(): void
 }
+
+/** It costs a few Enter keys, and no answer. */
+const damaged: Noted = { first: false, done: [] }
 
 export function progressOf(home: Home): Progress {
   const path = () => join(home.folder("run"), "onboard.json")
@@ -26,12 +32,12 @@ export function progressOf(home: Home): Progress {
       if (text === null) return null
       try {
         const judged = judgeShape(Noted, JSON.parse(text))
-        return judged.ok ? judged.value.done : []
+        return judged.ok ? judged.value : damaged
       } catch {
-        return [] // a damaged note costs a few Enter keys, no answer
+        return damaged
       }
     },
-    note: (done) => writePrivateFile(path(), `${JSON.stringify({ done })}\n`),
+    note: (noted) => writePrivateFile(path(), `${JSON.stringify(noted)}\n`),
     clear: () => rmSync(path(), { force: true }),
   }
 }

@@ -4,6 +4,7 @@ import { createDrawnAsker } from "./asker-drawn.ts"
 import { createNobody } from "./asker-nobody.ts"
 import { createPlainAsker } from "./asker-plain.ts"
 import type { Asker } from "./asker.ts"
+import { wasUsed } from "./config-change.ts"
 import type { Setting } from "./setting.ts"
 import { plainLines } from "./markdown.ts"
 import { type Ui, visible } from "./ui.ts"
@@ -39,7 +40,8 @@ export async function runWizard(request: WizardRequest): Promise<WizardDone> {
     : isPlain
       ? createPlainAsker({ ui, signal })
       : createDrawnAsker({ ui, signal })
-  const wizard = createWizard({ ...request, ask, ui })
+  const isFirst = progressOf(setting.home).read()?.first ?? !wasUsed(setting.home)
+  const wizard = createWizard({ ...request, ask, ui, isFirst })
   try {
     const missing = silent ? await missingOf(steps, wizard) : []
     if (missing.length > 0) return { missing, set: [] }
@@ -65,7 +67,7 @@ async function walk(
 ): Promise<WizardDone["set"]> {
   const { ask, signal } = wizard
   const progress = progressOf(wizard.setting.home)
-  const before = again ? [] : (progress.read() ?? [])
+  const before = again ? [] : (progress.read()?.done ?? [])
   const done = [...before]
   ask.begin(before.length > 0 ? "Setting up ironclaw, from where it was left" : "Setting up ironclaw")
   ask.say("Enter takes what is proposed. Ctrl-C leaves, and keeps what was answered.")
@@ -75,7 +77,7 @@ async function walk(
     const result = await unlessLeft(step.run(wizard), signal)
     ask.done(`${step.title}: ${result.set}`)
     done.push({ step: step.name, ...result })
-    progress.note(done)
+    progress.note({ first: wizard.isFirst, done })
   }
   progress.clear()
   return done

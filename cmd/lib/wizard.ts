@@ -5,12 +5,14 @@ import { systemClock } from "#core/clock.ts"
 import { type ConfigKey, loadConfig, type LoadedConfig } from "#core/config.ts"
 import { type ConfigChange, setConfigValue, unsetConfigValue } from "#core/config-edit.ts"
 import { readConfigFile } from "#core/config-file.ts"
+import { isSafetyKey } from "#core/config-keys.ts"
 import type { AppError } from "#core/errors.ts"
 import { systemKeychain } from "#core/secrets/keychain.ts"
 import { ENVIRONMENT_NAME, type KeyPlace } from "#core/secrets/master-key.ts"
 import type { Client } from "#gateway/client.ts"
 import type { Asker } from "./asker.ts"
 import { connect, type Connection } from "./connect.ts"
+import { proveOwner } from "./owner-proof.ts"
 import type { Setting } from "./setting.ts"
 import type { GlobalFlags } from "./verb.ts"
 import type { Ui } from "./ui.ts"
@@ -20,6 +22,8 @@ import type { Answers, AnswerName } from "./wizard-answers.ts"
 export type Missing = { answer: AnswerName; why: string }
 /** What a step set, in a line for people, and where that is kept. */
 export type StepResult = { set: string; where: string }
+
+export type ConfigChanges = Partial<Record<ConfigKey, string | number | null>>
 
 export type Step = {
   name: string
@@ -36,10 +40,14 @@ export type Wizard = {
   readonly flags: GlobalFlags
   readonly ui: Ui
   readonly signal: AbortSignal
+  /** Nothing had run in this home before: there is nothing to guard yet, and nobody else to ask. */
+  readonly isFirst: boolean
+  /** Later on, what changes safety is confirmed at the terminal by the owner. Throws `presence.…`. */
+  prove(change: { subject: string; words: string }): Promise<void>
   /** The configuration as it is now. */
   config(): Promise<LoadedConfig>
   /** Sets keys in config.toml, null takes one out; what has no effect, or none yet, is said. */
-  save(values: Partial<Record<ConfigKey, string | number | null>>): Promise<void>
+  save(values: ConfigChanges): Promise<void>
   keyPlace(): Promise<KeyPlace>
   /** There is a database already, so opening it changes nothing. */
   isSetUp(): Promise<boolean>
@@ -50,18 +58,25 @@ export type Wizard = {
   failed(error: AppError): void
 }
 
-export type WizardDeps = Pick<Wizard, "ask" | "answers" | "setting" | "flags" | "ui" | "signal">
+export type WizardDeps = Pick<Wizard, "ask" | "answers" | "setting" | "flags" | "ui" | "signal" | "isFirst">
 
-export function createWizard({ ask, answers, setting, flags, ui, signal }: WizardDeps): Wizard {
+export function createWizard({ ask, answers, setting, flags, ui, signal, isFirst }: WizardDeps): Wizard {
   const { home } = setting
   let connection: Connection | null = null
   const config = () => loadConfig(setting)
 
-  async function saveOne(key: ConfigKey, value: string | number | null): Promise<ConfigChange | null> {
-    const inFile = (await readConfigFile(home)).get(key)
-    if (value === null) return inFile === undefined ? null : unsetConfigValue({ ...setting, key })
-    if (inFile?.value === value) return null
-    return setConfigValue({ ...setting, key, value })
+  async function prove({ subject, words }: { subject: string; words: string }): Promise<void> {
+    if (isFirst) return
+    const holdsHome = connection?.mode === "process"
+    await proveOwner({ verb: "onboard", subject, details: words, words }, { home, holdsHome, signal })
+  }
+
+  /** Those of the values that the file has not yet. */
+  async function changedOf(values: ConfigChanges): Promise<[ConfigKey, string | number | null][]> {
+    const inFile = await readConfigFile(home)
+    // Object.entries forgets that the names are keys.
+    const entries = Object.entries(values) as [ConfigKey, string | number | null][]
+    return entries.filter(([key, value]) => (value === null ? inFile.has(key) : inFile.get(key)?.value !== value))
   }
 
   return {
@@ -72,18 +87,25 @@ export function createWizard({ ask, answers, setting, flags, ui, signal }: Wizar
     ui,
     signal,
     config,
+    isFirst,
+    prove,
     async save(values) {
-      // Object.entries forgets that the names are keys.
-      const entries = Object.entries(values) as [ConfigKey, string | number | null][]
-      const changes: (ConfigChange | null)[] = []
-      for (const [key, value] of entries) changes.push(await saveOne(key, value))
+      const changed = await changedOf(values)
+      const safety = changed.filter(([key]) => isSafetyKey(key))
+      const words = safety.map(([key, value]) => (value === null ? `Take ${key} out.` : `Set ${key} to ${value}.`))
+      if (safety.length > 0) await prove({ subject: safety.map(([key]) => key).join(", "), words: words.join("\n") })
+      const changes: ConfigChange[] = []
+      for (const [key, value] of changed)
+        changes.push(
+          await (value === null ? unsetConfigValue({ ...setting, key }) : setConfigValue({ ...setting, key, value })),
+        )
       const { sources } = (await config()).config
-      for (const [key] of entries) {
+      for (const key of Object.keys(values) as ConfigKey[]) {
         const { from, name } = sources[key]
         if (from !== "file" && from !== "default")
           ask.warn(`${name} (${from}) sets ${key} too, and goes before what you answered: take it out there`)
       }
-      if (connection?.mode === "service" && changes.some((change) => change?.restartNeeded))
+      if (connection?.mode === "service" && changes.some(({ restartNeeded }) => restartNeeded))
         ask.warn("The running service takes this up at its next start: `ironclaw service restart`")
     },
     async keyPlace() {

@@ -59,10 +59,14 @@ async function setEmbedded(wizard: Wizard, now: { url: string | null }): Promise
   const { ask, setting } = wizard
   if (now.url !== null) {
     ask.warn(`What is on ${shortOf(now.url)} stays there: \`ironclaw backup\` and \`ironclaw restore\` take it along`)
-    await wizard.release()
+    await wizard.prove({
+      subject: "database",
+      words: `Keep everything in the built-in database, not on ${shortOf(now.url)}.`,
+    })
     setEnvValue(setting.home, "DATABASE_URL", null)
   }
   await wizard.save({ "database.url": null, "database.kind": null })
+  await wizard.release() // what is open belongs to the database before
   return { set: "built in", where: setting.home.paths.db }
 }
 
@@ -83,15 +87,13 @@ async function setServer(
   const { config } = await wizard.config()
   const url = now !== null && typed === withoutPassword(now) ? now : typed
   const proved = await proveWithPassword(wizard, { url, caFile: config.database.ca_file })
+  const isSecret = urlHoldsSecret(proved)
+  if (isSecret && proved !== now)
+    await wizard.prove({ subject: "database", words: `Keep everything on ${shortOf(proved)} from now on.` })
+  await wizard.save({ "database.url": isSecret ? null : proved, "database.kind": null })
+  setEnvValue(setting.home, "DATABASE_URL", isSecret ? proved : null)
   await wizard.release() // what is open belongs to the database before
-  if (urlHoldsSecret(proved)) {
-    setEnvValue(setting.home, "DATABASE_URL", proved)
-    await wizard.save({ "database.url": null, "database.kind": null })
-    return server(proved, setting.home.envFile)
-  }
-  setEnvValue(setting.home, "DATABASE_URL", null)
-  await wizard.save({ "database.url": proved, "database.kind": null })
-  return server(proved, setting.home.configFile)
+  return server(proved, isSecret ? setting.home.envFile : setting.home.configFile)
 }
 
 type Target = { url: string; caFile: string | null }

@@ -30,6 +30,8 @@ export const encryption: Step = {
     const now = await keySourceOf(place)
     if (now === null) await refuseLostKey(wizard)
     const to = await choose(wizard, now)
+    if (now !== null && to !== now)
+      await wizard.prove({ subject: "master key", words: `Move the master key into the ${to}.` })
     if (to !== "environment" && now !== "environment" && to !== now && !(await keepKeyIn(place, to))) {
       wizard.failed(
         new AppError("input.invalid", "The keychain does not keep what it is given", {

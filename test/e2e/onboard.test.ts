@@ -184,8 +184,11 @@ describe.if(Boolean(postgresUrl))("a PostgreSQL server of one's own", () => {
     const answer = await runBinary(["run", "-m", "hello"], { home: home.path })
     expect(answer.stdout).toContain("not a model")
     expect(existsSync(join(home.path, ".ironclaw/db/pgdata"))).toBe(false)
-    const back = await runBinary(["onboard", "database", "--database", "embedded"], { home: home.path })
-    expect([back.status, back.stderr.includes("stays there")]).toEqual([0, true])
+    const back = await drive(["onboard", "database", "--database", "embedded"], {
+      home: home.path,
+      turns: [["Do it? [y/N]", `y${ENTER}`]],
+    })
+    expect([back.status, back.shown.includes("stays there")]).toEqual([0, true])
     expect(readFileSync(join(home.path, ".ironclaw/.env"), "utf8")).toBe("")
   })
 })
@@ -278,6 +281,20 @@ describe("with nobody to ask", () => {
     } finally {
       expect((await runBinary(["service", "stop"], { home: home.path })).status).toBe(0)
     }
+  })
+
+  test("once the home was in use, what changes safety is the owner's alone, at a terminal, and asked once", async () => {
+    using home = makeHome()
+    await runBinary(["run", "-m", "hello"], { home: home.path })
+    const spend = ["onboard", "spending", "--day-usd", "none"]
+    const refused = await runBinary([...spend, "--json"], { home: home.path })
+    expect([refused.status, JSON.parse(refused.stdout).error.code]).toEqual([1, "presence.no_terminal"])
+    const turns = (key: string) => [["Do it? [y/N]", `${key}${ENTER}`]] as const
+    const no = await drive(spend, { home: home.path, turns: turns("n") })
+    expect([no.status, existsSync(join(home.path, ".ironclaw/config.toml"))]).toEqual([1, false])
+    const yes = await drive(spend, { home: home.path, turns: turns("y") })
+    expect([yes.status, yes.shown.includes("Set limits.day_usd to none.")]).toEqual([0, true])
+    expect(configOf(home.path)).toContain('day_usd = "none"')
   })
 
   test("what the environment sets goes before, and that is said", async () => {
