@@ -75,6 +75,7 @@ const catalogue = {
   "sandbox.no_lock": {
     status: 501,
     hint: "A process of its own, fuel, caps and a deadline hold plugins here; `ironclaw sandbox status` says what is missing.",
+  },
   "onboard.unanswered": {
     status: 409,
     hint: "Give it as a flag or in the file of answers: `ironclaw onboard --help`; or run `ironclaw onboard` on a terminal.",

@@ -217,7 +217,7 @@ function openScreen(ui: Ui, history: History): Front {
     (screen ??= createScreen({ terminal, clock: systemClock, frame: (size) => view.frame(size) }))
   const view = createScreenView({ screen: drawnOn, editor, style: ui.style, colours, clock: systemClock })
   const early: string[] = [] // typed while the conversation is being opened
-  let onLine = (text: string) => void early.push(text)
+  let onLine: (text: string) => void = (text) => void early.push(text)
   let onInterrupt = () => {}
   let onLeave = () => {}
   terminal.onKey((key) => {
