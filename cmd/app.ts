@@ -296,11 +296,14 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       clock,
       seal,
       onBadSeal,
-      stop() {
+      async stop() {
         presence.forgetAll()
         hooks.endAll()
         tokens.endAll()
-        return stopWork({ db, jobs, egress, gateway, log })
+        // Children of plugins, those that only wait for work too.
+        const plugged = new Set(sandbox.status().children.flatMap(({ pluginId }) => pluginId ?? []))
+        const ended = Array.from(plugged, (id) => sandbox.stop(id))
+        await Promise.all([stopWork({ db, jobs, egress, gateway, log }), ...ended])
       },
       goOn: () => (as === "service" ? work.start() : Promise.resolve()),
       onFault: (error) => log.error("The lockdown could not be followed", { error }),

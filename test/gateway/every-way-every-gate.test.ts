@@ -82,6 +82,7 @@ const tools = (project: string) => [
     }),
   }),
   post("api.example.com", `token=${SECRET}`),
+  post("other.example.com", "hello"),
   ...fileReadTools({ project: openJail({ root: project, closed: [] }) }),
 ]
 
@@ -99,6 +100,8 @@ type Gate = {
   outcome: string
   verdict: [gate: string, what: RegExp]
   event: Partial<Event>
+  /** In a sub-turn, which asks nobody and writes to nobody. */
+  unattended?: Partial<Gate>
 }
 
 const gates: readonly Gate[] = [
@@ -134,6 +137,7 @@ const gates: readonly Gate[] = [
     outcome: "refused",
     verdict: ["authority", /^deny/],
     event: { type: "tool.finished", outcome: "refused" },
+    unattended: { calls: [call("post_to_other")] },
   },
   {
     name: "flow",
@@ -142,6 +146,11 @@ const gates: readonly Gate[] = [
     outcome: "asked",
     verdict: ["flow", /^ask/],
     event: { type: "approval.asked", tool: "mail_send" },
+    unattended: {
+      calls: [call("page_read"), call("post_to_other")],
+      outcome: "refused",
+      event: { type: "tool.finished", outcome: "refused" },
+    },
   },
   {
     name: "egress",
@@ -192,14 +201,24 @@ let chatToken = ""
 let held: PromiseWithResolvers<void> | null = null
 const folder = mkdtempSync(join(tmpdir(), "ironclaw-gates-"))
 
+/** The model does what follows in a sub-turn. */
+const APART = "[apart]"
+
 /** Makes the calls that the last question names, one a step, and tells what came of the last one. */
 const obey: ScriptStep = async (request) => {
   const at = request.messages.findLastIndex(({ role }) => role === "user")
   const text = textOf(request.messages[at])
   if (text.includes("[hold]")) await held?.promise
   const results = request.messages.slice(at + 1).filter(({ role }) => role === "tool")
-  const gate = gates.find(({ name }) => text.includes(`[${name}]`))
-  const all = [...(text.includes("[after a yes]") ? [call("mail_send")] : []), ...(gate?.calls ?? [])]
+  const gate = text.includes(APART) ? undefined : gates.find(({ name }) => text.includes(`[${name}]`))
+  const apart = call("agent_spawn", { kind: "helper", task: text.replace(APART, "") })
+  const isSub = request.system.some((part) => part.text.includes("This is a sub-turn"))
+  const calls = (isSub ? gate?.unattended?.calls : undefined) ?? gate?.calls ?? []
+  const all = [
+    ...(text.includes(APART) ? [apart] : []),
+    ...(text.includes("[after a yes]") ? [call("mail_send")] : []),
+    ...calls,
+  ]
   const next = all[results.length]
   if (next) return { call: [{ id: `c${results.length}`, ...next }] }
   const last = results.at(-1)
@@ -226,6 +245,7 @@ beforeAll(async () => {
   house = await ownerHouse({
     models: oneModel(scriptedModel([obey])),
     tools: tools(project),
+    spawns: true,
     level: () => level,
     cleanse: cleanseWith(redactLeaks),
     fetchFor: toolFetch(internet.egress),
@@ -262,7 +282,7 @@ afterAll(async () => {
 })
 
 /** What the caller got, as text; of a question, the question. */
-type Way = { name: string; ask: (text: string) => Promise<string> }
+type Way = { name: string; ask: (text: string) => Promise<string>; unattended?: true }
 
 async function byClient(client: Client, text: string): Promise<string> {
   const { id } = await client.api.sessions.post({ body: {} })
@@ -322,6 +342,7 @@ const ways: readonly Way[] = [
   { name: "OpenAI's API, with a client's token", ask: (text) => byOpenAi(text) },
   { name: "a queued turn", ask: queued },
   { name: "a turn resumed after a yes", ask: resumed },
+  { name: "a sub-turn", ask: (text) => byClient(house.overTcp, APART + text), unattended: true },
 ]
 
 async function auditAfter(seq: number): Promise<Pick<NewAudit, "act" | "subject" | "outcome" | "verdicts">[]> {
@@ -337,10 +358,11 @@ const lastSeq = async () => {
   return Number(row?.["seq"])
 }
 
-describe.each([...ways])("by $name", ({ ask }) => {
+describe.each([...ways])("by $name", ({ ask, unattended }) => {
   test.each(gates.map((gate) => [gate.name, gate] as const))(
     "%s refuses, and says so everywhere",
-    async (_name, gate) => {
+    async (_name, attended) => {
+      const gate = unattended ? { ...attended, ...attended.unattended } : attended
       level = gate.level ?? "supervised"
       const seq = await lastSeq()
       const from = house.events.length
@@ -356,7 +378,8 @@ describe.each([...ways])("by $name", ({ ask }) => {
         verdicts: { [gate.verdict[0]]: expect.stringMatching(gate.verdict[1]) },
       })
       const events = house.events.slice(from)
-      expect(events.filter((event) => event.type === gate.event.type).at(-1)).toMatchObject({ ...gate.event, tool })
+      const told = events.filter((event) => event.type === gate.event.type && "tool" in event && event.tool === tool)
+      expect(told.at(-1)).toMatchObject(gate.event)
       expect(JSON.stringify([rows, events])).not.toContain(SECRET)
     },
   )
