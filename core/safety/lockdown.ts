@@ -33,8 +33,8 @@ export type Lockdown = {
 }
 
 export type LockdownDeps = {
-  db: Db
-  writer: Writer
+  db: Pick<Db, "query" | "listen">
+  writer: Pick<Writer, "commit">
   clock: Clock
   seal: AuthoritySeal
   onBadSeal: (what: string) => void
@@ -73,6 +73,36 @@ export async function createLockdown(deps: LockdownDeps): Promise<Lockdown> {
   const { db, writer, clock, seal } = deps
   let state = await read()
   let stopListening = async () => {}
+  let watched = false
+  let changing = 0 // changes that this process is making: until they are committed the row is behind what it knows
+  let unwritten = false // stopped here, and the row that would say so did not come to be
+  let following: Promise<void> = Promise.resolve()
+
+  /** Takes over what the row says. One reading after the other: an older one that comes late would undo what a newer one saw. */
+  function follow(): Promise<void> {
+    following = following
+      .then(async () => {
+        const now = await read()
+        if (changing > 0 || (unwritten && !now.active)) return
+        const before = state.active
+        state = now
+        if (now.active && !before) await deps.stop()
+        if (!now.active && before) await deps.goOn()
+      })
+      .catch(deps.onFault)
+    return following
+  }
+
+  /** What another process changed meanwhile was passed over, so it is looked at afterwards. */
+  async function changeHere(change: () => Promise<LockdownState>): Promise<LockdownState> {
+    changing += 1
+    try {
+      return await change()
+    } finally {
+      changing -= 1
+      if (watched) void follow()
+    }
+  }
 
   async function read(): Promise<LockdownState> {
     const [row] = await db.query({ sql: "select value from meta where key = $1", params: [LOCKDOWN_KEY] })
@@ -101,6 +131,46 @@ export async function createLockdown(deps: LockdownDeps): Promise<Lockdown> {
     ],
   })
 
+  async function lock(reason: string): Promise<LockdownState> {
+    const wasActive = state.active
+    const since = wasActive ? (state.since ?? clock.iso()) : clock.iso()
+    const next: LockdownState = { active: true, since, reason }
+    state = next // first: nothing new begins from here on, whatever becomes of the row
+    const mac = seal.mac("lockdown", sealedLockdown({ since, reason }))
+    unwritten = true
+    try {
+      await writer.commit({
+        statements: [
+          {
+            sql: "insert into meta (key, value) values ($1, $2) on conflict (key) do update set value = excluded.value",
+            params: [LOCKDOWN_KEY, lockdownText({ since, reason, mac })],
+          },
+          { sql: "update tokens set revoked_at = now(), mac = '' where revoked_at is null", params: [] },
+          notify,
+        ],
+        ...record(true, reason),
+      })
+      unwritten = false
+    } finally {
+      await deps.stop()
+    }
+    return next
+  }
+
+  async function lift(): Promise<LockdownState> {
+    const lifted = state
+    if (!lifted.active) throw new AppError("conflict", "There is no lockdown to lift")
+    await writer.commit({
+      statements: [{ sql: "delete from meta where key = $1", params: [LOCKDOWN_KEY] }, notify],
+      ...record(false, ""),
+    })
+    if (state !== lifted) return state // the owner has stopped everything again meanwhile
+    unwritten = false
+    state = OPEN
+    await deps.goOn()
+    return OPEN
+  }
+
   return {
     get active() {
       return state.active
@@ -110,52 +180,15 @@ export async function createLockdown(deps: LockdownDeps): Promise<Lockdown> {
       if (state.active)
         throw new AppError("lockdown.active", `Everything is stopped${state.since ? ` since ${state.since}` : ""}`)
     },
-    async lock(reason) {
-      const wasActive = state.active
-      const since = wasActive ? (state.since ?? clock.iso()) : clock.iso()
-      const next: LockdownState = { active: true, since, reason }
-      state = next // first: nothing new begins from here on, whatever becomes of the row
-      const mac = seal.mac("lockdown", sealedLockdown({ since, reason }))
-      try {
-        await writer.commit({
-          statements: [
-            {
-              sql: "insert into meta (key, value) values ($1, $2) on conflict (key) do update set value = excluded.value",
-              params: [LOCKDOWN_KEY, lockdownText({ since, reason, mac })],
-            },
-            { sql: "update tokens set revoked_at = now(), mac = '' where revoked_at is null", params: [] },
-            notify,
-          ],
-          ...record(true, reason),
-        })
-      } finally {
-        await deps.stop()
-      }
-      return next
-    },
-    async lift() {
-      if (!state.active) throw new AppError("conflict", "There is no lockdown to lift")
-      await writer.commit({
-        statements: [{ sql: "delete from meta where key = $1", params: [LOCKDOWN_KEY] }, notify],
-        ...record(false, ""),
-      })
-      state = OPEN
-      await deps.goOn()
-      return OPEN
-    },
+    lock: (reason) => changeHere(() => lock(reason)),
+    lift: () => changeHere(lift),
     async watch() {
-      stopListening = await db.listen(CHANNEL, () => {
-        const before = state.active
-        read()
-          .then(async (now) => {
-            if (state.active !== before) return // it was this process
-            state = now
-            if (now.active && !before) await deps.stop()
-            if (!now.active && before) await deps.goOn()
-          })
-          .catch(deps.onFault)
-      })
+      watched = true
+      stopListening = await db.listen(CHANNEL, () => void follow())
     },
-    close: () => stopListening(),
+    close() {
+      watched = false
+      return stopListening()
+    },
   }
 }

@@ -1,5 +1,8 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { systemClock } from "#core/clock.ts"
+import type { Row } from "#core/db/db.ts"
 import { newId } from "#core/id.ts"
+import { createLockdown, lockdownText } from "#core/safety/lockdown.ts"
 import { mayPassLockdown } from "#gateway/api/lockdown.ts"
 import { createApiToken } from "#core/safety/tokens.ts"
 import { OWNER_TOKEN, refusal } from "../../fakes/gateway.ts"
@@ -122,6 +125,93 @@ describe("a lockdown", () => {
     expect(await refusal(at.lockdown.lift())).toMatchObject({ code: "conflict" })
     const first = await at.lockdown.lock("one")
     expect(await at.lockdown.lock("two")).toMatchObject({ active: true, since: first.since })
+  })
+})
+
+describe("changes that cross each other", () => {
+  /** A lockdown on a database whose answers come when the test says. */
+  async function crossing() {
+    const row = (reason: string) => [{ value: lockdownText({ since: "2026-11-27T12:00:00Z", reason, mac: "aa" }) }]
+    const asked: ((rows: Row[]) => void)[] = []
+    const commits: ReturnType<typeof Promise.withResolvers<void>>[] = []
+    const did: string[] = []
+    let notice = () => {}
+    let direct: Row[] | null = [] // answered at once while it is not null
+    const lockdown = await createLockdown({
+      db: {
+        query: async () => direct ?? new Promise<Row[]>((resolve) => asked.push(resolve)),
+        async listen(_channel, onNotify) {
+          notice = () => onNotify("")
+          return async () => {}
+        },
+      },
+      writer: {
+        async commit() {
+          const commit = Promise.withResolvers<void>()
+          commits.push(commit)
+          await commit.promise
+          return { rows: [], events: [] }
+        },
+      },
+      clock: systemClock,
+      seal: { mac: () => "aa", holds: () => true },
+      onBadSeal: () => {},
+      stop: async () => void did.push("stop"),
+      goOn: async () => void did.push("go on"),
+      onFault: (error) => void did.push(String(error)),
+    })
+    await lockdown.watch()
+    direct = null
+    return { lockdown, did, asked, commits, row, notice: () => notice() }
+  }
+  const settle = () => Bun.sleep(1)
+
+  test("a stop right after the end of another one is not lost in another process", async () => {
+    const { lockdown, did, asked, row, notice } = await crossing()
+    notice()
+    await settle()
+    asked.shift()?.(row("one"))
+    await settle()
+    expect(lockdown.active).toBe(true)
+    notice() // lifted
+    notice() // and stopped again, before anybody has read that
+    await settle()
+    asked.shift()?.([])
+    await settle()
+    asked.shift()?.(row("two"))
+    await settle()
+    expect(lockdown.state()).toMatchObject({ active: true, reason: "two" })
+    expect(did).toEqual(["stop", "go on", "stop"])
+  })
+
+  test("a stop that comes while one is being lifted stays", async () => {
+    const { lockdown, did, asked, commits, row, notice } = await crossing()
+    notice()
+    await settle()
+    asked.shift()?.(row("one"))
+    await settle()
+    const lifting = lockdown.lift()
+    const locking = lockdown.lock("two")
+    for (const { resolve } of commits) resolve()
+    await Promise.all([lifting, locking])
+    expect(lockdown.state()).toMatchObject({ active: true, reason: "two" })
+    expect(did).not.toContain("go on")
+  })
+
+  test("a stop whose row could not be written holds, though others read that there is none", async () => {
+    const { lockdown, did, asked, commits, notice } = await crossing()
+    const locking = lockdown.lock("one")
+    commits[0]?.reject(new Error("The database is away"))
+    expect(locking).rejects.toThrow("away")
+    await settle()
+    notice()
+    await settle()
+    for (let answer = asked.shift(); answer; answer = asked.shift()) {
+      answer([])
+      await settle()
+    }
+    expect(lockdown.active).toBe(true)
+    expect(did).toEqual(["stop"])
   })
 })
 
