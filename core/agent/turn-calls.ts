@@ -32,7 +32,7 @@ export function createTurnCalls({ db, pipeline }: { db: Db; pipeline: Pipeline }
       const request = callRequest(run, { callId, name, arguments: args, problem: undefined }, taint)
       const before = startedIds.get(callId)
       const outcome =
-        before && hasEffect(before.effect) ? await pipeline.recordUnknown(request) : await pipeline.run(request)
+        before && hasEffect(before.effect) ? await pipeline.recordUnknown(request, before) : await pipeline.run(request)
       outcomes.push(outcome)
       if (outcome.state === "asked") break // what comes after it was meant to come after it
     }

@@ -20,7 +20,7 @@ import type { Claim, ClaimedJob } from "../jobs/job.ts"
 import type { Effect } from "../safety/capability.ts"
 import type { Ceiling } from "../safety/ceiling.ts"
 import { joinLabels, joinSources } from "../safety/labels.ts"
-import type { CallOutcome } from "../tools/run.ts"
+import type { CallOutcome, StartedCall } from "../tools/run.ts"
 import type { TurnOptions, TurnOutcome } from "./agent.ts"
 import type { TurnRun } from "./turn.ts"
 
@@ -92,12 +92,19 @@ export async function starterOf(
 }
 
 /** Calls of this turn that were started and never finished. */
-export async function startedCalls(db: Db, turnId: TurnId): Promise<Map<CallId, { effect: Effect }>> {
+export async function startedCalls(db: Db, turnId: TurnId): Promise<Map<CallId, StartedCall>> {
   const found = await db.orm
-    .select({ id: calls.id, effect: calls.effect })
+    .select({
+      id: calls.id,
+      effect: calls.effect,
+      principal: calls.principal,
+      arguments: calls.arguments,
+      labels: calls.labels,
+      source: calls.source,
+    })
     .from(calls)
     .where(and(eq(calls.turnId, turnId), eq(calls.state, "started")))
-  return new Map(found.map(({ id, effect }) => [id, { effect: effect as Effect }])) // written by the pipeline as one
+  return new Map(found.map(({ id, effect, ...row }) => [id, { ...row, effect: effect as Effect }])) // written by the pipeline as one
 }
 
 export function modelRow(

@@ -28,21 +28,30 @@ function bounded(whole: string, cleanse: (text: string) => Cleansed): Cleansed {
   }
 }
 
-export function cleanseResult({
-  request,
-  result,
-  effect,
-  needs,
-  verdicts,
-  cleanse,
-}: {
+/** A call that has run, and what it gave back. */
+export type RanCall = {
   request: CallRequest
   result: ToolResult | CutOff
   effect: Effect
   needs: readonly Capability[]
   verdicts: Record<string, string>
   cleanse: (text: string, labels: readonly LabelName[]) => Cleansed
-}) {
+}
+
+/**
+ * Where the result cannot be judged nobody sees it; but the call has run, so neither the record nor the model may be told that nothing
+ * happened.
+ */
+export function judgeResult(ran: RanCall, onFault: (error: unknown) => void): ReturnType<typeof cleanseResult> {
+  try {
+    return cleanseResult(ran)
+  } catch (error) {
+    onFault(error)
+    return withheldResult(ran)
+  }
+}
+
+function cleanseResult({ request, result, effect, needs, verdicts, cleanse }: RanCall) {
   const outside = needs.some(({ kind }) => kind === "http" || kind === "tool")
   // What was cut off while it may already have had its effect is not known to have failed.
   const unknown = "cutOff" in result && hasEffect(effect)
@@ -65,6 +74,21 @@ export function cleanseResult({
     labels: clean.labels,
     source: joinSources([("source" in result ? result.source : undefined) ?? `tool:${request.tool}`, request.source]),
     verdicts: { ...verdicts, ...denied, ...clean.verdicts },
+    effect,
+  }
+}
+
+/** In place of a result that no gate could judge. None of it is told, so only the call itself has a hand in these words. */
+function withheldResult({ request, result, effect, verdicts }: RanCall): ReturnType<typeof cleanseResult> {
+  const unknown = "cutOff" in result && hasEffect(effect)
+  const did =
+    "data" in result ? "The call was run" : unknown ? "Nobody knows whether the call took effect" : "The call failed"
+  return {
+    state: unknown ? "unknown" : "data" in result ? "done" : "failed",
+    text: `${did}, and what it gave back is withheld: a check of it failed inside. Do not repeat what has an effect. The log holds the details.`,
+    labels: joinLabels([request.labels, ["untrusted"]]),
+    source: joinSources([`tool:${request.tool}`, request.source]),
+    verdicts: { ...verdicts, result: "deny: a gate threw" },
     effect,
   }
 }

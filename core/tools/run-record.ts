@@ -36,6 +36,8 @@ export type Recorder = {
   /** Puts a call on record before it runs. `with`: what must be true, or become true, in the same moment. */
   started(request: CallRequest, call: { effect: Effect; with: readonly Statement[] }): Promise<void>
   finished(request: CallRequest, judged: Judged): Promise<CallOutcome>
+  /** The process ended while it ran. */
+  unknown(request: CallRequest, effect: Effect): Promise<CallOutcome>
   /** The owner was asked; the call waits. */
   asked(
     request: CallRequest,
@@ -183,6 +185,18 @@ export function createRecorder({
       })
     },
     finished,
+    unknown: (request, effect) =>
+      finished(request, {
+        state: "unknown",
+        text: "The program ended while this call was running. Nobody knows whether it took effect, and it was not run again. Check what happened before you repeat it, and tell the owner.",
+        labels: request.labels,
+        source: request.source,
+        verdicts: { restart: "unknown" },
+        effect,
+        destination: "",
+        durationMs: 0,
+        started: true,
+      }),
     async asked(request, { approval, statement, event, verdicts }) {
       await writer.commit({
         statements: [request.hold, statement],

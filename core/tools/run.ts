@@ -28,7 +28,7 @@ import { describeProblems, judgeShape } from "../schema.ts"
 import { createGetLimit } from "./get-limit.ts"
 import { ownerUrlsOf } from "./owner-urls.ts"
 import type { Registry, ToolBody, ToolCard } from "./registry.ts"
-import { type Cleansed, cleanseResult, type CutOff } from "./cleanse-result.ts"
+import { type Cleansed, type CutOff, judgeResult } from "./cleanse-result.ts"
 import { type CallToConsent, type ConsentDeps, createConsent } from "./consent.ts"
 import { createRecorder, type Judged } from "./run-record.ts"
 import { secretWritten } from "./secret-written.ts"
@@ -81,6 +81,9 @@ export type CallOutcome = {
   messageId: MessageId
 }
 
+/** The row of a call, as it was when the call began. */
+export type StartedCall = Pick<CallRequest, "principal" | "arguments" | "labels" | "source"> & { effect: Effect }
+
 /** Nothing was run, and nothing is in the rows but the question. */
 export type AskedOutcome = {
   state: "asked"
@@ -116,8 +119,11 @@ export type Pipeline = {
   run(request: CallRequest): Promise<CallOutcome | AskedOutcome>
   /** Whether this call can run beside others: it is well formed and declares no effect. */
   onlyReads(request: CallRequest): boolean
-  /** Records a call that a crash left `started`: nobody knows whether it happened, and it is not run again. */
-  recordUnknown(request: CallRequest): Promise<CallOutcome>
+  /**
+   * Records a call that a crash left `started`: nobody knows whether it happened, and it is not run again. `started`: what its row says
+   * ran, which is not always what the model asked for, and which no tool is there to judge any more.
+   */
+  recordUnknown(request: CallRequest, started: StartedCall): Promise<CallOutcome>
 }
 
 export function createPipeline(deps: PipelineDeps): Pipeline {
@@ -270,13 +276,10 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       onRecord,
     ])
     const durationMs = Math.round(clock.monotonicMs() - begin)
-    const judged: Judged = {
-      ...cleanseResult({ request, result, effect, needs, verdicts, cleanse }),
-      destination,
-      durationMs,
-      started: true,
-    }
-    return { request, judged }
+    const onFault = (error: unknown) =>
+      log.error("The result of a tool could not be judged", { tool: request.tool, callId: request.callId, error })
+    const clean = judgeResult({ request, result, effect, needs, verdicts, cleanse }, onFault)
+    return { request, judged: { ...clean, destination, durationMs, started: true } }
   }
 
   type Asked = {
@@ -380,18 +383,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       if (hooks.covers("tool.call", request)) return false
       return card !== undefined && shape?.ok === true && !hasEffect(card.effect(shape.value, factsOf(request)))
     },
-    recordUnknown: (request) =>
-      recorder.finished(request, {
-        state: "unknown",
-        text: "The program ended while this call was running. Nobody knows whether it took effect, and it was not run again. Check what happened before you repeat it, and tell the owner.",
-        labels: request.labels,
-        source: request.source,
-        verdicts: { restart: "unknown" },
-        effect: registry.find(request.tool)?.effect(request.arguments, factsOf(request)) ?? "exec",
-        destination: "",
-        durationMs: 0,
-        started: true,
-      }),
+    recordUnknown: (request, { effect, ...ran }) => recorder.unknown({ ...request, ...ran }, effect),
   }
 }
 

@@ -100,6 +100,28 @@ describe("after a crash", () => {
     expect(calls).toEqual([{ state: "unknown" }])
   })
 
+  test("what had started is recorded as its row says, though the tool that comes back judges no such arguments", async () => {
+    const reached = Promise.withResolvers<void>()
+    const sending = tool("write_note", "write-local", async () => {
+      reached.resolve()
+      return forever()
+    })
+    const first = await open("a", [{ call: [{ id: "x", name: "write_note", arguments: {} }] }], [sending])
+    const { turnId } = await send(first.house, "Write it down")
+    await reached.promise
+    const changed: typeof sending = {
+      ...sending,
+      effect: () => {
+        throw new TypeError("Another version, which cannot read them")
+      },
+    }
+    const second = await open("b", [{ say: "I will check" }], [changed])
+    const outcome = await second.house.agent.wait(turnId, AbortSignal.timeout(10_000))
+    expect(outcome).toMatchObject({ state: "finished", text: "I will check" })
+    const calls = await second.house.db.query({ sql: "select state, effect from calls", params: [] })
+    expect(calls).toEqual([{ state: "unknown", effect: "write-local" }])
+  })
+
   test("a call that only reads is done again", async () => {
     let ran = 0
     const reached = Promise.withResolvers<void>()
