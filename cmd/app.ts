@@ -15,7 +15,7 @@ import { limitError } from "#core/agent/turn-ending.ts"
 import { createDirectory } from "#core/agent/directory.ts"
 import { createAuditBuffer } from "#core/audit.ts"
 import { type AuditHead, createAuditHead } from "#core/audit-head.ts"
-import { egressOf, listAudit } from "#core/audit-read.ts"
+import { egressOf, hasActed, listAudit } from "#core/audit-read.ts"
 import { verifyAudit } from "#core/audit-verify.ts"
 import type { Clock } from "#core/clock.ts"
 import {
@@ -512,6 +512,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
         },
       },
       secrets: vault,
+      hasActed: () => hasActed(db),
       backups,
       doctor,
       releases: createReleases({

@@ -1,7 +1,11 @@
-/** `ironclaw secret`: keys and passwords, through the API. A value comes from a prompt or from stdin and is never shown again. */
+/**
+ * `ironclaw secret`: keys and passwords, through the API. A value comes from a prompt or from stdin and is never shown again. Once somebody
+ * has talked with the assistant, each change is confirmed at the terminal.
+ */
 import { AppError } from "#core/errors.ts"
 import type { SecretInfo } from "#core/secrets/vault.ts"
 import { readHidden } from "./lib/hidden-text.ts"
+import { withPresence } from "./lib/presence.ts"
 import { defineVerb, defineVerbGroup } from "./lib/verb.ts"
 import { askVerb, timeText, withClient } from "./lib/verbs.ts"
 
@@ -10,14 +14,17 @@ const name = { type: "positional", description: "The secret's name, such as OPEN
 const set = defineVerb({
   meta: {
     live: { name: "secrets" },
-    description: "Sets a secret; the value is asked for, or read from stdin",
+    description: "Sets a secret; the value is asked for, or read from stdin, and the change confirmed at this terminal",
     examples: ["ironclaw secret set OPENAI_API_KEY", "ironclaw secret set OPENAI_API_KEY < key.txt"],
   },
   args: { name },
   async run(context) {
     const value = await readHidden({ what: `Value of ${context.args.name}`, judge: () => {}, signal: context.signal })
     const done = await withClient(context, "secret set", (client) =>
-      client.api.secrets({ name: context.args.name }).put({ body: { value } }),
+      withPresence(
+        (presence) => client.api.secrets({ name: context.args.name }).put({ body: { value, presence } }),
+        context.signal,
+      ),
     )
     return {
       data: done,
@@ -54,9 +61,9 @@ const remove = askVerb({
     examples: ["ironclaw secret delete OPENAI_API_KEY"],
   },
   args: { name },
-  async ask({ client, args }) {
-    await client.api.secrets({ name: args.name }).delete()
-    return { name: args.name.toUpperCase(), deleted: true }
+  async ask({ client, args, signal }) {
+    const at = client.api.secrets({ name: args.name })
+    return withPresence((presence) => at.delete({ body: { presence } }), signal)
   },
   show: ({ name: deleted }, { ui }) => ui.print(`${deleted} is deleted`),
 })
@@ -88,7 +95,10 @@ const rotate = defineVerb({
         ? { key: await readHidden({ what: "The new master key", judge: () => {}, signal }) }
         : {}
       const done = await withClient(context, "secret rotate --master", (client) =>
-        client.api.secrets["rotate-master-key"].post({ body: given }),
+        withPresence(
+          (presence) => client.api.secrets["rotate-master-key"].post({ body: { ...given, presence } }),
+          signal,
+        ),
       )
       const show = () => {
         ui.print(
@@ -102,7 +112,10 @@ const rotate = defineVerb({
     const secret = args.name
     const value = await readHidden({ what: `New value of ${secret}`, judge: () => {}, signal })
     const done = await withClient(context, "secret rotate", (client) =>
-      client.api.secrets({ name: secret }).put({ body: { value, mustExist: true } }),
+      withPresence(
+        (presence) => client.api.secrets({ name: secret }).put({ body: { value, mustExist: true, presence } }),
+        signal,
+      ),
     )
     return { data: done, show: () => ui.print(`${done.name} is at version ${done.version}`) }
   },

@@ -1,5 +1,5 @@
 /** Reading the record: acts by page, and what left this machine, to whom and why. */
-import { and, asc, desc, eq, gt, gte, lt } from "drizzle-orm"
+import { and, asc, desc, eq, gt, gte, inArray, lt } from "drizzle-orm"
 import type { Db } from "./db/db.ts"
 import { audit, type AuditRow } from "./db/schema.ts"
 import { AppError } from "./errors.ts"
@@ -13,6 +13,16 @@ export const auditActs = [
   "owner.change",
 ] as const satisfies readonly AuditRow["act"][]
 export type AuditAct = AuditRow["act"]
+
+/** Whether a message ever came in or a tool ever ran here. The record is never shortened, so it is never forgotten. */
+export async function hasActed(db: Db): Promise<boolean> {
+  const found = await db.orm
+    .select({ seq: audit.seq })
+    .from(audit)
+    .where(inArray(audit.act, ["message.in", "tool.run", "reply.out"]))
+    .limit(1)
+  return found.length > 0
+}
 
 export type AuditQuery = {
   act?: AuditAct

@@ -265,7 +265,7 @@ const catalogue = {
   },
   "presence.required": {
     status: 403,
-    hint: "Do it at a terminal: `ironclaw approval`, `ironclaw grant`, `ironclaw lockdown`. By API: send `presence: {ask: {}}` for a code in the running chat, then `presence: {challenge, code}`.",
+    hint: "Do it at a terminal: `ironclaw approval`, `ironclaw grant`, `ironclaw secret`, `ironclaw lockdown`. By API: send `presence: {ask: {}}` for a code in the running chat, then `presence: {challenge, code}`.",
   },
   "presence.no_terminal": {
     status: 403,

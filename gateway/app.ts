@@ -59,7 +59,7 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(usageRoutes(deps))
       .use(modelRoutes(deps, calls))
       .use(configRoutes(deps, { calls, prove }))
-      .use(secretRoutes(deps, calls))
+      .use(secretRoutes(deps, { calls, prove }))
       .use(backupRoutes(deps, calls))
       .use(updateRoutes(deps, calls))
       .use(doctorRoutes(deps, calls))

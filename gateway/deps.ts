@@ -206,7 +206,9 @@ export type GatewayDeps = {
   memory: Memory
   usage: UsageFace
   config: ConfigFace
-  secrets: Pick<Vault, "list" | "set" | "delete" | "rotateMaster">
+  secrets: Pick<Vault, "list" | "judge" | "set" | "delete" | "rotateMaster">
+  /** Somebody has talked with the assistant, or it has done something: from then on there is something to guard. */
+  hasActed: () => Promise<boolean>
   backups: BackupFace
   doctor: DoctorFace
   releases: ReleaseFace

@@ -13,6 +13,7 @@ import type { Client } from "#gateway/client.ts"
 import type { Asker } from "./asker.ts"
 import { connect, type Connection } from "./connect.ts"
 import { proveOwner } from "./owner-proof.ts"
+import { withPresence } from "./presence.ts"
 import type { Setting } from "./setting.ts"
 import type { GlobalFlags } from "./verb.ts"
 import type { Ui } from "./ui.ts"
@@ -48,6 +49,8 @@ export type Wizard = {
   config(): Promise<LoadedConfig>
   /** Sets keys in config.toml, null takes one out; what has no effect, or none yet, is said. */
   save(values: ConfigChanges): Promise<void>
+  /** Stores it encrypted; confirmed by the owner where the home is in use. Throws `presence.…`. */
+  keepSecret(secret: { name: string; value: string }): Promise<void>
   keyPlace(): Promise<KeyPlace>
   /** There is a database already, so opening it changes nothing. */
   isSetUp(): Promise<boolean>
@@ -79,6 +82,18 @@ export function createWizard({ ask, answers, setting, flags, ui, signal, isFirst
     return entries.filter(([key, value]) => (value === null ? inFile.has(key) : inFile.get(key)?.value !== value))
   }
 
+  async function client(): Promise<Client> {
+    connection ??= await connect({
+      setting,
+      loaded: await config(),
+      what: "onboard",
+      verbose: flags.verbose,
+      ui,
+      signal,
+    })
+    return connection.client
+  }
+
   return {
     ask,
     answers,
@@ -108,6 +123,10 @@ export function createWizard({ ask, answers, setting, flags, ui, signal, isFirst
       if (connection?.mode === "service" && changes.some(({ restartNeeded }) => restartNeeded))
         ask.warn("The running service takes this up at its next start: `ironclaw service restart`")
     },
+    async keepSecret({ name, value }) {
+      const { api } = await client()
+      await withPresence((presence) => api.secrets({ name }).put({ body: { value, presence } }), signal)
+    },
     async keyPlace() {
       const { environment } = await config()
       return {
@@ -120,17 +139,7 @@ export function createWizard({ ask, answers, setting, flags, ui, signal, isFirst
       const { database } = (await config()).config
       return database.kind === "postgres" || existsSync(join(home.paths.db, "pgdata"))
     },
-    async client() {
-      connection ??= await connect({
-        setting,
-        loaded: await config(),
-        what: "onboard",
-        verbose: flags.verbose,
-        ui,
-        signal,
-      })
-      return connection.client
-    },
+    client,
     async release() {
       const open = connection
       connection = null

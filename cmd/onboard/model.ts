@@ -295,8 +295,7 @@ async function keep(
   const { ask } = wizard
   if (key !== null) {
     const secret = vendor.keyNames[0] ?? "LLM_API_KEY"
-    const client = await wizard.client()
-    await client.api.secrets({ name: secret }).put({ body: { value: key } })
+    await wizard.keepSecret({ name: secret, value: key })
     const before = environment.get(secret)
     if (before !== undefined && before !== key)
       ask.warn(`${secret} in your environment is another key, and goes before the one that works: take it out there`)

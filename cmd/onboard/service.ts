@@ -90,7 +90,7 @@ async function keepKey(wizard: Wizard): Promise<void> {
     initial: "yes",
   })
   if (answer === "no") return
-  await client.api.secrets({ name }).put({ body: { value: shell[name]?.trim() ?? "" } })
+  await wizard.keepSecret({ name, value: shell[name]?.trim() ?? "" })
   ask.done(`${name} is stored, encrypted`)
 }
 

@@ -50,6 +50,8 @@ export type KeyRotation = { keyId: string; source: KeySource; secrets: number }
 
 export type Vault = {
   list(): Promise<SecretInfo[]>
+  /** What `set`, or `delete` where the value is null, would refuse; the name as it is kept, and the version that is there (0: none). */
+  judge(secret: { name: string; value: string | null; mustExist: boolean }): Promise<{ name: string; version: number }>
   /** Sets the first value or another one; `mustExist` refuses the first. Throws `input.invalid`, `not_found`, `conflict`. */
   set(secret: { name: string; value: string; mustExist?: boolean }): Promise<{ name: string; version: number }>
   delete(name: string): Promise<void>
@@ -183,7 +185,16 @@ export async function createVault({
         )
       : async () => {}
 
+  const judge: Vault["judge"] = async ({ name: given, value, mustExist }) => {
+    const name = nameOf(given)
+    if (value !== null) judgeValue(value)
+    const before = await find(name)
+    if (mustExist && !before) throw absent(name)
+    return { name, version: before?.version ?? 0 }
+  }
+
   return {
+    judge,
     async list() {
       const rows = await readSecrets(db)
       return rows.map((row) => ({
@@ -195,11 +206,9 @@ export async function createVault({
       }))
     },
     async set({ name: given, value, mustExist = false }) {
-      const name = nameOf(given)
-      judgeValue(value)
-      const before = await find(name)
-      if (mustExist && !before) throw absent(name)
-      const version = (before?.version ?? 0) + 1
+      const before = await judge({ name: given, value, mustExist })
+      const { name } = before
+      const version = before.version + 1
       const sealed = sealSecret(key.derive("secrets"), { name, version, value })
       await commit([putSecret({ name, version, ...sealed, keyId: key.id })], {
         subject: `secret:${name}`,

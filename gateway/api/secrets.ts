@@ -1,8 +1,15 @@
-/** /api/secrets: names and when they were set and used. A value goes in and never comes out. */
+/**
+ * /api/secrets: names and when they were set and used. A value goes in and never comes out. Every change is made on the machine itself
+ * and needs proof of presence: whose key a model is called with decides who reads the conversation. Before anybody has talked with the
+ * assistant there is nothing to guard, so a script can set it up.
+ */
 import { Elysia, status } from "elysia"
+import { sha256Hex } from "#core/safety/fingerprint.ts"
+import type { Challenge, Proof, SafetyChange } from "#core/safety/presence.ts"
 import { t } from "#core/schema.ts"
 import { type Calls, demandHome } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
+import { type Prove, presenceField } from "../presence.ts"
 import { body } from "../shape.ts"
 
 const strict = { additionalProperties: false }
@@ -10,9 +17,11 @@ const SetBody = t.Object(
   {
     value: t.String({ description: "At most 64 KiB" }),
     mustExist: t.Optional(t.Boolean({ description: "Only replace a value that is there" })),
+    ...presenceField,
   },
   strict,
 )
+const DeleteBody = t.Object({ ...presenceField }, strict)
 const RotateBody = t.Object(
   {
     key: t.Optional(
@@ -21,45 +30,82 @@ const RotateBody = t.Object(
         description: "The new master key, where the old one is in SECRETS_MASTER_KEY; else one is made",
       }),
     ),
+    ...presenceField,
   },
   strict,
 )
 
-export function secretRoutes({ secrets }: GatewayDeps, calls: Calls) {
+export function secretRoutes(
+  { secrets, hasActed }: Pick<GatewayDeps, "secrets" | "hasActed">,
+  { calls, prove }: { calls: Calls; prove: Prove },
+) {
+  const proveInUse = async (
+    request: Request,
+    change: SafetyChange,
+    proof: Proof | undefined,
+  ): Promise<Challenge | null> => ((await hasActed()) ? prove(request, change, proof) : null)
+
   return new Elysia({ prefix: "/api/secrets" })
     .get("/", async () => ({ items: await secrets.list() }), {
       detail: { operationId: "secrets.list", summary: "Names of secrets, never values" },
     })
     .put(
       "/:name",
-      async ({ params, body: { value, mustExist = false }, request }) => {
+      async ({ params, body: { value, mustExist = false, presence }, request }) => {
         demandHome(calls.of(request), "Setting a secret")
-        const set = await secrets.set({ name: params.name, value, mustExist })
+        const { name, version } = await secrets.judge({ name: params.name, value, mustExist }) // before a code is typed for it
+        const words = version === 0 ? `Set the secret ${name}.` : `Replace version ${version} of the secret ${name}.`
+        const details = { version, value: sha256Hex(value) }
+        const challenge = await proveInUse(request, { verb: "secret.set", subject: name, details, words }, presence)
+        if (challenge) return status(202, { challenge })
+        const set = await secrets.set({ name, value, mustExist })
         return status(set.version === 1 ? 201 : 200, set)
       },
       {
         body: body(SetBody),
-        detail: { operationId: "secrets.set", summary: "Set a secret, or give it another value" },
+        detail: {
+          operationId: "secrets.set",
+          summary: "Set a secret, or give it another value; 202 with a challenge where a code is to be typed",
+        },
       },
     )
     .delete(
       "/:name",
-      async ({ params, request }) => {
+      async ({ params, body: { presence }, request }) => {
         demandHome(calls.of(request), "Deleting a secret")
-        await secrets.delete(params.name)
-        return { deleted: true }
+        const { name, version } = await secrets.judge({ name: params.name, value: null, mustExist: true })
+        const words = `Delete the secret ${name}, for good.`
+        const change = { verb: "secret.delete", subject: name, details: { version }, words }
+        const challenge = await proveInUse(request, change, presence)
+        if (challenge) return status(202, { challenge })
+        await secrets.delete(name)
+        return status(200, { deleted: true as const, name })
       },
-      { detail: { operationId: "secrets.delete", summary: "Delete a secret" } },
+      {
+        body: body(DeleteBody),
+        detail: {
+          operationId: "secrets.delete",
+          summary: "Delete a secret; 202 with a challenge where a code is to be typed",
+        },
+      },
     )
     .post(
       "/rotate-master-key",
-      ({ body: { key = null }, request }) => {
+      async ({ body: { key = null, presence }, request }) => {
         demandHome(calls.of(request), "Another master key")
-        return secrets.rotateMaster({ key })
+        const words = "Seal every secret under a new master key."
+        const details = { key: key === null ? null : sha256Hex(key) }
+        const change = { verb: "secret.rotate-master-key", subject: "master key", details, words }
+        const challenge = await proveInUse(request, change, presence)
+        if (challenge) return status(202, { challenge })
+        return status(200, await secrets.rotateMaster({ key }))
       },
       {
         body: body(RotateBody),
-        detail: { operationId: "secrets.rotate-master-key", summary: "Seal every secret under a new master key" },
+        detail: {
+          operationId: "secrets.rotate-master-key",
+          summary: "Seal every secret under a new master key; 202 with a challenge where a code is to be typed",
+        },
       },
     )
 }

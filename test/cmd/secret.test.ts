@@ -1,8 +1,11 @@
 /** `secret` as a person uses it, and the places where a value must not turn up: output, logs, the API, the process list. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { atTerminal } from "../fakes/at-terminal.ts"
+
+setDefaultTimeout(60_000) // every command is a process of its own, on a machine that may be busy
 
 const base = mkdtempSync(join(tmpdir(), "ironclaw-cmd-secret-"))
 const entry = join(import.meta.dir, "../../cmd/ironclaw.ts")
@@ -86,8 +89,28 @@ describe("secret", () => {
     expect(out).toContain("the door code is [redacted: OPENAI_API_KEY] indeed")
   })
 
+  test("once somebody has talked with the assistant, changes are the owner's alone, at a terminal", async () => {
+    for (const change of [
+      ["set", "B"],
+      ["rotate", "OPENAI_API_KEY"],
+      ["rotate", "--master"],
+      ["delete", "OPENAI_API_KEY"],
+    ])
+      expect(await data(home, ["secret", ...change], { stdin: "v" })).toMatchObject({
+        error: { code: "presence.no_terminal" },
+      })
+    expect((await data(home, ["secret", "list"])).data.items).toMatchObject([{ name: "OPENAI_API_KEY", version: 2 }])
+  })
+
   test("deletes for good", async () => {
-    expect((await run(home, ["secret", "delete", "openai_api_key"])).out).toBe("OPENAI_API_KEY is deleted\n")
+    const typed = (answer: string) =>
+      atTerminal([process.execPath, entry, "--home", home, "secret", "delete", "openai_api_key"], {
+        env: {},
+        cwd: base,
+        answer: () => answer,
+      })
+    expect(await typed("n")).toMatchObject({ status: 1, shown: expect.stringContaining("It was not confirmed") })
+    expect(await typed("y")).toMatchObject({ status: 0, shown: expect.stringContaining("OPENAI_API_KEY is deleted") })
     expect(await data(home, ["secret", "delete", "OPENAI_API_KEY"])).toMatchObject({ error: { code: "not_found" } })
     expect((await run(home, ["secret", "list"])).out).toContain("No secrets")
   })

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { egressOf, listAudit } from "#core/audit-read.ts"
+import { egressOf, hasActed, listAudit } from "#core/audit-read.ts"
 import type { Db } from "#core/db/db.ts"
 import type { NewAudit } from "#core/db/schema.ts"
 import { createWriter } from "#core/db/writer.ts"
@@ -23,9 +23,11 @@ const sent = (more: Partial<NewAudit>): NewAudit =>
 
 describe("the record of acts", () => {
   let db: Db
+  let hadActed: boolean
 
   beforeAll(async () => {
     db = await openMemoryDb()
+    hadActed = await hasActed(db)
     const clock = createFakeClock(Date.UTC(2026, 0, 15, 22, 30)) // half past eleven in Vienna
     const writer = createWriter({ db, publish() {}, clock })
     await writer.commit({
@@ -56,6 +58,10 @@ describe("the record of acts", () => {
 
   const seqs = async (query: Partial<Parameters<typeof listAudit>[1]>) =>
     (await listAudit(db, { limit: 50, ...query })).items.map(({ seq }) => seq)
+
+  test("says whether anything was ever done here", async () => {
+    expect([hadActed, await hasActed(db)]).toEqual([false, true])
+  })
 
   test("is listed by act, session and time, the latest first", async () => {
     expect(await seqs({})).toEqual([7, 6, 5, 4, 3, 2, 1])

@@ -297,6 +297,27 @@ describe("with nobody to ask", () => {
     expect(configOf(home.path)).toContain('day_usd = "none"')
   })
 
+  test("a key for a home in use is stored once the owner has said so at the terminal, and not without one", async () => {
+    using home = makeHome()
+    expect((await runBinary(["run", "-m", "hello"], { home: home.path })).status).toBe(0)
+    const args = ["onboard", "model", "--model", "openai/fake-model", "--base-url", `${server.url}/v1`]
+    const script = await runBinary([...args, "--key-stdin", "--json"], { home: home.path, stdin: `${RIGHT}\n` })
+    expect(JSON.parse(script.stdout).error.code).toBe("presence.no_terminal")
+    expect((await json(home.path, "secret", "list")).data.items).toEqual([])
+    const { status, shown } = await drive(args, {
+      home: home.path,
+      turns: [
+        ["OpenAI key", `${RIGHT}${ENTER}`],
+        ["Do it? [y/N]", `y${ENTER}`],
+        ["Do it? [y/N]", `y${ENTER}`],
+      ],
+    })
+    expect([status, shown.includes(RIGHT)]).toEqual([0, false])
+    expect(shown).toContain("Set the secret OPENAI_API_KEY.")
+    expect((await json(home.path, "secret", "list")).data.items).toMatchObject([{ name: "OPENAI_API_KEY" }])
+    expect((await runBinary(["run", "-m", "hi"], { home: home.path })).stdout).toBe("echo: hi\n")
+  })
+
   test("what the environment sets goes before, and that is said", async () => {
     using home = makeHome()
     const { status, stderr } = await runBinary(["onboard", "--non-interactive", "--model", "demo"], {

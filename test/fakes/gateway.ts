@@ -88,10 +88,12 @@ export function gatewayHouse({
       list: async () => [
         { name: "A_KEY", version: 1, createdAt: "2026-01-15T12:00:00.000Z", usedAt: null, readable: true },
       ],
+      judge: async ({ name }) => ({ name, version: 0 }),
       set: async ({ name }) => ({ name, version: 1 }),
       delete: async () => {},
       rotateMaster: async () => ({ keyId: "00", source: "file", secrets: 1 }),
     },
+    hasActed: async () => true,
     backups: {
       list: async () => [],
       running: () => null,

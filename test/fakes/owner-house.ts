@@ -17,6 +17,7 @@ import { createPresence, type ShownCode } from "#core/safety/presence.ts"
 import type { TerminalVerdict } from "#core/safety/presence-terminal.ts"
 import { createTokens } from "#core/safety/tokens.ts"
 import { createClient } from "#gateway/client.ts"
+import type { GatewayDeps } from "#gateway/deps.ts"
 import { createGateway } from "#gateway/server.ts"
 import { agentHouse } from "./agent-house.ts"
 import { gatewayHouse, OWNER_TOKEN } from "./gateway.ts"
@@ -33,10 +34,13 @@ export const AT_TERMINAL = 4_242
 export async function ownerHouse({
   clock = systemClock,
   hookEgress = noEgress,
+  given = {},
   ...agent
 }: Parameters<typeof agentHouse>[0] & {
   clock?: Clock
   hookEgress?: Pick<Egress, "fetchFor">
+  /** In place of a fake of the gateway's. */
+  given?: Partial<GatewayDeps>
 }) {
   const badSeals: string[] = []
   const seal = createAuthoritySeal({ key: () => new Uint8Array(32).fill(7) }) // the house's own
@@ -108,6 +112,7 @@ export async function ownerHouse({
       ownerId: house.ownerId,
       agents: async () => ["main"],
       tools: () => (agent.tools ?? []).map(({ run: _run, ...card }) => card),
+      ...given,
     },
   })
   const gateway = createGateway(deps)

@@ -33,7 +33,7 @@ describe("with the owner's token alone, over TCP", () => {
 
   test("no secret is set, deleted or sealed anew", async () => {
     expect(await ask("PUT", "/api/secrets/OPENAI_API_KEY", { value: "sk-other" })).toEqual(refused)
-    expect(await ask("DELETE", "/api/secrets/OPENAI_API_KEY")).toEqual(refused)
+    expect(await ask("DELETE", "/api/secrets/OPENAI_API_KEY", {})).toEqual(refused)
     expect(await ask("POST", "/api/secrets/rotate-master-key", {})).toEqual(refused)
   })
 
