@@ -377,11 +377,15 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   return {
     run,
     onlyReads(request) {
-      const card = registry.find(request.tool)
-      const shape = card && judgeShape(card.input, request.arguments)
       // What a hook makes of it may be another call.
       if (hooks.covers("tool.call", request)) return false
-      return card !== undefined && shape?.ok === true && !hasEffect(card.effect(shape.value, factsOf(request)))
+      try {
+        const card = registry.find(request.tool)
+        const shape = card && judgeShape(card.input, request.arguments)
+        return card !== undefined && shape?.ok === true && !hasEffect(card.effect(shape.value, factsOf(request)))
+      } catch {
+        return false // `run` says what is wrong with it
+      }
     },
     recordUnknown: (request, { effect, ...ran }) => recorder.unknown({ ...request, ...ran }, effect),
   }

@@ -33,6 +33,16 @@ const mail = defineTool({
     return { data: "sent", labels: [], source: "test" }
   },
 })
+/** Like tools whose effect depends on arguments that were judged before: given others, it throws. */
+const post = defineTool({
+  name: "note_post",
+  description: "Posts a note",
+  input: t.Object({ headers: t.Record(t.String(), t.String()) }, { additionalProperties: false }),
+  effect: ({ headers }): Effect => (Object.keys(headers).length > 0 ? "send" : "read"),
+  needs: () => [],
+  timeoutMs: 1_000,
+  run: async () => ({ data: "posted", labels: [], source: "test" }),
+})
 const mails = (...names: string[]) => names.map((to) => ({ tool: "mail_send", arguments: { text: "Hello", to } }))
 const plan = (calls: object[], why = "Invitations") => ({
   id: "plan",
@@ -50,12 +60,12 @@ async function open(steps: ScriptStep[], { level = "supervised" }: { level?: App
     return part
   }
   const plans = approvalPlanTools({
-    registry: () => createRegistry([mail, ...plans]).registry,
+    registry: () => createRegistry([mail, post, ...plans]).registry,
     approvals: () => there(parts.approvals),
     writer: { commit: (unit) => there(parts.writer).commit(unit) },
   })
   const model = scriptedModel(steps)
-  const opened = await agentHouse({ models: oneModel(model), tools: [mail, ...plans], level })
+  const opened = await agentHouse({ models: oneModel(model), tools: [mail, post, ...plans], level })
   Object.assign(parts, { approvals: opened.approvals, writer: opened.writer })
   house = opened
   const toolResults = () =>
@@ -89,6 +99,19 @@ describe("a plan", () => {
     })
     expect(sent).toEqual(["mia", "eve"])
     expect(house.events.filter(({ type }) => type === "approval.asked")).toHaveLength(1)
+  })
+
+  test("that holds a call of the wrong shape is refused with what is wrong, and the turn goes on", async () => {
+    const { house } = await open([
+      { call: [plan([{ tool: "note_post", arguments: { headers: null } }])] },
+      { say: "I will do otherwise" },
+    ])
+    const { outcome } = await house.say("Post it")
+    expect(outcome).toMatchObject({ state: "finished", text: "I will do otherwise" })
+    expect(house.events.filter(({ type }) => type === "tool.finished")).toMatchObject([
+      { outcome: "refused", preview: expect.stringContaining("the arguments do not fit note_post") },
+    ])
+    expect(house.events.map(({ type }) => type)).not.toContain("turn.resumed") // nothing broke on the way
   })
 
   test("covers nothing but its calls: one more of the same, or one that differs, is asked about", async () => {
