@@ -75,7 +75,7 @@ export function createHookChain(deps: HookChainDeps): HookChain {
           ? await runProgram(hook.form, { input: text, signal, clock })
           : await askUrl({ ...hook.form, name: hook.name }, { egress, input: text, at: input, signal })
       return { output: result, durationMs: Math.round(clock.monotonicMs() - begin) }
-    })
+    }, signal)
     const answer: HookAnswer = output.ok
       ? readAnswer(hook.point, output.text)
       : { verdict: "fault", why: output.fault, detail: output.detail }
@@ -232,18 +232,40 @@ function changed<I extends HookInput<HookPoint>>(hook: Hook, input: I, answer: H
   }
 }
 
-function createSlots(max: number): <T>(work: () => Promise<T>) => Promise<T> {
+/** Who is stopped while it waits goes on without a place: its work sees the signal, and begins nothing. */
+function createSlots(max: number): <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T> {
   let free = max
-  const waiting: (() => void)[] = []
-  return async (work) => {
-    if (free > 0) free -= 1
-    else await new Promise<void>((resolve) => waiting.push(resolve))
+  const waiting = new Set<() => void>()
+
+  async function take(signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false
+    if (free > 0) {
+      free -= 1
+      return true
+    }
+    return new Promise((resolve) => {
+      const leave = () => {
+        waiting.delete(enter)
+        resolve(false)
+      }
+      const enter = () => {
+        waiting.delete(enter)
+        signal.removeEventListener("abort", leave)
+        resolve(true)
+      }
+      waiting.add(enter)
+      signal.addEventListener("abort", leave, { once: true })
+    })
+  }
+
+  return async (work, signal) => {
+    const held = await take(signal)
     try {
       return await work()
     } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else free += 1
+      const [next] = waiting
+      if (held && next) next()
+      else if (held) free += 1
     }
   }
 }
