@@ -41,7 +41,7 @@ export function createPlainAsker({ ui, signal }: { ui: Ui; signal: AbortSignal }
       return value
     },
     async text({ message, initial, judge = () => null }) {
-      const { text } = await answer(`${message}${initial === undefined ? "" : ` [${visible(initial)}]`}: `, {
+      const { text } = await answer(`${message}${initial ? ` [${visible(initial)}]` : ""}: `, {
         read(typed) {
           const text = typed || (initial ?? "")
           return judge(text) ?? { text }
