@@ -337,7 +337,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       hooks,
       registry,
       authorize: createAuthorize({ take }),
-      level: () => config.approvals.level,
+      level: () => (lockdown.active ? "read-only" : config.approvals.level), // a call that began as everything was stopped
       grants,
       approvals,
       fetchFor: toolFetch(egress, plugins.credentialsFor),
