@@ -147,7 +147,6 @@ export type App = {
 export async function createApp({ setting, loaded, clock, log, as, holdsHome, died }: AppDeps): Promise<App> {
   let config = loaded.config
   const { home } = setting
-  const diedService = died?.as === "service" ? died : null // a command that was killed is no news
   const addresses: string[] = []
   const timeZone = () => timeZoneOf(config)
   const bus = createEventBus({ onListenerError: (error) => log.error("A listener of events threw", { error }) })
@@ -474,7 +473,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       db,
       clock,
       as,
-      died: diedService,
+      died,
       models,
       vault,
       tokens,

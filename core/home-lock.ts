@@ -28,7 +28,7 @@ export type LockHolder = Static<typeof HolderSchema>
 
 export type HomeLock = {
   readonly holder: LockHolder
-  /** Who held it last and ended without letting it go: it was killed, or the machine went down. Null where the end was orderly. */
+  /** The service that held it last, where it ended without letting it go: killed, or with the machine. A command that was is no news. */
   readonly died: LockHolder | null
   /** Tells others where the API is, once that is known. */
   announce(address: string): void
@@ -52,7 +52,7 @@ export function takeLock({ home, clock, name = "home", what, as }: LockRequest):
   const run = home.folder("run")
   const database = begin(lockFileOf(run, name), "BEGIN EXCLUSIVE")
   if (database === null) return null
-  const died = readHolder(run, name)
+  const died = diedIn(run, name)
   let holder: LockHolder = { pid: process.pid, address: null, startedAt: clock.iso(), what, as }
   let held = true
   const release = () => {
@@ -60,7 +60,7 @@ export function takeLock({ home, clock, name = "home", what, as }: LockRequest):
     held = false
     process.off("exit", release)
     // A command between a service's end and its next start must not make the owner believe that it ended in order.
-    if (as !== "verb" || died?.as !== "service" || !keep(died)) rmSync(holderFileOf(run, name), { force: true })
+    if (as !== "verb" || died === null || !keep(died)) rmSync(holderFileOf(run, name), { force: true })
     database.close()
   }
   const tell = () => writePrivateFile(holderFileOf(run, name), JSON.stringify(holder))
@@ -148,8 +148,12 @@ export function readLock(home: Home, name: LockName = "home"): SeenHolder | null
 
 /** The service that ended without letting the home go, where nobody has been the service since. Null while somebody holds the lock. */
 export function readDied(home: Home): LockHolder | null {
-  if (readLock(home) !== null) return null
-  const holder = readHolder(home.paths.run, "home")
+  return readLock(home) === null ? diedIn(home.paths.run, "home") : null
+}
+
+/** Of a lock that nobody holds. */
+function diedIn(run: string, name: LockName): LockHolder | null {
+  const holder = readHolder(run, name)
   return holder?.as === "service" ? holder : null
 }
 

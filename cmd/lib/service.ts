@@ -33,7 +33,7 @@ export async function startService({ setting, loaded, what, verbose, ui }: Servi
   }
   try {
     for (const warning of loaded.warnings) log.warn(warning)
-    if (lock.died?.as === "service") log.warn("The service before this one ended without a stop", { ...lock.died })
+    if (lock.died) log.warn("The service before this one ended without a stop", { ...lock.died })
     const app = await createApp({
       setting,
       loaded,
