@@ -64,6 +64,7 @@ export type SubTurn = {
   ceiling: Ceiling
 }
 type Accepted = Passed & { sub: SubTurn | null }
+type Place = { agentId: string; sessionId: SessionId; turnId: TurnId; labels: LabelName[]; source: string }
 
 export function createInbox({
   db,
@@ -121,11 +122,11 @@ export function createInbox({
     const known = await agent(message.agentId)
     if (!known) throw new AppError("not_found", `There is no agent called "${message.agentId}"`)
 
-    const shown = shownOf(message)
+    const shown = shownOf(message) // once: it reads every character
     const place = await findSession(message, shown)
     const running = live.at(place.session.id)
     if (message.mode === "steer" && running && !running.closing && running.personId === message.personId)
-      return steer(message, running.turnId, place.session)
+      return steer(message, { turnId: running.turnId, session: place.session, shown })
 
     const model = message.options?.model ?? place.session.model ?? known.model ?? defaultModel()
     const queued = place.active || running !== undefined || busy.has(place.session.id)
@@ -258,7 +259,7 @@ export function createInbox({
         },
         queued ? { type: "turn.queued", ...at } : { type: "turn.started", model, ...at },
       ],
-      audit: [messageAudit(message, at, messageId)],
+      audit: [messageAudit(message, { ...at, messageId, shown })],
     })
     if (create)
       hooks.tell("session.start", {
@@ -284,7 +285,10 @@ export function createInbox({
   }
 
   /** Joins the running turn at its next step. */
-  async function steer(message: Accepted, turnId: TurnId, session: Pick<SessionRow, "id">): Promise<Received> {
+  async function steer(
+    message: Accepted,
+    { turnId, session, shown }: { turnId: TurnId; session: Pick<SessionRow, "id">; shown: string },
+  ): Promise<Received> {
     const row = messageRow(message, { sessionId: session.id, turnId })
     const at = { agentId: message.agentId, sessionId: session.id, turnId, labels: [...row.labels], source: row.source }
     const stored = writer
@@ -297,13 +301,13 @@ export function createInbox({
           {
             type: "message.received",
             messageId: row.id,
-            preview: preview(shownOf(message)),
+            preview: preview(shown),
             characters: message.text.length,
             ...at,
           },
           { type: "turn.steered", messageId: row.id, ...at },
         ],
-        audit: [messageAudit(message, at, row.id)],
+        audit: [messageAudit(message, { ...at, messageId: row.id, shown })],
       })
       .then((): MessageRow => ({
         ...row,
@@ -320,8 +324,7 @@ export function createInbox({
 
   function messageAudit(
     message: Accepted,
-    at: { agentId: string; sessionId: SessionId; turnId: TurnId; labels: LabelName[]; source: string },
-    messageId: MessageId,
+    { messageId, shown, ...at }: Place & { messageId: MessageId; shown: string },
   ): NewAudit {
     return {
       ...at,
@@ -329,7 +332,7 @@ export function createInbox({
       principal: message.sub ? `agent:${message.agentId}` : (message.personId ?? "stranger"),
       subject: messageId,
       outcome: "done",
-      preview: preview(shownOf(message)),
+      preview: preview(shown),
       verdicts: {
         sender: message.sub ? `allow: ${message.sub.callId} started it` : "allow",
         ...(message.hooks === null ? {} : { hooks: message.hooks }),

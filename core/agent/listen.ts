@@ -2,6 +2,7 @@
  * Listens to one model call: gathers text and tool calls, passes deltas on as they come. What the model says passes the reply gate here,
  * before anything is told or kept, so that deltas, partial texts and rows are made of the same characters.
  */
+import { STOPPED } from "../llm/failures.ts"
 import type {
   FinishReason,
   Model,
@@ -97,14 +98,7 @@ async function* untilStopped(
     for (;;) {
       const next = await Promise.race([iterator.next(), deaf.promise])
       if (next === null) {
-        const failure = {
-          message: "Stopped",
-          kind: "aborted",
-          status: null,
-          retryable: false,
-          retryAfterMs: null,
-        } as const
-        yield { type: "failed", failure, model, usage: NO_USAGE }
+        yield { type: "failed", failure: STOPPED, model, usage: NO_USAGE }
         return
       }
       if (next.done) return

@@ -6,6 +6,7 @@ import type { Clock } from "../clock.ts"
 import { newId } from "../id.ts"
 import { type DemoStep, planDemo } from "./demo-rules.ts"
 import { extractSummary } from "./demo-summary.ts"
+import { STOPPED } from "./failures.ts"
 import type { FinishReason, Model, ModelMessage, ModelRequest } from "./model.ts"
 import { estimateTextTokens, estimateTokens } from "./tokens.ts"
 
@@ -33,14 +34,7 @@ export function createDemoModel({ clock }: { clock: Clock }): Model {
         // A turn of the event loop between pieces: a stop gets its chance, and other sessions go on.
         await clock.sleep(0, signal).catch(() => {}) // it rejects when stopped, which the next line sees
         if (signal.aborted) {
-          const failure = {
-            message: "Stopped",
-            kind: "aborted",
-            status: null,
-            retryable: false,
-            retryAfterMs: null,
-          } as const
-          yield { type: "failed", failure, model: DEMO_ID, usage: usage() }
+          yield { type: "failed", failure: STOPPED, model: DEMO_ID, usage: usage() }
           return
         }
         written += text.length

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../clock.ts"
 import type { HealthBook, Permit } from "./breaker.ts"
+import { STOPPED } from "./failures.ts"
 import type { ModelEvent, ModelFailure, ModelId, ModelRequest, ModelUsage } from "./model.ts"
 import { retryDelayMs } from "./retry.ts"
 
@@ -139,14 +140,6 @@ function usableFrom(chain: readonly Link[], { at, health }: { at: number; health
 
 /** With another model to ask, a person is not kept waiting for longer than this. */
 const MAX_WAIT_WITH_OTHERS_MS = 5_000
-
-const STOPPED: ModelFailure = {
-  message: "Stopped",
-  kind: "aborted",
-  status: null,
-  retryable: false,
-  retryAfterMs: null,
-}
 
 function refusal(id: ModelId, permit: { refusedForMs: number }): ModelFailure {
   const seconds = Math.ceil(permit.refusedForMs / 1000)

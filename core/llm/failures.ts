@@ -82,10 +82,19 @@ function appErrorIn(error: unknown): AppError | null {
   return error instanceof Error && error.cause !== undefined ? appErrorIn(error.cause) : null
 }
 
+/** A person, or a deadline above, ended the call: no fault of the model's. */
+export const STOPPED: ModelFailure = {
+  message: "Stopped",
+  kind: "aborted",
+  status: null,
+  retryable: false,
+  retryAfterMs: null,
+}
+
 function interruptedFailure({ interrupted, afterMs }: Interruption, { vendor }: FailureContext): ModelFailure {
   const seconds = Math.round(afterMs / 1000)
   const base = { status: null, retryAfterMs: null }
-  if (interrupted === "aborted") return { ...base, kind: "aborted", retryable: false, message: "Stopped" }
+  if (interrupted === "aborted") return STOPPED
   if (interrupted === "first_byte") {
     return {
       ...base,
