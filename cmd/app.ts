@@ -88,6 +88,7 @@ import { createPipeline } from "#core/tools/run.ts"
 import { timeTools } from "#core/tools/time.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
+import { createBundled } from "#sandbox/bundled.ts"
 import { createInstalledFolder } from "#sandbox/installed.ts"
 import { createPluginPins, resealPlugins } from "#sandbox/pins.ts"
 import { createPlugins } from "#sandbox/plugins.ts"
@@ -281,6 +282,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     const pluginsFolder = createInstalledFolder({ dir: home.paths.plugins })
     const plugins = createPlugins({
       installed: pluginsFolder,
+      bundled: createBundled(),
       pins: pluginPins,
       sandbox,
       registry: openRegistry,

@@ -1,6 +1,9 @@
 /** `ironclaw tool`: plugins, code that nobody here vetted: installed inactive, granted in plain words, taken away at once. */
 import { resolve } from "node:path"
+import { bundledNames } from "#sandbox/bundled.ts"
 import type { PluginStatus } from "#sandbox/plugin.ts"
+import type { AvailablePlugin } from "#sandbox/plugins.ts"
+import type { PluginSource } from "#sandbox/source.ts"
 import { readArguments } from "./lib/json-arguments.ts"
 import { withPresence } from "./lib/presence.ts"
 import { type Ui, visible } from "./lib/ui.ts"
@@ -11,15 +14,20 @@ const nameArg = { name: { type: "positional", description: "The plugin's name" }
 
 const list = askVerb({
   meta: {
-    description: "Lists the plugins and how far each got; with --all, the builtin tools too",
-    examples: ["ironclaw tool list", "ironclaw tool list --all"],
+    description:
+      "Lists the plugins and how far each got; with --available, what is inside this program; with --all, the builtin tools too",
+    examples: ["ironclaw tool list", "ironclaw tool list --available", "ironclaw tool list --all"],
   },
-  args: { all: { type: "boolean", description: "Every tool that the assistant has, builtin ones too" } },
+  args: {
+    available: { type: "boolean", description: "Plugins inside this program, to be installed by name" },
+    all: { type: "boolean", description: "Every tool that the assistant has, builtin ones too" },
+  },
   ask: async ({ client, args }) => ({
-    items: (await client.api.plugins.get()).items,
+    ...(await client.api.plugins.get()),
     tools: args.all ? (await client.api.tools.get()).items : [],
   }),
-  show({ items, tools }, { ui }) {
+  show({ items, available, tools }, { ui, args }) {
+    if (args.available) return showAvailable(available, ui)
     ui.table(
       items,
       [
@@ -36,6 +44,8 @@ const list = askVerb({
       if (state === "inactive") ui.note(`${name} is inactive: \`ironclaw tool grant ${name}\` shows what it asks for`)
     }
     for (const { name } of tools) ui.print(name)
+    if (items.length === 0 && available.length > 0)
+      ui.note("`ironclaw tool list --available` shows what can be installed by name")
   },
 })
 
@@ -54,16 +64,24 @@ const install = askVerb({
     description:
       "Puts a plugin into its folder, at this terminal: the code that appears here is typed back. It stays inactive until it is granted",
     examples: [
+      "ironclaw tool install weather",
       "ironclaw tool install ./weather",
       "ironclaw tool install ./sums.wasm",
       "ironclaw tool install ./notes.ts",
     ],
+    offers: { source: bundledNames },
   },
-  args: { path: { type: "positional", description: "A folder with a plugin.json, or a .wasm, .ts or .js file" } },
+  args: {
+    source: {
+      type: "positional",
+      description:
+        "The name of a plugin inside this program, or a path: a folder with a plugin.json, or a .wasm, .ts or .js file",
+    },
+  },
   async ask({ client, args, signal }) {
-    const path = resolve(args.path)
+    const source = sourceOf(args.source)
     const { plugin, asks, changes } = await withPresence(
-      (presence) => client.api.plugins.post({ body: { path, presence } }),
+      (presence) => client.api.plugins.post({ body: { ...source, presence } }),
       signal,
     )
     return { plugin, asks, changes }
@@ -146,6 +164,25 @@ const call = askVerb({
   },
   status: ({ state }) => (state === "done" ? 0 : 1),
 })
+
+/** A bare word is a name: what is meant as a path has a slash, a dot in front, or an extension. */
+export function sourceOf(text: string): PluginSource {
+  return /[/\\.]/.test(text) ? { path: resolve(text) } : { name: text }
+}
+
+function showAvailable(available: readonly AvailablePlugin[], ui: Ui): void {
+  ui.table(
+    available,
+    [
+      { title: "name", value: (row: AvailablePlugin) => row.name },
+      { title: "version", value: (row: AvailablePlugin) => visible(row.version) },
+      { title: "installed", value: (row: AvailablePlugin) => visible(row.installed ?? "no") },
+      { title: "what it is", value: (row: AvailablePlugin) => visible(row.description), shrinks: true },
+    ],
+    "No plugins are inside this program.",
+  )
+  if (available.length > 0) ui.note("Install one: ironclaw tool install NAME")
+}
 
 function showPlugin(plugin: PluginStatus, { ui }: { ui: Ui }): void {
   ui.print(`${plugin.name} ${visible(plugin.version)}: ${plugin.state}`)

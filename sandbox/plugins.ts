@@ -10,19 +10,25 @@ import type { Tool } from "#core/tools/tool.ts"
 import type { Sandbox } from "./child/guest.ts"
 import { judgeNames } from "./describe.ts"
 import type { HostFunctionDeps } from "./host-functions.ts"
-import { type Prepared, preparePlugin, readSource } from "./install.ts"
+import type { Bundled } from "./bundled.ts"
+import { type Prepared, preparePlugin } from "./install.ts"
 import type { Installed, InstalledFolder } from "./installed.ts"
 import type { PluginChange, PluginPins } from "./pins.ts"
 import { pluginToolsOf } from "./plugin-tools.ts"
 import { type PluginPin, pluginPrincipal, type PluginStatus } from "./plugin.ts"
 import { differences, sentencesFor } from "./sentences.ts"
+import { createReadSource, judgeSource, type PluginSource, wordsOf } from "./source.ts"
 
 export type Plugins = {
   list(): Promise<PluginStatus[]>
   /** Throws `not_found`. */
   get(name: string): Promise<PluginStatus>
+  /** What is inside this program and can be installed by its name. */
+  available(): Promise<AvailablePlugin[]>
+  /** Throws for what can never be installed, without looking at what is named. */
+  judgeSource(source: PluginSource): void
   /** What installing this would mean. Throws `plugin.unusable`, `not_found`. */
-  prepareInstall(path: string, signal: AbortSignal): Promise<Prepared>
+  prepareInstall(source: PluginSource, signal: AbortSignal): Promise<Prepared>
   /** Active at once only where the owner has agreed to as much before. */
   install(prepared: Prepared): Promise<PluginStatus>
   /** What agreeing to what is installed would mean. Throws `plugin.unusable`, `not_found`. */
@@ -41,8 +47,12 @@ export type Plugins = {
   credentialsFor(provider: string): EgressCredential[]
 }
 
+/** `installed`: the version that lies in the plugins folder under this name; null where none does. */
+export type AvailablePlugin = { name: string; version: string; description: string; installed: string | null }
+
 export type PluginsDeps = {
   installed: InstalledFolder
+  bundled: Bundled
   pins: PluginPins
   sandbox: Pick<Sandbox, "call" | "stop">
   registry: Pick<OpenRegistry, "registry" | "supply">
@@ -53,8 +63,9 @@ export type PluginsDeps = {
 
 type Live = { pin: PluginPin; code: ReturnType<InstalledFolder["codeOf"]>; tools: Tool[] }
 
-export function createPlugins({ installed, pins, sandbox, registry: open, ...host }: PluginsDeps): Plugins {
+export function createPlugins({ installed, bundled, pins, sandbox, registry: open, ...host }: PluginsDeps): Plugins {
   const { log } = host
+  const readSource = createReadSource({ bundled })
   let live = new Map<string, Live>()
   let statuses: PluginStatus[] = []
   let agreed = new Map<string, PluginPin>()
@@ -151,7 +162,19 @@ export function createPlugins({ installed, pins, sandbox, registry: open, ...hos
   return {
     list: () => inTurn(async () => takeUp().then(() => statuses)),
     get: (name) => inTurn(() => statusNow(name)),
-    prepareInstall: (path, signal) => inTurn(async () => prepare(path, signal, readSource(path))),
+    available: () =>
+      inTurn(async () => {
+        await takeUp()
+        return (await bundled.manifests()).map(({ name, version, description = "" }) => {
+          const there = statuses.find((one) => one.name === name && one.state !== "missing")
+          return { name, version, description, installed: there?.version ?? null }
+        })
+      }),
+    judgeSource: (source) => judgeSource(source, { bundled }),
+    async prepareInstall(source, signal) {
+      const folder = await readSource(source, signal)
+      return inTurn(() => prepare(wordsOf(source), signal, folder))
+    },
     install: (prepared) =>
       inTurn(async () => {
         const { name } = prepared

@@ -60,7 +60,8 @@ function importedPackages(root: string): Set<string> {
   for (const file of sourceFiles(root).filter(isProduct)) {
     for (const { specifier, typeOnly } of importsOf(file, readText(root, file)).imports) {
       const bare = specifier.replace(/^(\.\.\/)+node_modules\//, "")
-      if (typeOnly || bare === "" || /^([.#]|node:|bun$|bun:)/.test(bare)) continue
+      // "ironclaw" is what bundled plugins call our own SDK.
+      if (typeOnly || bare === "" || /^([.#]|node:|bun$|bun:|ironclaw$)/.test(bare)) continue
       names.add(
         bare
           .split("/")

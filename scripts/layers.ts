@@ -56,6 +56,8 @@ const homes: readonly (readonly [name: RegExp, places: readonly string[]])[] = [
   [/^(htmlparser2|@mdream\/js)$/, ["core/tools/"]],
   [/^@decimalturn\/toml-patch$/, ["core/"]],
   [/^(@extism\/extism|quickjs-wasi|assemblyscript|@modelcontextprotocol\/.+)$/, ["sandbox/"]],
+  // What guests call our SDK.
+  [/^ironclaw$/, ["sandbox/tools/"]],
   [/^(elysia|@elysiajs\/.+)$/, ["gateway/"]],
   [/^(citty|@clack\/prompts)$/, ["cmd/"]],
 ]

@@ -1,9 +1,13 @@
-/** /api/plugins: code that nobody here vetted. Installing, granting and enabling it need proof of presence; taking away does not. */
+/**
+ * /api/plugins: code that nobody here vetted. Installing, granting and enabling it need proof of presence; taking away does not. What is
+ * named to be installed is looked at only after that proof: a token alone neither reads a path of this machine nor runs what lies there.
+ */
 import { Elysia, status } from "elysia"
 import { AppError } from "#core/errors.ts"
 import { visibleText } from "#core/safety/approval-question.ts"
 import { t } from "#core/schema.ts"
 import type { Prepared } from "#sandbox/install.ts"
+import { type PluginSource, wordsOf } from "#sandbox/source.ts"
 import type { Calls } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
 import { type Prove, presenceField } from "../presence.ts"
@@ -12,11 +16,14 @@ import { body } from "../shape.ts"
 const strict = { additionalProperties: false }
 const InstallBody = t.Object(
   {
-    path: t.String({
-      minLength: 1,
-      maxLength: 4_000,
-      description: "Absolute path, on the machine of the service, of a folder or of a .wasm, .ts or .js file",
-    }),
+    path: t.Optional(
+      t.String({
+        minLength: 1,
+        maxLength: 4_000,
+        description: "Absolute path, on the machine of the service, of a folder or of a .wasm, .ts or .js file",
+      }),
+    ),
+    name: t.Optional(t.String({ minLength: 1, maxLength: 80, description: "Of a plugin inside this program" })),
     ...presenceField,
   },
   strict,
@@ -27,32 +34,35 @@ export function pluginRoutes(
   { plugins }: Pick<GatewayDeps, "plugins">,
   { prove, calls }: { prove: Prove; calls: Calls },
 ) {
-  /** Reading a path and running what is there to be described is for the owner, before any code was typed. */
   function assertOwner(request: Request): void {
     if (calls.of(request).caller.scope !== "owner")
       throw new AppError("client.forbidden", "This token may not change plugins")
   }
 
   return new Elysia({ prefix: "/api/plugins" })
-    .get("/", async () => ({ items: await plugins.list() }), {
-      detail: { operationId: "plugins.list", summary: "What is in the plugins folder, and how far each got" },
+    .get("/", async () => ({ items: await plugins.list(), available: await plugins.available() }), {
+      detail: {
+        operationId: "plugins.list",
+        summary: "What is in the plugins folder, and how far each got; and what can be installed by name",
+      },
     })
     .get("/:name", async ({ params: { name } }) => ({ plugin: await plugins.get(name) }), {
       detail: { operationId: "plugins.get", summary: "One plugin: what it asks for, and what changed" },
     })
     .post(
       "/",
-      async ({ body: { path, presence }, request }) => {
-        assertOwner(request)
-        const prepared = await plugins.prepareInstall(path, request.signal)
+      async ({ body: { presence, ...asked }, request }) => {
+        const source = sourceOf(asked)
+        plugins.judgeSource(source)
         const change = {
           verb: "plugin.install",
-          subject: prepared.name,
-          details: { name: prepared.name, sha256: prepared.sha256, changes: prepared.changes },
-          words: `Install ${aboutOf(prepared)}\n${isAgreed(prepared) ? "It asks for nothing that you have not granted, and is active at once." : "It stays inactive until you grant what it asks for."}`,
+          subject: wordsOf(source),
+          details: source,
+          words: `Install the plugin ${fromWords(source)}. It stays inactive until you grant what it asks for; a new version of one that you granted is active at once where it asks for nothing more.`,
         }
         const challenge = prove(request, change, presence)
         if (challenge) return status(202, { challenge })
+        const prepared = await plugins.prepareInstall(source, request.signal)
         return status(201, { plugin: await plugins.install(prepared), asks: prepared.asks, changes: prepared.changes })
       },
       {
@@ -129,7 +139,18 @@ export function pluginRoutes(
     )
 }
 
-const isAgreed = ({ changes }: Prepared) => changes !== null && changes.length === 0
+/** Exactly one of them. Throws `input.invalid`. */
+function sourceOf({ path, name }: { path?: string; name?: string }): PluginSource {
+  const given = [...(path === undefined ? [] : [{ path }]), ...(name === undefined ? [] : [{ name }])]
+  const [source, second] = given
+  if (source && !second) return source
+  throw new AppError("input.invalid", "body: it names one of path and name")
+}
+
+/** What the owner types a code for: nothing has been looked at yet. */
+function fromWords(source: PluginSource): string {
+  return "name" in source ? `${source.name}, which is inside this program` : `that lies at ${source.path}`
+}
 
 function aboutOf({ name, version, sha256, manifest, tools, asks, changes }: Prepared): string {
   return [

@@ -140,6 +140,8 @@ export function gatewayHouse({
     plugins: {
       list: async () => [],
       get: async (name) => Promise.reject(new AppError("not_found", `There is no plugin ${name}`)),
+      available: async () => [],
+      judgeSource() {},
       prepareInstall: async () => Promise.reject(new AppError("plugin.unusable", "No plugins here")),
       install: async () => Promise.reject(new AppError("conflict", "No plugins here")),
       prepareGrant: async () => Promise.reject(new AppError("plugin.unusable", "No plugins here")),

@@ -6,6 +6,7 @@ import { systemClock } from "#core/clock.ts"
 import { createLog } from "#core/log.ts"
 import { createMemory } from "#core/memory/memory.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
+import { type Bundled, createBundled } from "#sandbox/bundled.ts"
 import { createInstalledFolder } from "#sandbox/installed.ts"
 import { createPluginPins } from "#sandbox/pins.ts"
 import { createPlugins } from "#sandbox/plugins.ts"
@@ -22,7 +23,8 @@ export type PluginHouse = Awaited<ReturnType<typeof pluginHouse>>
 export async function pluginHouse({
   tools = [],
   secrets = {},
-}: { tools?: Tool[]; secrets?: Record<string, string> } = {}) {
+  bundled = createBundled(),
+}: { tools?: Tool[]; secrets?: Record<string, string>; bundled?: Bundled } = {}) {
   const root = mkdtempSync(join(tmpdir(), "ironclaw-plugins-"))
   const dir = join(root, "plugins")
   const logs = join(root, "logs")
@@ -57,6 +59,7 @@ export async function pluginHouse({
   const memory = createMemory({ db: house.db, writer: house.writer, bus: house.bus })
   const plugins = createPlugins({
     installed,
+    bundled,
     pins,
     sandbox,
     registry: house.registry,
@@ -89,7 +92,7 @@ export async function pluginHouse({
       writePlugin(join(dir, name), name, code, manifest)
     },
     async install(path: string) {
-      return plugins.install(await plugins.prepareInstall(path, signal))
+      return plugins.install(await plugins.prepareInstall({ path }, signal))
     },
     async grant(name: string) {
       return plugins.grant(await plugins.prepareGrant(name, signal))
