@@ -181,3 +181,18 @@ export const log = {
 
 /** What the owner configured; values are texts. */
 export const config: Readonly<Record<string, string>> = Object.freeze(JSON.parse(host.config) as Record<string, string>)
+
+/** `url` with these parameters behind it; what is undefined is left out. */
+export function withQuery(url: string, query: Record<string, string | number | boolean | undefined>): string {
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${encodeURIComponent(name)}=${encodeURIComponent(value)}`],
+  )
+  return pairs.length === 0 ? url : `${url}${url.includes("?") ? "&" : "?"}${pairs.join("&")}`
+}
+
+// What somebody else's JSON holds at a place, whatever stands there: an answer in another form is read as one that says nothing.
+export const fieldsOf = (value: unknown): Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {}
+export const itemsOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
+export const textOf = (value: unknown): string => (typeof value === "string" ? value : "")
+export const numberOf = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined)

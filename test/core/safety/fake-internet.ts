@@ -24,6 +24,8 @@ export type Answer = (request: IncomingMessage, answer: ServerResponse) => unkno
 export type FakeInternet = {
   /** Serves HTTPS at `address` as `api.example.com`, `files.example.com` and `*.example.org`. */
   site(address: string, answer: Answer): Promise<void>
+  /** Serves HTTPS as this host of the real internet, at an address of its own. */
+  vendor(host: string, answer: Answer): Promise<void>
   /** The real port of the site at `address`. */
   portOf(address: string): number
   /** Answers for `name`, one list for each look-up; the last one stays. */
@@ -42,6 +44,8 @@ export function createFakeInternet(changes: Partial<EgressDeps> & { clock?: Cloc
   const ports = new Map<string, number>()
   const names = new Map<string, string[][]>()
   const servers: Server[] = []
+  /** Hosts that the certificate below does not hold: their servers show it as `api.example.com`. */
+  const vendors = new Set<string>()
   const lookups: string[] = []
   const connections: string[] = []
   const records: EgressRecord[] = []
@@ -62,7 +66,12 @@ export function createFakeInternet(changes: Partial<EgressDeps> & { clock?: Cloc
         const socket: Socket =
           serverName === null
             ? connectPlain({ host: "127.0.0.1", port: realPort })
-            : connectTls({ host: "127.0.0.1", port: realPort, servername: serverName, ca: testAuthority })
+            : connectTls({
+                host: "127.0.0.1",
+                port: realPort,
+                servername: vendors.has(serverName) ? "api.example.com" : serverName,
+                ca: testAuthority,
+              })
         signal.addEventListener("abort", () => (socket.destroy(), reject(signal.reason)), { once: true })
         socket.once("error", reject)
         socket.once(serverName === null ? "connect" : "secureConnect", () => resolve(socket))
@@ -74,14 +83,22 @@ export function createFakeInternet(changes: Partial<EgressDeps> & { clock?: Cloc
     limits: defaultLimits,
     ...changes,
   })
+  async function site(address: string, answer: Answer): Promise<void> {
+    const server = https.createServer(
+      { key: testKey, cert: testCertificate },
+      (request, reply) => void answer(request, reply),
+    )
+    servers.push(server)
+    ports.set(address, await listening(server))
+  }
+
   return {
-    async site(address, answer) {
-      const server = https.createServer(
-        { key: testKey, cert: testCertificate },
-        (request, reply) => void answer(request, reply),
-      )
-      servers.push(server)
-      ports.set(address, await listening(server))
+    site,
+    async vendor(host, answer) {
+      const address = `93.184.217.${vendors.size + 1}`
+      vendors.add(host)
+      names.set(host, [[address]])
+      await site(address, answer)
     },
     portOf: (address) => ports.get(address) ?? 0,
     name: (name, ...answers) => void names.set(name, answers),
