@@ -5,8 +5,11 @@ import type { Approval, Approvals, AskedCall } from "../safety/approvals.ts"
 import type { Grants } from "../safety/grants.ts"
 import { isUntrusted } from "../safety/labels.ts"
 
-/** `attended`: somebody can be asked. */
-export type CallToConsent = AskedCall & { attended: boolean }
+/**
+ * `attended`: somebody can be asked. `grantable`: a standing grant is an answer. It is none to what the owner cannot have thought of as
+ * they gave it: that this one call carries a secret.
+ */
+export type CallToConsent = AskedCall & { attended: boolean; grantable: boolean }
 
 export type Consent =
   | { state: "granted" | "approved"; use: Statement[] }
@@ -18,7 +21,8 @@ export type ConsentDeps = { grants: Pick<Grants, "covers">; approvals: Pick<Appr
 
 export function createConsent({ grants, approvals }: ConsentDeps) {
   return async function consentTo(call: CallToConsent): Promise<Consent> {
-    if (await grants.covers({ ...call, untrusted: isUntrusted(call.labels) })) return { state: "granted", use: [] }
+    const isGranted = call.grantable && (await grants.covers({ ...call, untrusted: isUntrusted(call.labels) }))
+    if (isGranted) return { state: "granted", use: [] }
     if (!call.attended) {
       return {
         state: "refused",

@@ -226,24 +226,23 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       level: deps.level(),
       ceiling: request.ceiling,
     }
-    let authorized: Authorized<ToolBody> | { verdict: "ask"; gate: "leak"; why: string } = authorize({
-      ...question,
-      consented: false,
-    })
-    const secret = effect === "write-local" && authorized.verdict === "allow" ? secretWritten(input, redact) : null
-    if (secret !== null) authorized = { verdict: "ask", gate: "leak", why: secret }
+    let authorized = authorize({ ...question, consented: false })
+    const secret = effect === "write-local" && authorized.verdict !== "deny" ? secretWritten(input, redact) : null
+    const doubts: { gate: string; why: string }[] = authorized.verdict === "ask" ? [authorized] : []
+    if (secret !== null) doubts.push({ gate: "leak", why: secret })
     let use: Statement[] = []
-    if (authorized.verdict === "ask") {
+    if (doubts.length > 0) {
       const shown = card.provider === "builtin" ? card.question?.(input) : undefined
       const asked: CallToConsent = {
         ...request,
         destination,
         fingerprint: fingerprint(request),
-        why: authorized.why,
+        why: doubts.map(({ why }) => why).join(". "),
+        grantable: secret === null,
         ...(shown === undefined ? {} : { shown }),
       }
       const consent = await consentTo(asked)
-      verdicts[authorized.gate] = `ask: ${authorized.why}`
+      for (const { gate, why } of doubts) verdicts[gate] = `ask: ${why}`
       verdicts["consent"] = consent.state === "refused" && consent.unattended ? "deny: unattended" : consent.state
       if (consent.state === "asked") return { request, asked: { ...consent, verdicts } }
       if (consent.state === "refused") return refused(consent.text, verdicts, effect, destination)

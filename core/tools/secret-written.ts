@@ -1,6 +1,7 @@
 /**
  * Why a write on the owner's own machine is asked about although it may run: it carries a secret, or the mark that stands where one was
- * redacted. A false alarm costs a question, and no task fails over it silently.
+ * redacted. A question of its own, to which no standing grant is an answer. A false alarm costs a question, and no task fails over it
+ * silently.
  */
 
 /** Null: nothing in it. `redact` is how the house finds secrets, by value and by form. */

@@ -55,6 +55,34 @@ describe("a write on this machine", () => {
     expect(kept).toEqual([`use ${secret}`])
   })
 
+  test.each(["supervised", "trusted"] as const)(
+    "is asked about at the level %s although a grant covers all that the tool writes there, and without a secret runs under it",
+    async (level) => {
+      kept = []
+      rig = await toolRig({ tools: [keep], level })
+      const first = await rig.ask("Keep it", [{ name: "keep_it", arguments: { text: `use ${secret}` } }])
+      if (!first.outcome.approval) throw new Error("nothing was asked")
+      await rig.house.approvals.answer(first.outcome.approval.id, {
+        answer: "allow",
+        how: "always",
+        evenUntrusted: true,
+        expiresAt: null,
+      })
+      while (!rig.house.events.some(({ type }) => type === "turn.finished")) await Bun.sleep(5)
+      const plain = await rig.ask("And this", [{ name: "keep_it", arguments: { text: "Mia comes on Friday" } }])
+      expect(plain.outcome.state).toBe("finished")
+      expect(kept).toEqual([`use ${secret}`, "Mia comes on Friday"])
+      const other = await rig.ask("And that", [{ name: "keep_it", arguments: { text: `or ${secret}` } }])
+      expect(other.outcome.state).toBe("suspended")
+      expect(other.outcome.approval?.question).toContain("what looks like a secret")
+      expect(kept).toHaveLength(2)
+      expect((await rig.audit()).at(-1)).toMatchObject({
+        outcome: "asked",
+        verdicts: { leak: expect.stringContaining("github-token") },
+      })
+    },
+  )
+
   test("is asked about where the mark of a redacted secret would be written in its place", () => {
     expect(secretWritten({ content: "KEY=[redacted: github-token]" }, (text) => text)).toContain("not shown")
     expect(secretWritten({ content: "an array [redacted] and more" }, (text) => text)).toBeNull()
