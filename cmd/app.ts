@@ -341,7 +341,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       level: () => (lockdown.active ? "read-only" : config.approvals.level), // a call that began as everything was stopped
       grants,
       approvals,
-      fetchFor: toolFetch(egress, plugins.credentialsFor),
+      fetchFor: toolFetch(egress, plugins),
       cleanse: cleanseWith(redact),
       redact,
     })

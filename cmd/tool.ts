@@ -9,6 +9,7 @@ import { withPresence } from "./lib/presence.ts"
 import { type Ui, visible } from "./lib/ui.ts"
 import { defineVerbGroup } from "./lib/verb.ts"
 import { askVerb } from "./lib/verbs.ts"
+import { config, showSettings } from "./tool/config.ts"
 
 const nameArg = { name: { type: "positional", description: "The plugin's name" } } as const
 
@@ -191,6 +192,7 @@ function showPlugin(plugin: PluginStatus, { ui }: { ui: Ui }): void {
   for (const problem of plugin.problems) ui.warn(visible(problem))
   ui.print(plugin.state === "active" ? "It may:" : "It asks to:")
   for (const line of plugin.asks) ui.print(`  - ${visible(line)}`)
+  if (plugin.settings.length > 0) showSettings(plugin.settings, ui)
   showChanges(plugin.changes, ui)
 }
 
@@ -205,5 +207,5 @@ export default defineVerbGroup(
     description: "Plugins, code that nobody here vetted: install, grant, look at, stop, take away",
     examples: ["ironclaw tool list", "ironclaw tool install ./weather", "ironclaw tool grant weather"],
   },
-  { list, info, install, grant, enable, disable, remove, call },
+  { list, info, install, grant, config, enable, disable, remove, call },
 )

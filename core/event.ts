@@ -79,7 +79,11 @@ export type EventBody =
       error: string
     }
   // plugins
-  | { type: "plugin.changed"; plugin: string; change: "installed" | "granted" | "enabled" | "disabled" | "removed" }
+  | {
+      type: "plugin.changed"
+      plugin: string
+      change: "installed" | "granted" | "enabled" | "disabled" | "removed" | "configured"
+    }
   // models
   | {
       type: "model.failed"

@@ -19,6 +19,8 @@ import {
 } from "./child/guest.ts"
 import { ratesOf, sizesOf } from "./limits.ts"
 import type { PluginPins } from "./pins.ts"
+import { endpointsOf } from "./plugin-config.ts"
+import { missingSecrets } from "./plugin-credentials.ts"
 import { type PluginPin, pluginPrincipal } from "./plugin.ts"
 
 export type HostFunctionDeps = {
@@ -49,6 +51,8 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
   const gathered: (readonly LabelName[])[] = [["untrusted"]]
   let gate: string | null = null
   const isReading = !hasEffect(context.effect)
+  const { rules, local } = endpointsOf(manifest, pin.config)
+  const reachesHosts = (http?.allowlist.length ?? 0) + rules.length + local.length > 0
 
   function pathOf(path: string): string {
     const judged = judgeMemoryPath(path)
@@ -60,6 +64,8 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
 
   async function sendRequest(request: GuestRequest, { signal }: HostContext): Promise<GuestResponse> {
     const { maxRequestBytes, maxResponseBytes } = sizesOf(manifest)
+    const [missing] = missingSecrets(manifest, { url: request.url, secretValue: deps.secretValue })
+    if (missing !== undefined) throw new HostRefusal(howToSet(pin, missing))
     if (request.body.length > maxRequestBytes) throw new HostRefusal(`A request has at most ${maxRequestBytes} bytes`)
     const over = await deps.pins.countRequest(pin.name, ratesOf(manifest))
     if (over !== null) {
@@ -143,12 +149,19 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
   return {
     host: {
       functions,
-      ...(http && http.allowlist.length > 0 ? { http: sendRequest } : {}),
+      ...(reachesHosts ? { http: sendRequest } : {}),
       log: (level, line) => deps.log[level]("A plugin says", { plugin: pin.name, line: visibleText(line) }),
     },
     labels: () => joinLabels(gathered),
     gate: () => gate,
   }
+}
+
+/** For the model to tell its owner: what a host says of a request without a key helps neither. */
+function howToSet({ name, manifest: { auth } }: PluginPin, secret: string): string {
+  const command =
+    auth && auth.secret_name === secret ? `ironclaw tool auth ${name}` : `ironclaw secret set ${secret.toUpperCase()}`
+  return `The owner has not set ${secret} yet. Ask them to run \`${command}\` in a terminal`
 }
 
 function take<S extends TSchema>(schema: S, payload: unknown): Static<S> {

@@ -32,9 +32,10 @@ const HOUR_MS = 3_600_000
 
 type Row = typeof table.$inferSelect
 
-/** What the seal covers: everything. */
-function sealedPin({ name, version, sha256, manifest, tools, state, createdAt }: Row): readonly unknown[] {
-  return [name, version, sha256, manifest, tools, state, createdAt]
+/** What the seal covers: everything. A row from before there were settings has none, and the seal that it had. */
+function sealedPin({ name, version, sha256, manifest, tools, state, config, createdAt }: Row): readonly unknown[] {
+  const fields = [name, version, sha256, manifest, tools, state, createdAt]
+  return Object.keys(config).length === 0 ? fields : [...fields, config]
 }
 
 export type PluginPinsDeps = {
@@ -77,7 +78,7 @@ export function createPluginPins({ db, writer, clock, seal, onBadSeal }: PluginP
       return { pins, broken }
     },
     async put(pin, change) {
-      const row: Row = { ...pin, tools: [...pin.tools], createdAt: clock.iso(), mac: "" }
+      const row: Row = { ...pin, tools: [...pin.tools], config: { ...pin.config }, createdAt: clock.iso(), mac: "" }
       const values = { ...row, mac: seal.mac("plugin", sealedPin(row)) }
       const statement = db.orm
         .insert(table)

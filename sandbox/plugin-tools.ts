@@ -8,6 +8,7 @@ import type { GuestCode, Sandbox } from "./child/guest.ts"
 import { hostFor, type HostFunctionDeps } from "./host-functions.ts"
 import { limitsOf } from "./limits.ts"
 import { declaredEffect } from "./manifest.ts"
+import { endpointsOf, guestConfig, missingSettings } from "./plugin-config.ts"
 import { type PluginPin, pluginPrincipal, type PluginTool } from "./plugin.ts"
 
 export type PluginToolDeps = HostFunctionDeps & { sandbox: Pick<Sandbox, "call"> }
@@ -62,9 +63,15 @@ export function effectOf({ manifest }: Pick<PluginPin, "manifest">, { name, dest
   return (destructive ? null : declaredEffect(manifest, name)) ?? "exec"
 }
 
-function needsOf({ manifest }: PluginPin, effect: Effect): Capability[] {
+function needsOf({ manifest, config }: PluginPin, effect: Effect): Capability[] {
   const { http, workspace, tool_invoke: invoke } = manifest.capabilities ?? {}
   const mayChange = hasEffect(effect)
+  const { rules, local } = endpointsOf(manifest, config)
+  // One of the owner's own network is written whole: no rule for a name covers it, and the gate has it from the plugin's row.
+  const ownersAddresses = [
+    ...rules.map(({ host }) => host),
+    ...local.map(({ scheme, host, port }) => `${scheme}://${host}:${port}`),
+  ]
   const all = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
   return [
     ...(http?.allowlist ?? []).flatMap(({ host, path_prefix: path, methods = all }): Capability[] => {
@@ -73,6 +80,7 @@ function needsOf({ manifest }: PluginPin, effect: Effect): Capability[] {
         ? []
         : [{ kind: "http", host, methods: usable, ...(path === undefined ? {} : { path }) }]
     }),
+    ...ownersAddresses.map((host): Capability => ({ kind: "http", host, methods: mayChange ? all : ["GET", "HEAD"] })),
     ...(workspace?.allowed_prefixes ?? []).flatMap((path): Capability[] => [
       { kind: "memory", path, write: false },
       ...(mayChange ? [{ kind: "memory" as const, path, write: true }] : []),
@@ -96,13 +104,18 @@ async function runTool({
   context: ToolContext
   deps: PluginToolDeps
 }): Promise<ToolResult> {
+  const unset = missingSettings(pin.manifest, pin.config)
+  if (unset.length > 0)
+    return {
+      failed: `The plugin ${pin.name} needs a setting first: ask the owner to run \`ironclaw tool config ${pin.name} ${unset[0] ?? ""} VALUE\``,
+    }
   const { host, labels, gate } = hostFor(pin, context, deps)
   const outcome = await deps.sandbox.call({
     pluginId: pin.name,
     code,
     name: "call",
     input: new TextEncoder().encode(JSON.stringify({ params: { name, arguments: given } })),
-    config: pin.manifest.config ?? {},
+    config: guestConfig(pin.manifest, pin.config),
     limits: limitsOf(pin.manifest),
     host,
     signal: context.signal,

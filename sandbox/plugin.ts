@@ -1,6 +1,7 @@
 /** A Plugin: an installed folder of a manifest and code that nobody here vetted. What it is called, what it may do, and how far it got. */
 import type { GuestKind } from "./child/guest.ts"
 import type { Manifest } from "./manifest.ts"
+import type { ConfigValues, PluginSetting } from "./plugin-config.ts"
 
 /** A tool as its plugin described it when the owner agreed, and never as it describes it later. */
 export type PluginTool = {
@@ -30,6 +31,8 @@ export type PluginPin = {
   manifest: Manifest
   tools: readonly PluginTool[]
   state: "active" | "disabled"
+  /** What the owner set of it: no part of a version. */
+  config: ConfigValues
   createdAt: string
 }
 
@@ -51,6 +54,8 @@ export type PluginStatus = {
   asks: readonly string[]
   /** What is different from what the owner agreed to; empty where nothing was, or nothing is. */
   changes: readonly string[]
+  /** What can be set of it, and what was; empty until its owner agreed to it. */
+  settings: readonly PluginSetting[]
   problems: readonly string[]
 }
 

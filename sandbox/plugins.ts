@@ -5,6 +5,8 @@
 import { AppError } from "#core/errors.ts"
 import type { Log } from "#core/log.ts"
 import type { EgressCredential } from "#core/safety/egress.ts"
+import { canonicalJson } from "#core/safety/fingerprint.ts"
+import type { LocalEndpoint } from "#core/safety/hosts.ts"
 import type { OpenRegistry } from "#core/tools/registry.ts"
 import type { Tool } from "#core/tools/tool.ts"
 import type { Sandbox } from "./child/guest.ts"
@@ -14,6 +16,8 @@ import type { Bundled } from "./bundled.ts"
 import { type Prepared, preparePlugin } from "./install.ts"
 import type { Installed, InstalledFolder } from "./installed.ts"
 import type { PluginChange, PluginPins } from "./pins.ts"
+import { type ConfigValue, type ConfigValues, endpointsOf, readConfigValue, settingsOf } from "./plugin-config.ts"
+import { credentialsOf } from "./plugin-credentials.ts"
 import { pluginToolsOf } from "./plugin-tools.ts"
 import { type PluginPin, pluginPrincipal, type PluginStatus } from "./plugin.ts"
 import { differences, sentencesFor } from "./sentences.ts"
@@ -39,16 +43,23 @@ export type Plugins = {
   enable(name: string): Promise<PluginStatus>
   /** Calls under way are cancelled. */
   disable(name: string): Promise<PluginStatus>
+  /** What setting these would keep; null unsets. Throws `input.invalid`, `conflict` where nobody agreed to the plugin. */
+  prepareConfig(name: string, values: Readonly<Record<string, ConfigValue | null>>): Promise<PreparedConfig>
+  configure(prepared: PreparedConfig): Promise<PluginStatus>
   /** Takes files and consent away; calls under way are cancelled. */
   remove(name: string): Promise<void>
   /** Takes up what changed. Never throws. */
   refresh(): Promise<void>
   /** What a plugin's requests are given on their way out. */
   credentialsFor(provider: string): EgressCredential[]
+  /** Addresses of the owner's own that they let it reach. */
+  endpointsFor(provider: string): LocalEndpoint[]
 }
 
 /** `installed`: the version that lies in the plugins folder under this name; null where none does. */
 export type AvailablePlugin = { name: string; version: string; description: string; installed: string | null }
+/** All that is set of a plugin after the change. */
+export type PreparedConfig = { name: string; sha256: string; values: ConfigValues; before: ConfigValues }
 
 export type PluginsDeps = {
   installed: InstalledFolder
@@ -104,8 +115,9 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
         if (shadows.length > 0) shown.push({ ...status, state: "broken", problems: shadows })
         else {
           const former = live.get(one.name)
-          const same = former?.pin.sha256 === pin.sha256 ? former : undefined
-          next.set(one.name, same ?? makeLive(pin, one.codeSha256))
+          const isSame =
+            former?.pin.sha256 === pin.sha256 && canonicalJson(former.pin.config) === canonicalJson(pin.config)
+          next.set(one.name, former && isSame ? former : makeLive(pin, one.codeSha256))
           taken.push(...pin.tools.map((tool) => tool.name))
           shown.push(status)
         }
@@ -143,21 +155,28 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
   /** Grants are of this version: what an owner once allowed for another one was allowed for another program. */
   async function agree({ name, version, sha256, manifest, tools }: Prepared, change: PluginChange): Promise<void> {
     await pins.put(
-      { name, version, sha256, manifest, tools, state: "active" },
+      { name, version, sha256, manifest, tools, state: "active", config: agreed.get(name)?.config ?? {} },
       { change, words: `${name} ${version} (${sha256.slice(0, 12)}): ${sentencesFor({ manifest, tools }).join("; ")}` },
     )
   }
 
-  async function setState(name: string, state: PluginPin["state"], change: PluginChange): Promise<PluginStatus> {
+  async function agreedPin(name: string): Promise<PluginPin> {
     await statusNow(name)
     const pin = agreed.get(name)
-    if (!pin)
-      throw new AppError("conflict", `Nobody has agreed to ${name} yet`, {
-        hint: `\`ironclaw tool grant ${name}\` does.`,
-      })
+    if (pin) return pin
+    throw new AppError("conflict", `Nobody has agreed to ${name} yet`, {
+      hint: `\`ironclaw tool grant ${name}\` does.`,
+    })
+  }
+
+  async function setState(name: string, state: PluginPin["state"], change: PluginChange): Promise<PluginStatus> {
+    const pin = await agreedPin(name)
     await pins.put({ ...pin, state }, { change, words: `${name} ${pin.version}` })
     return statusNow(name)
   }
+
+  const pinOfProvider = (provider: string) =>
+    [...live.values()].find(({ pin }) => pluginPrincipal(pin) === provider)?.pin ?? null
 
   return {
     list: () => inTurn(async () => takeUp().then(() => statuses)),
@@ -221,6 +240,47 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
         await sandbox.stop(name)
         return status
       }),
+    prepareConfig: (name, values) =>
+      inTurn(async () => {
+        const { manifest, sha256, config: before } = await agreedPin(name)
+        const read = Object.entries(values).map(([key, value]) => ({
+          key,
+          value,
+          read: readConfigValue(manifest, key, value ?? ""),
+        }))
+        const known = settingsOf(manifest, {}).map(({ key }) => key)
+        const problems = read.flatMap(({ key, value, read: one }) =>
+          // What is set of a former version can be unset, and needs no form for that.
+          value === null
+            ? known.includes(key) || Object.hasOwn(before, key)
+              ? []
+              : [`It has no setting "${key.slice(0, 80)}"`]
+            : one.ok
+              ? []
+              : [one.problem],
+        )
+        if (problems.length > 0)
+          throw new AppError("input.invalid", `${name}: ${problems.join("; ")}`, {
+            hint: `\`ironclaw tool config ${name}\` shows what can be set.`,
+          })
+        const left = Object.entries(before).filter(([key]) => !Object.hasOwn(values, key))
+        const set = read.flatMap(({ key, value, read: one }) =>
+          value !== null && one.ok ? [[key, one.value] as const] : [],
+        )
+        return { name, sha256, before, values: Object.fromEntries([...left, ...set]) }
+      }),
+    configure: (prepared) =>
+      inTurn(async () => {
+        const { name, values, before, sha256 } = prepared
+        const pin = await agreedPin(name)
+        if (pin.sha256 !== sha256 || canonicalJson(pin.config) !== canonicalJson(before))
+          throw new AppError("conflict", `${name} has changed since`, { hint: "Look at it again." })
+        await pins.put(
+          { ...pin, config: values },
+          { change: "configured", words: `${name}: ${Object.keys(values).sort().join(", ") || "nothing is set"}` },
+        )
+        return statusNow(name)
+      }),
     remove: (name) =>
       inTurn(async () => {
         await takeUp()
@@ -232,8 +292,12 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
       }),
     refresh: () => inTurn(takeUp).catch((error: unknown) => log.error("The plugins could not be looked at", { error })),
     credentialsFor(provider) {
-      const one = [...live.values()].find(({ pin }) => pluginPrincipal(pin) === provider)
-      return one ? credentialsOf(one.pin, host.secretValue) : []
+      const pin = pinOfProvider(provider)
+      return pin ? credentialsOf(pin.manifest, host.secretValue) : []
+    },
+    endpointsFor(provider) {
+      const pin = pinOfProvider(provider)
+      return pin ? endpointsOf(pin.manifest, pin.config).local : []
     },
   }
 }
@@ -253,6 +317,7 @@ function statusOf(one: Installed, pin: PluginPin | undefined, isForged: boolean)
       pin && one.manifest && !isSame
         ? [...differences({ ...pin, tools: [] }, { manifest: one.manifest, tools: [] }), "~ its files"]
         : [],
+    settings: pin ? settingsOf(pin.manifest, pin.config) : [],
   }
   if (isForged)
     return {
@@ -266,20 +331,4 @@ function statusOf(one: Installed, pin: PluginPin | undefined, isForged: boolean)
 
 function emptyOf(name: string): Installed {
   return { name, sha256: null, manifest: null, codeSha256: null, problems: [] }
-}
-
-/** Toward these hosts alone; a secret that is not set is not sent, and the host says what it thinks of that. */
-function credentialsOf({ manifest }: PluginPin, secretValue: (name: string) => string | null): EgressCredential[] {
-  const credentials = Object.values(manifest.capabilities?.http?.credentials ?? {})
-  return credentials.flatMap(({ secret_name: secretName, location, host_patterns: hosts }) => {
-    const secret = secretValue(secretName)
-    if (secret === null) return []
-    const [header, value] =
-      location.type === "bearer"
-        ? ["authorization", `Bearer ${secret}`]
-        : location.type === "basic"
-          ? ["authorization", `Basic ${Buffer.from(`${location.username}:${secret}`).toString("base64")}`]
-          : [location.name, `${location.prefix ?? ""}${secret}`]
-    return hosts.map((host) => ({ origin: new URL(`https://${host}`).origin, header, value, secretName, secret }))
-  })
 }

@@ -2,8 +2,11 @@
 import { visibleText } from "#core/safety/approval-question.ts"
 import { canonicalJson } from "#core/safety/fingerprint.ts"
 import { limitsOf, ratesOf } from "./limits.ts"
-import { type CredentialLocation, declaredEffect, type Manifest } from "./manifest.ts"
+import { type Auth } from "./manifest-auth.ts"
+import { type CredentialLocation, placeholderOf } from "./manifest-http.ts"
+import { declaredEffect, type Manifest } from "./manifest.ts"
 import type { PluginTool } from "./plugin.ts"
+import { settingsOf } from "./plugin-config.ts"
 
 type Asked = { manifest: Manifest; tools: readonly PluginTool[] }
 
@@ -13,13 +16,18 @@ export function sentencesFor({ manifest, tools }: Asked): string[] {
   const reach = [
     ...(http?.allowlist ?? []).map(({ host, path_prefix: prefix, methods }) => {
       const below = prefix === undefined || prefix === "/" ? "" : ` below ${prefix}`
-      return `send ${methods ? listed(methods) : "requests of every method"} to ${host.startsWith("*.") ? `every host below ${host.slice(2)}` : host}${below}`
+      return `send ${methods ? listed(methods) : "requests of every method"} to ${hostWords(host)}${below}`
     }),
     ...credentials.flatMap(({ secret_name: name, location, host_patterns: hosts }) =>
       hosts.map(
-        (host) => `have your ${name} put into its requests to ${host}, ${placeOf(location)}; it never sees the value`,
+        (host) =>
+          `have your ${name} put into its requests to ${hostWords(host)}, ${placeOf(location)}; it never sees the value`,
       ),
     ),
+    ...settingsOf(manifest, {}).flatMap(({ key, isEndpoint }) =>
+      isEndpoint ? [`reach the address that you set as its ${key}, in your own network too, and no other there`] : [],
+    ),
+    ...(manifest.auth ? loginSentences(manifest.auth) : []),
     ...(workspace?.allowed_prefixes ?? []).map((prefix) => `read and change what is remembered under ${prefix}`),
     ...(secrets?.allowed_names ?? []).map((name) => `know whether you have set ${name}`),
     ...Object.values(invoke?.aliases ?? {}).map((tool) => `call the tool ${tool}, where nobody would have to be asked`),
@@ -56,7 +64,25 @@ function placeOf(location: CredentialLocation): string {
       return `as the password of ${JSON.stringify(location.username)}`
     case "header":
       return `as the header ${location.name}`
+    case "query_param":
+      return `as the query parameter ${location.name}`
+    case "url_path":
+      return `in their path, at {${placeholderOf(location)}}`
   }
+}
+
+function hostWords(host: string): string {
+  return host.startsWith("*.") ? `every host below ${host.slice(2)}` : host
+}
+
+function loginSentences({ secret_name: secret, oauth, provider, validation_endpoint: check }: Auth): string[] {
+  const hostOf = (url: string) => new URL(url).hostname
+  if (oauth)
+    return [
+      `have you log in to ${provider ?? secret} at ${hostOf(oauth.authorization_url)}, with these rights: ${oauth.scopes.join(" ")}`,
+      `have the tokens of this login fetched and renewed at ${hostOf(oauth.token_url)}, as your own client there`,
+    ]
+  return check ? [`have your ${secret} tried at ${hostOf(check.url)} when you set it`] : []
 }
 
 /** One line for each difference. Whatever a new version asks for beyond the old one, or describes otherwise, is in here. */
@@ -79,10 +105,21 @@ export function differences(before: Asked, after: Asked): string[] {
           : [`~ ${tool.name} takes other arguments`]),
       ]
     }),
-    ...(canonicalJson(before.manifest.config ?? {}) === canonicalJson(after.manifest.config ?? {})
+    ...(isSame(before.manifest.config, after.manifest.config) ? [] : ["~ its settings"]),
+    ...(isSame(before.manifest.secrets, after.manifest.secrets) ? [] : ["~ what it says of the secrets that you set"]),
+    // What a sentence shows already is said once.
+    ...(isSame(before.manifest.auth, after.manifest.auth) || now.some((line) => isOfLogin(line) && !old.includes(line))
       ? []
-      : ["~ its settings"]),
+      : ["~ how you log in for it"]),
   ]
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return canonicalJson(a ?? null) === canonicalJson(b ?? null)
+}
+
+function isOfLogin(line: string): boolean {
+  return line.startsWith("have you log in") || line.startsWith("have the tokens of this login")
 }
 
 function listed(words: readonly string[]): string {

@@ -92,7 +92,14 @@ export function releaseFetch(egress: Egress): (baseUrl: string, maxBytes: number
 export function toolFetch(
   egress: Egress,
   /** What the requests of this provider's tools are given on their way out. */
-  credentialsFor: (provider: string) => EgressCredential[] = () => [],
+  {
+    credentialsFor,
+    endpointsFor,
+  }: {
+    credentialsFor: (provider: string) => EgressCredential[]
+    /** Addresses of the owner's own that they let it reach. */
+    endpointsFor: (provider: string) => LocalEndpoint[]
+  } = { credentialsFor: () => [], endpointsFor: () => [] },
 ): PipelineDeps["fetchFor"] {
   return ({ request, card, effect, needs }) =>
     egress.fetchFor({
@@ -102,7 +109,10 @@ export function toolFetch(
       agentId: request.agentId,
       sessionId: request.sessionId,
       turnId: request.turnId,
-      local: [],
+      local:
+        card.provider === "builtin"
+          ? []
+          : endpointsFor(card.provider).map((one) => (hasEffect(effect) ? one : { ...one, methods: ["GET", "HEAD"] })),
       allow: needs.flatMap((need): HostRule[] => {
         if (need.kind !== "http") return []
         const methods = hasEffect(effect)

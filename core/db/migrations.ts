@@ -4,6 +4,7 @@ import guards from "./migrations/0001_guards.sql" with { type: "text" }
 import hooks from "./migrations/0002_hooks.sql" with { type: "text" }
 import subTurns from "./migrations/0003_sub_turns.sql" with { type: "text" }
 import plugins from "./migrations/0004_plugins.sql" with { type: "text" }
+import pluginConfig from "./migrations/0005_plugin_config.sql" with { type: "text" }
 import embeddings from "./migrations/vector_0000_embeddings.sql" with { type: "text" }
 
 /** `needs: "vector"` runs only where the server has pgvector, and later when it gets it; such migrations are in an order of their own. */
@@ -15,5 +16,6 @@ export const migrations: readonly Migration[] = [
   { name: "0002_hooks", needs: "nothing", sql: hooks },
   { name: "0003_sub_turns", needs: "nothing", sql: subTurns },
   { name: "0004_plugins", needs: "nothing", sql: plugins },
+  { name: "0005_plugin_config", needs: "nothing", sql: pluginConfig },
   { name: "vector_0000_embeddings", needs: "vector", sql: embeddings },
 ]

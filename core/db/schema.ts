@@ -499,6 +499,7 @@ export const plugins = pgTable("plugins", {
   manifest: jsonb("manifest").$type<unknown>().notNull(),
   tools: jsonb("tools").$type<unknown>().notNull(),
   state: text("state").$type<"active" | "disabled">().notNull(),
+  config: jsonb("config").$type<Record<string, string | number | boolean>>().notNull().default({}), // what the owner set
   createdAt: createdAt(),
   mac: mac(),
 })

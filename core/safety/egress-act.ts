@@ -34,15 +34,21 @@ export const defaultCaps: EgressCaps = {
   maxInFlight: 16,
 }
 
-/** Put into the first request by the gate, after the caller's own bytes were scanned, toward this origin only. */
+/** Put into the first request by the gate, after the caller's own bytes were scanned, toward this origin only: see egress-credentials.ts. */
 export type EgressCredential = {
+  /** Or `https://*.example.com`: every host below it. */
   origin: string
-  header: string
   value: string
   secretName: string
   /** The secret itself, where `value` holds it in another form: it is kept out of answers too. */
   secret?: string
-}
+} & (
+  | { header: string }
+  /** The parameter's name; a caller's own of that name is refused. */
+  | { query: string }
+  /** The caller writes `{NAME}` in the path. */
+  | { placeholder: string }
+)
 
 export type EgressCaller = {
   principal: string

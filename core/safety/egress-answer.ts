@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http"
 import { AppError } from "../errors.ts"
 import type { Act, EgressCaller } from "./egress-act.ts"
 import { boundedBody } from "./egress-body.ts"
+import { usedSecrets } from "./egress-credentials.ts"
 import type { Outgoing } from "./egress-exchange.ts"
 import { responseHeaders } from "./egress-headers.ts"
 import { redactExact, redactExactText } from "./egress-redact.ts"
@@ -115,16 +116,6 @@ function scanned<T>(act: Act, answer: IncomingMessage, scan: () => T): T {
     answer.destroy()
     throw act.refuse("answer", "the scan of the answer failed")
   }
-}
-
-function usedSecrets(act: Act): string[] {
-  const used = (act.who.credentials ?? []).filter(({ secretName }) => act.record.secretNames.includes(secretName))
-  // "Bearer x" is put in whole; a server that echoes only x gives away as much.
-  return used.flatMap(({ value, secret }) => [
-    value,
-    value.replace(/^\S+ +/, ""),
-    ...(secret === undefined ? [] : [secret]),
-  ])
 }
 
 /** Callers read `url` and `redirected`; a Response that was made by hand has neither. */

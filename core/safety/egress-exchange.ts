@@ -9,7 +9,15 @@ import { codeOf, portOf, requestBytes } from "./egress-record.ts"
 import { withoutBrackets } from "./hosts.ts"
 
 /** A request that passed every judgement. */
-export type Outgoing = { url: URL; kind: "public" | "local"; method: string; headers: Headers; body: Uint8Array | null }
+export type Outgoing = {
+  url: URL
+  kind: "public" | "local"
+  method: string
+  headers: Headers
+  body: Uint8Array | null
+  /** Path and query with the owner's secrets in them: for the socket alone. */
+  wirePath?: string
+}
 
 const MAX_INFORMATIONAL = 8 // 1xx answers before the real one; a server sends one or two
 const MAX_ANSWER_HEAD_BYTES = 65_536
@@ -59,7 +67,7 @@ function attempt(act: Act, pool: Pool, outgoing: Outgoing): Promise<IncomingMess
       method,
       host: route.host,
       port: route.port,
-      path: url.pathname + url.search,
+      path: outgoing.wirePath ?? url.pathname + url.search,
       headers,
       setHost: false,
       maxHeaderSize: MAX_ANSWER_HEAD_BYTES,

@@ -10,6 +10,7 @@ import { AppError } from "../errors.ts"
 import { type Act, beginAct, defaultCaps, type EgressCaller, type EgressCaps, type EgressRecord } from "./egress-act.ts"
 import { respond, type ScanResponse } from "./egress-answer.ts"
 import { type GivenBody, readRequestBody } from "./egress-body.ts"
+import { carriesSecret, injectCredentials, stripCredentials } from "./egress-credentials.ts"
 import { exchange, type Outgoing } from "./egress-exchange.ts"
 import { harmlessOf, headerPairs, judgeHeaders } from "./egress-headers.ts"
 import { type Connect, connectBySocket, createPool, type Resolve, resolveBySystem } from "./egress-pool.ts"
@@ -97,7 +98,7 @@ export function createEgress(deps: EgressDeps): Egress {
           pairs: headerPairs(init.headers ?? request?.headers),
           body: init.body ?? request?.body ?? null,
         }
-        const outgoing = inject(act, await judge(act, given))
+        const outgoing = injectCredentials(act, await judge(act, given))
         return await follow(act, outgoing, init.redirect ?? request?.redirect ?? "follow")
       } catch (error) {
         throw await act.fail(error)
@@ -145,16 +146,6 @@ export function createEgress(deps: EgressDeps): Egress {
     acts.add(act)
   }
 
-  function inject(act: Act, outgoing: Outgoing): Outgoing {
-    const headers = new Headers(outgoing.headers)
-    for (const credential of act.who.credentials ?? []) {
-      if (credential.origin !== outgoing.url.origin) continue
-      headers.set(credential.header, credential.value)
-      act.record.secretNames.push(credential.secretName)
-    }
-    return { ...outgoing, headers }
-  }
-
   /** Sends, and judges every redirect like a first request. */
   async function follow(act: Act, first: Outgoing, redirect: RequestInit["redirect"]): Promise<Response> {
     let outgoing = first
@@ -198,6 +189,7 @@ function redirected(act: Act, from: Outgoing, status: number, location: string):
   if (location.length > MAX_LOCATION_CHARACTERS || /[^\u0021-\u007e]|\\/.test(location)) {
     throw act.refuse("redirect", "a redirect to a malformed URL")
   }
+  if (carriesSecret(act, location)) throw act.refuse("redirect", "a redirect to a URL that holds the secret")
   const next = URL.parse(location, from.url.href)
   if (!next) throw act.refuse("redirect", "a redirect to a malformed URL")
   // RFC 9110 15.4: 303 asks for GET; after 301 and 302 everyone turns POST into GET.
@@ -211,7 +203,7 @@ function redirected(act: Act, from: Outgoing, status: number, location: string):
   record.hops.push(target.url.hostname)
   record.verdicts["redirect"] = "allow"
   const headers = sameOrigin ? new Headers(from.headers) : harmlessOf(from.headers)
-  for (const { header } of who.credentials ?? []) headers.delete(header)
+  stripCredentials(headers, who.credentials)
   for (const name of toGet ? [...headers.keys()] : []) if (name.startsWith("content-")) headers.delete(name)
   return { url: target.url, kind: "public", method, headers, body }
 }

@@ -16,8 +16,8 @@ export type HostRule = {
   methods?: string[]
 }
 
-/** Made by the owner alone: this scheme, host and port exactly; no redirects are followed from it. */
-export type LocalEndpoint = { scheme: "http" | "https"; host: string; port: number }
+/** Made by the owner alone: this scheme, host and port exactly; no redirects are followed from it. Without `methods`, every method. */
+export type LocalEndpoint = { scheme: "http" | "https"; host: string; port: number; methods?: readonly string[] }
 
 type UrlVerdict =
   | { verdict: "allow"; url: URL; kind: "public" | "local" }
@@ -54,7 +54,11 @@ export function judgeUrl(url: string, method: string, rules: Allowed): UrlVerdic
   if (!methods.includes(method)) return deny(`the method ${JSON.stringify(method.slice(0, 20))} is not used`, parsed)
   if (parsed.username || parsed.password) return deny("a user name or password in the URL", parsed)
   parsed.hash = ""
-  if (rules.local.some((endpoint) => isAtEndpoint(parsed, url, endpoint))) return judgeLocal(parsed)
+  const local = rules.local.filter((endpoint) => isAtEndpoint(parsed, url, endpoint))
+  if (local.length > 0) {
+    if (local.some((endpoint) => (endpoint.methods ?? methods).includes(method))) return judgeLocal(parsed)
+    return deny(`the method ${method} at this address is not among those allowed`, parsed)
+  }
   return judgePublic(parsed, method, rules.allow)
 }
 
@@ -85,7 +89,9 @@ function judgePublic(url: URL, method: string, rules: readonly HostRule[]): UrlV
   if (name !== null) return deny(name, url)
   const ofHost = rules.filter((rule) => coversHost(rule.host, url.hostname))
   if (ofHost.length === 0) return deny(`the host ${url.hostname} is not among those allowed`, url)
-  const ofPath = ofHost.filter((rule) => coversPath(rule.pathPrefix ?? "/", url.pathname))
+  // The parser escapes the braces of a placeholder for a secret; a rule has them as they were written.
+  const pathname = url.pathname.replaceAll(/%7B([A-Z][A-Z0-9_]{0,63})%7D/g, "{$1}")
+  const ofPath = ofHost.filter((rule) => coversPath(rule.pathPrefix ?? "/", pathname))
   if (ofPath.length === 0) return deny(`this path on ${url.hostname} is not among those allowed`, url)
   if (!ofPath.some((rule) => (rule.methods ?? methods).includes(method))) {
     return deny(`the method ${method} on this path of ${url.hostname} is not among those allowed`, url)

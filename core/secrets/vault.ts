@@ -228,9 +228,13 @@ export async function createVault({
     values: () => open,
     noteUse(names) {
       const nowMs = clock.monotonicMs()
-      const due = names.filter(
-        (name) => open.some((each) => each.name === name) && nowMs - (touched.get(name) ?? -Infinity) > TOUCH_EVERY_MS,
-      )
+      // A manifest may write a name in any case.
+      const due = names
+        .map((name) => name.toUpperCase())
+        .filter(
+          (name) =>
+            open.some((each) => each.name === name) && nowMs - (touched.get(name) ?? -Infinity) > TOUCH_EVERY_MS,
+        )
       if (due.length === 0) return
       for (const name of due) touched.set(name, nowMs)
       writer

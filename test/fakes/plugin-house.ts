@@ -36,7 +36,7 @@ export async function pluginHouse({
   const house = await agentHouse({
     models: oneModel(model),
     tools,
-    fetchFor: (call) => toolFetch(internet.egress, (provider) => plugins.credentialsFor(provider))(call),
+    fetchFor: (call) => toolFetch(internet.egress, plugins)(call),
   })
   const log = createLog({
     dir: logs,

@@ -1,0 +1,61 @@
+/** Which of the owner's secrets a plugin's requests are given, by what they granted; and what has to be set before a request makes sense. */
+import type { EgressCredential } from "#core/safety/egress.ts"
+import { coversHost } from "#core/safety/hosts.ts"
+import type { Manifest } from "./manifest.ts"
+import { type CredentialLocation, originOf, placeholderOf } from "./manifest-http.ts"
+
+/** Null where the owner has not set it, or where this plugin may not have it. */
+export type SecretValue = (name: string) => string | null
+
+/** Toward these hosts alone; a secret that is not set is not sent. */
+export function credentialsOf({ capabilities }: Manifest, secretValue: SecretValue): EgressCredential[] {
+  const credentials = Object.values(capabilities?.http?.credentials ?? {})
+  return credentials.flatMap(({ secret_name: secretName, location, host_patterns: hosts }) => {
+    const secret = secretValue(secretName)
+    if (secret === null) return []
+    return hosts.map((host) => ({ origin: originOf(host), secretName, secret, ...placeIn(location, secret) }))
+  })
+}
+
+type Place = { value: string } & ({ header: string } | { query: string } | { placeholder: string })
+
+function placeIn(location: CredentialLocation, secret: string): Place {
+  switch (location.type) {
+    case "bearer":
+      return { header: "authorization", value: `Bearer ${secret}` }
+    case "basic":
+      return {
+        header: "authorization",
+        value: `Basic ${Buffer.from(`${location.username}:${secret}`).toString("base64")}`,
+      }
+    case "header":
+      return { header: location.name, value: `${location.prefix ?? ""}${secret}` }
+    case "query_param":
+      return { query: location.name, value: secret }
+    case "url_path":
+      return { placeholder: placeholderOf(location), value: secret }
+  }
+}
+
+/** Names of the secrets that requests to this URL need and do not have; those that the plugin can do without are not among them. */
+export function missingSecrets(
+  manifest: Manifest,
+  { url, secretValue }: { url: string; secretValue: SecretValue },
+): string[] {
+  const host = URL.parse(url)?.hostname
+  if (host === undefined) return []
+  return requiredSecrets(manifest).filter(
+    (name) =>
+      secretValue(name) === null &&
+      Object.values(manifest.capabilities?.http?.credentials ?? {}).some(
+        (one) => one.secret_name === name && one.host_patterns.some((rule) => coversHost(rule, host)),
+      ),
+  )
+}
+
+/** Of those that its credentials name: each that it does not call optional. */
+export function requiredSecrets({ capabilities, secrets = [] }: Manifest): string[] {
+  const named = Object.values(capabilities?.http?.credentials ?? {}).map((one) => one.secret_name)
+  const optional = secrets.filter((one) => one.optional === true).map(({ name }) => name.toLowerCase())
+  return [...new Set(named)].filter((name) => !optional.includes(name.toLowerCase()))
+}
