@@ -90,6 +90,7 @@ import { webTools } from "#core/tools/web-fetch.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
 import { createBundled } from "#sandbox/bundled.ts"
 import { createInstalledFolder } from "#sandbox/installed.ts"
+import { createReadPage } from "#sandbox/parser.ts"
 import { createPluginPins, resealPlugins } from "#sandbox/pins.ts"
 import { createPlugins } from "#sandbox/plugins.ts"
 import { watchPlugins } from "#sandbox/watch.ts"
@@ -252,13 +253,14 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     const memory = createMemory({ db, writer, bus })
     const project = projectOf(config, home)
     const changes = createFileChanges({ db, writer })
+    const sandbox = createSandbox({ command: sandboxChildCommand(), clock, log })
     const openRegistry = createRegistry([
       ...timeTools({ clock, timeZone }),
       ...memoryTools({ memory }),
       ...sessionTools({ db }),
       ...jsonTools(),
       ...httpTools(),
-      ...webTools({ clock }),
+      ...webTools({ readPage: createReadPage({ sandbox }) }),
       ...messageTools({ db, writer, clock, ownerId: () => ownerId, reply, redact }),
       ...approvalPlanTools({ registry: () => openRegistry.registry, approvals: () => approvals, writer }),
       ...agentSpawnTools({
@@ -277,7 +279,6 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
         : []),
     ])
     const { registry, take } = openRegistry
-    const sandbox = createSandbox({ command: sandboxChildCommand(), clock, log })
     const pluginPins = createPluginPins({ db, writer, clock, seal, onBadSeal })
     const pluginsFolder = createInstalledFolder({ dir: home.paths.plugins })
     const plugins = createPlugins({

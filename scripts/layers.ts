@@ -53,7 +53,7 @@ const coreOrder: readonly (readonly string[])[] = [
 const homes: readonly (readonly [name: RegExp, places: readonly string[]])[] = [
   [/^@sinclair\/typebox$/, ["core/schema.ts"]],
   [/^(drizzle-orm|postgres|pgvector|@electric-sql\/.+|@noble\/.+|@ai-sdk\/.+|re2js|json-p3)$/, ["core/"]],
-  [/^(htmlparser2|@mdream\/js)$/, ["core/tools/"]],
+  [/^(htmlparser2|@mdream\/js)$/, ["sandbox/parse/"]],
   [/^@decimalturn\/toml-patch$/, ["core/"]],
   [/^(@extism\/extism|quickjs-wasi|assemblyscript|@modelcontextprotocol\/.+)$/, ["sandbox/"]],
   // What guests call our SDK.

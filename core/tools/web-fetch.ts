@@ -1,8 +1,6 @@
 /** web_fetch: a page of the web as Markdown, through the egress gate. Whatever it says, it is text from outside. */
-import type { Clock } from "../clock.ts"
 import { t } from "../schema.ts"
 import { mediaTypeOf, readAnswer } from "./answer-body.ts"
-import { readableOf } from "./html-markdown.ts"
 import { defineTool, type Tool } from "./tool.ts"
 import { effectOf, judgeAddress, needOf, urlField } from "./web-address.ts"
 
@@ -11,7 +9,12 @@ const MAX_PAGE_BYTES = 2 * 1024 * 1024 // more than 99 of 100 pages have as HTML
 const MAX_SOURCE_CHARACTERS = 500
 const ACCEPT = "text/markdown, text/html;q=0.9, application/json;q=0.8, text/*;q=0.7, */*;q=0.1"
 
-export function webTools({ clock }: { clock: Clock }): Tool[] {
+/** `cut`: why the end is missing. */
+export type PageText = { ok: true; title: string; markdown: string; cut: string | null } | { ok: false; why: string }
+/** A page's HTML as Markdown, without what no reader sees; made away from this process. Never throws. */
+export type ReadPage = (page: { html: string; url: string }, signal: AbortSignal) => Promise<PageText>
+
+export function webTools({ readPage }: { readPage: ReadPage }): Tool[] {
   const fetchPage = defineTool({
     name: "web_fetch",
     description: "Read a web page as Markdown, or text and JSON as they are. Links: label (host/path).",
@@ -34,7 +37,9 @@ export function webTools({ clock }: { clock: Clock }): Tool[] {
       const tooLong = answer.cut ? `it is longer than ${MAX_PAGE_BYTES} bytes` : null
       if (!isHtml(mediaTypeOf(response), answer.text))
         return { data: shown(response.url, answer.text, tooLong), ...from }
-      const page = await readableOf({ html: answer.text, url: response.url, clock, signal })
+      const page = await readPage({ html: answer.text, url: response.url }, signal)
+      if (!page.ok)
+        return { failed: `${new URL(response.url).hostname} sent a page that could not be read: ${page.why}` }
       const titled = page.title === "" ? page.markdown : `# ${page.title}\n\n${page.markdown}`
       const text = page.markdown === "" ? `${titled}[the page has no text without its scripts]` : titled
       return { data: shown(response.url, text, page.cut ?? tooLong), ...from }

@@ -30,7 +30,9 @@ const pass = claimPass("sandbox-child")
 
 /** Program and arguments that start a child. */
 export type ChildCommand = readonly string[]
-export type ChildKind = "wasm" | "js"
+export type ChildKind = "wasm" | "js" | "parser"
+/** A call as a child hears it, which knows neither whose code it has nor who asks. */
+export type ChildCall = Omit<GuestCall, "pluginId" | "code">
 
 /** Its own start takes some 10 ms, some 100 on a busy machine. */
 const START_TIMEOUT_MS = 10_000
@@ -69,7 +71,7 @@ export type Child = {
   ready(): Promise<Ready>
   load(load: Load, body: Uint8Array): Promise<{ ok: true } | { ok: false; words: string }>
   /** One at a time. Never throws. */
-  call(call: GuestCall): Promise<CallResult>
+  call(call: ChildCall): Promise<CallResult>
   kill(): void
   exited: Promise<unknown>
 }
@@ -77,7 +79,7 @@ export type Child = {
 export type ChildDeps = { command: ChildCommand; kind: ChildKind; clock: Clock; isLocked: boolean }
 
 export function startChild({ command, kind, clock, isLocked }: ChildDeps): Child {
-  const child = spawnChild(command, isLocked)
+  const child = spawnChild({ command, kind, isLocked })
   let fault: ChildFault | null = null
   let maxFrameBytes = MAX_HEADER_BYTES
   let waiting: ((frame: Frame | ChildFault) => void) | null = null
@@ -151,7 +153,7 @@ export function startChild({ command, kind, clock, isLocked }: ChildDeps): Child
     return end("protocol", `It sent "${frame.kind}" where that has no place`)
   }
 
-  async function converse(call: GuestCall, usage: CallResult["usage"]): Promise<CallResult> {
+  async function converse(call: ChildCall, usage: CallResult["usage"]): Promise<CallResult> {
     let leftMs = call.limits.timeoutMs
     const ended = new AbortController()
     const request: Call = {
@@ -275,8 +277,8 @@ export function startChild({ command, kind, clock, isLocked }: ChildDeps): Child
 type Pipes = Subprocess<"pipe", "pipe", "ignore">
 
 /** With nothing of our environment: no key, no path, no variable that steers a runtime. */
-function spawnChild(command: ChildCommand, isLocked: boolean): Pipes {
-  return spawnSelf([...command, ...(isLocked ? [] : ["--unlocked"])], {})
+function spawnChild({ command, kind, isLocked }: Omit<ChildDeps, "clock">): Pipes {
+  return spawnSelf([...command, ...(kind === "parser" ? ["--parser"] : []), ...(isLocked ? [] : ["--unlocked"])], {})
 }
 
 /** A process of this very program, with nothing but `env` in its environment. */

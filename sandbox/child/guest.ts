@@ -92,6 +92,18 @@ export type GuestCall = {
   signal: AbortSignal
 }
 
+/** Bytes of a foreign format, for a parser of ours in a child that can do nothing else. */
+export type ParseCall = {
+  format: string
+  /** What is known of them from elsewhere, such as where they come from. */
+  about: Readonly<Record<string, string>>
+  input: Uint8Array
+  limits: Pick<GuestLimits, "memoryMb" | "timeoutMs" | "maxInputBytes" | "maxOutputBytes">
+  /** Whether the child ends with this call, so that no input has a hand in what comes of the next. */
+  once: boolean
+  signal: AbortSignal
+}
+
 export type FailureReason =
   /** It was not done in its time, and was killed. */
   | "deadline"
@@ -146,7 +158,7 @@ export type SandboxStatus = {
   lock: LockState
   children: {
     pluginId: string | null
-    kind: "wasm" | "js"
+    kind: "wasm" | "js" | "parser"
     state: "warm" | "busy" | "idle"
     calls: number
     pid: number
@@ -157,6 +169,8 @@ export type SandboxStatus = {
 export type Sandbox = {
   /** Never throws: what went wrong is an outcome. */
   call(call: GuestCall): Promise<GuestOutcome>
+  /** As `call`. */
+  parse(call: ParseCall): Promise<GuestOutcome>
   /** Starts and locks a child of each kind, so that the next call finds one; and finds out what the lock is worth. */
   warm(): Promise<LockState>
   /** Ends this plugin's children. Calls under way are cancelled, or, with `drain`, finished first; later ones start new children. */

@@ -5,7 +5,7 @@ import type { Ask } from "./messages.ts"
 export type HostAnswer = { header: unknown; body: Uint8Array } | { refused: string }
 
 export type AskedOfHost = {
-  call: GuestCall
+  call: Pick<GuestCall, "limits" | "host" | "signal">
   usage: { requests: number; toolCalls: number }
   ask: Ask
   body: Uint8Array

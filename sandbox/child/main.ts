@@ -19,10 +19,12 @@ export async function runChild(argv: readonly string[]): Promise<number> {
   const [first, second] = argv
   if (first === "--probe" || first === "--victim" || first === "--mark")
     return runProbe(first, { about: second ?? "", argv })
+  // Of ours, so it is loaded while files can be read; what it is to parse comes later.
+  const parsers = argv.includes("--parser") ? (await import("../parse/engine.ts")).createParsers() : null
   const lock = argv.includes("--unlocked") ? { parts: [], missing: ["not tried"] } : lockChild()
   send("ready", lock)
   let scripts: ScriptEngine | null = null
-  let engine: Engine | null = null
+  let engine: Engine | null = parsers
   for (;;) {
     const frame = receive()
     if (frame === null) return 0

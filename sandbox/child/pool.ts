@@ -188,7 +188,8 @@ export function createPool({ clock, start }: PoolDeps): Pool {
 
   return {
     acquire({ owner, kind, signal }) {
-      active.add(kind)
+      // A parser is kept while it is used, and none is made ahead: its first caller waits for it.
+      if (kind !== "parser") active.add(kind)
       return new Promise((resolve, reject) => {
         if (isClosed) return reject(new Error("It was stopped"))
         const onAbort = () => reject(signal.reason)

@@ -1,10 +1,24 @@
 /** Foreign code, run: a call in, an outcome out. The one face of the children to the rest of the house. */
 import type { Clock } from "#core/clock.ts"
 import type { Log } from "#core/log.ts"
-import { type Child, type ChildCommand, ChildFault, type ChildKind, startChild } from "./child-process.ts"
-import type { FailureReason, GuestCall, GuestOutcome, LockState, Sandbox } from "./guest.ts"
+import {
+  type Child,
+  type ChildCall,
+  type ChildCommand,
+  ChildFault,
+  type ChildKind,
+  startChild,
+} from "./child-process.ts"
+import {
+  defaultLimits,
+  type FailureReason,
+  type GuestCode,
+  type GuestOutcome,
+  type LockState,
+  type Sandbox,
+} from "./guest.ts"
 import type { Ready } from "./messages.ts"
-import { createPool, type Slot } from "./pool.ts"
+import { createPool, type Owner, type Slot } from "./pool.ts"
 import { createProgramSource } from "./program.ts"
 
 export type SandboxDeps = {
@@ -62,46 +76,64 @@ export function createSandbox({ command, clock, log }: SandboxDeps): Sandbox {
       log.warn("The lock of plugins is not whole on this system", { missing: missing.join("; ") })
   }
 
-  async function runIn(slot: Slot, { call, isFresh }: { call: GuestCall; isFresh: boolean }) {
-    if (isFresh) {
-      const program = await programs.prepare(call.code, call.limits.memoryMb)
-      if (!program.ok) return refused("code", program.words)
-      for (const { load, body } of program.parts) {
-        const loaded = await slot.child.load(load, body)
-        if (!loaded.ok) return refused("code", loaded.words)
-      }
+  /** Null: the code is in it. */
+  async function load(child: Child, { code, memoryMb }: { code: GuestCode; memoryMb: number }): Promise<string | null> {
+    const program = await programs.prepare(code, memoryMb)
+    if (!program.ok) return program.words
+    for (const part of program.parts) {
+      const loaded = await child.load(part.load, part.body)
+      if (!loaded.ok) return loaded.words
     }
-    return slot.child.call(call)
+    return null
+  }
+
+  /** `code` null: what it needs came with the child. */
+  async function serve(call: ChildCall, { owner, kind, code, once }: Served): Promise<GuestOutcome> {
+    const fromMs = clock.monotonicMs()
+    if (call.input.length > call.limits.maxInputBytes)
+      return refused("size", `Its input has ${call.input.length} bytes, over ${call.limits.maxInputBytes}`)
+    let got: { slot: Slot; isFresh: boolean }
+    try {
+      if (call.signal.aborted) return refused("cancelled", "The call was cancelled")
+      got = await pool.acquire({ owner, kind, signal: call.signal })
+    } catch (error) {
+      return failedToStart(error, call.signal)
+    }
+    const { slot, isFresh } = got
+    const waitedMs = clock.monotonicMs() - fromMs
+    let isWhole = false
+    try {
+      const wrong = isFresh && code ? await load(slot.child, { code, memoryMb: call.limits.memoryMb }) : null
+      if (wrong !== null) return refused("code", wrong)
+      const result = await slot.child.call(call)
+      isWhole = !once && !(isFresh && !result.ok && result.reason === "code")
+      return { ...result, usage: { ...result.usage, waitedMs } }
+    } catch (error) {
+      return failedToStart(error, call.signal)
+    } finally {
+      // What it was to be loaded with is not in it, or what it was loaded with is to be forgotten.
+      if (!isWhole) slot.isRetired = true
+      pool.release(slot)
+    }
   }
 
   return {
-    async call(call) {
-      const fromMs = clock.monotonicMs()
-      const kind = call.code.kind === "wasm" ? "wasm" : "js"
-      const version = `${call.code.kind} ${call.code.sha256} ${call.limits.memoryMb}`
-      const owner = { pluginId: call.pluginId, version }
-      if (call.input.length > call.limits.maxInputBytes)
-        return { ...refused("size", `Its input has ${call.input.length} bytes, over ${call.limits.maxInputBytes}`) }
-      let got: { slot: Slot; isFresh: boolean }
-      try {
-        if (call.signal.aborted) return refused("cancelled", "The call was cancelled")
-        got = await pool.acquire({ owner, kind, signal: call.signal })
-      } catch (error) {
-        return failedToStart(error, call.signal)
+    call({ pluginId, code, ...call }) {
+      const version = `${code.kind} ${code.sha256} ${call.limits.memoryMb}`
+      const kind = code.kind === "wasm" ? "wasm" : "js"
+      return serve(call, { owner: { pluginId, version }, kind, code, once: false })
+    },
+    parse({ format, about, input, limits, once, signal }) {
+      const call: ChildCall = {
+        name: format,
+        input,
+        config: about,
+        limits: { ...defaultLimits, ...limits, maxRequests: 0, maxToolCalls: 0 },
+        host: { functions: {}, log() {} },
+        signal,
       }
-      const waitedMs = clock.monotonicMs() - fromMs
-      let isWhole = false
-      try {
-        const result = await runIn(got.slot, { call, isFresh: got.isFresh })
-        isWhole = !(got.isFresh && !result.ok && result.reason === "code")
-        return { ...result, usage: { ...result.usage, waitedMs } }
-      } catch (error) {
-        return failedToStart(error, call.signal)
-      } finally {
-        // What it was to be loaded with is not in it.
-        if (!isWhole) got.slot.isRetired = true
-        pool.release(got.slot)
-      }
+      // By format, so that no page has a hand in what comes of a file of another kind.
+      return serve(call, { owner: { pluginId: PARSER, version: format }, kind: "parser", code: null, once })
     },
     async warm() {
       try {
@@ -131,6 +163,11 @@ export function createSandbox({ command, clock, log }: SandboxDeps): Sandbox {
     }),
   }
 }
+
+type Served = { owner: Owner; kind: ChildKind; code: GuestCode | null; once: boolean }
+
+/** In the place of a plugin's name, which it cannot be. */
+const PARSER = "(parser)"
 
 const noUsage = { waitedMs: 0, ranMs: 0, hostMs: 0, fuel: null, requests: 0, toolCalls: 0 }
 

@@ -32,6 +32,7 @@ import { messageTools } from "#core/tools/message-send.ts"
 import { timeTools } from "#core/tools/time.ts"
 import type { Tool } from "#core/tools/tool.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
+import { readPage } from "#test/fakes/read-page.ts"
 import { createGateway } from "#gateway/server.ts"
 import { modelsAt } from "#test/core/llm/rig.ts"
 import { createFakeInternet, PUBLIC } from "#test/core/safety/fake-internet.ts"
@@ -133,7 +134,7 @@ export async function openStage({
             ...jsonTools(),
             ...messageTools({ ...parts, clock: systemClock, ownerId: () => parts.ownerId, reply, redact }),
             ...httpTools(),
-            ...webTools({ clock: systemClock }),
+            ...webTools({ readPage }),
             ...approvalPlanTools(parts),
             ...fileReadTools({ project }),
             ...fileFindTools({ project }),

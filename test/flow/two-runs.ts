@@ -24,6 +24,7 @@ import { createRegistry } from "#core/tools/registry.ts"
 import { createPipeline, type PipelineDeps } from "#core/tools/run.ts"
 import { defineTool, type Tool } from "#core/tools/tool.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
+import { readPage } from "#test/fakes/read-page.ts"
 import {
   GRANTED_URL,
   OWNER_URLS,
@@ -68,7 +69,7 @@ export async function runGraph(graph: Graph, says: Untrusted, broken: Broken = {
   const memory = broken.memory?.(plain) ?? plain
   const tools = [
     ...httpTools(),
-    ...webTools({ clock: systemClock }),
+    ...webTools({ readPage }),
     ...memoryTools({ memory }),
     ...jsonTools(),
     ...graph.odd.map((odd, which) => oddTool(odd, { which, sink, says: () => says(place) })),

@@ -61,6 +61,8 @@ export const rows: readonly Row[] = [
     test: [
       "test/core/tools/web-fetch.test.ts › a page as Markdown › stops at a page that is nested without end, and goes on with others",
       "test/core/tools/web-fetch.test.ts › a page as Markdown › stops when its time is up",
+      "test/core/tools/web-fetch.test.ts › through the pipeline › reads hostile pages in a child, one child for all of them, and goes on",
+      "test/core/tools/web-fetch.test.ts › through the pipeline › a parser that dies or never ends is this tool's failure, and nothing else reads the page",
       "test/core/tools/web-fetch.test.ts › through the pipeline › reads a huge page up to a bound, and says so",
     ],
   },

@@ -2,7 +2,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { stopWork } from "#cmd/lib/stop-work.ts"
 import type { Incoming } from "#core/agent/agent.ts"
-import { systemClock } from "#core/clock.ts"
 import type { Db } from "#core/db/db.ts"
 import type { SessionId } from "#core/id.ts"
 import type { ModelRequest } from "#core/llm/model.ts"
@@ -12,6 +11,7 @@ import { sessionTools } from "#core/session/tools.ts"
 import { httpTools } from "#core/tools/http-request.ts"
 import { defineTool, type Tool } from "#core/tools/tool.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
+import { readPage } from "#test/fakes/read-page.ts"
 import { memoryDb } from "#test/fakes/agent-house.ts"
 import { refusal } from "#test/fakes/gateway.ts"
 import type { ScriptStep } from "#test/fakes/model.ts"
@@ -89,7 +89,7 @@ beforeEach(async () => {
   sent = []
   for (const table of ["jobs", "grants", "sessions", "events"])
     await db.query({ sql: `delete from ${table}`, params: [] })
-  const tools = [...webTools({ clock: systemClock }), ...httpTools(), ...sessionTools({ db }), mail, diary]
+  const tools = [...webTools({ readPage }), ...httpTools(), ...sessionTools({ db }), mail, diary]
   rig = await toolRig({ tools, spawns: true, db })
   rig.internet.name("api.example.com", [PUBLIC])
   await rig.internet.site(PUBLIC, (_request, answer) => answer.setHeader("content-type", "text/plain").end(HOSTILE))
@@ -158,7 +158,7 @@ describe("a reader", () => {
     await rig.close()
     const secret = { path: "MEMORY.md", parts: [{ content: "The PIN is 4711", labels: [] }] }
     rig = await toolRig({
-      tools: [...webTools({ clock: systemClock }), mail, diary],
+      tools: [...webTools({ readPage }), mail, diary],
       spawns: true,
       documents: [secret],
       db,

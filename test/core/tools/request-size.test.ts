@@ -23,6 +23,7 @@ import { jsonTools } from "#core/tools/json-query.ts"
 import { messageTools } from "#core/tools/message-send.ts"
 import { timeTools } from "#core/tools/time.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
+import { readPage } from "#test/fakes/read-page.ts"
 import { createRegistry } from "#core/tools/registry.ts"
 import { agentHouse, memoryDb } from "#test/fakes/agent-house.ts"
 import { oneModel, scriptedModel } from "#test/fakes/model.ts"
@@ -47,7 +48,7 @@ test("one word, with every builtin tool offered, sends at most 10 KB to the mode
     ...sessionTools({ db }),
     ...jsonTools(),
     ...httpTools(),
-    ...webTools({ clock }),
+    ...webTools({ readPage }),
     ...messageTools({ db, writer, clock, ownerId: () => newId("per"), reply, redact: (text) => text }),
     ...fileReadTools({ project }),
     ...fileFindTools({ project }),

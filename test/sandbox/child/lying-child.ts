@@ -33,10 +33,13 @@ const lies: Record<string, () => void> = {
     send("done", { fuel: String(held.length) })
   },
   "dies of its lock": () => send("done", { fuel: "1" }, new TextEncoder().encode("alive")),
+  sleeps: () => Bun.sleepSync(60_000),
+  "gives other": () => send("done", { fuel: "0" }, new TextEncoder().encode('{"title":1}')),
   ends: () => process.exit(0),
 }
 
 if (lie === "dies of its lock" && !process.argv.includes("--unlocked")) process.exit(1)
+if (lie === "never ready") Bun.sleepSync(60_000)
 send("ready", { parts: ["everything, of course"], missing: [] })
 for (let frame = receive(); frame !== null; frame = receive()) {
   if (frame.kind === "load") send("loaded", {})

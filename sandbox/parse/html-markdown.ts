@@ -1,33 +1,23 @@
-/**
- * A page as Markdown. Until pages are parsed in a locked child process, the work is done here, bounded: the page by its size, its depth
- * and the time it takes, in pieces between which everything else goes on.
- */
+/** A page as Markdown, bounded by its depth, the time it takes and what comes out. Runs in a parser child, and nowhere else. */
 import { streamHtmlToMarkdown } from "@mdream/js"
-import { type Clock, nextTurn } from "../clock.ts"
+import type { Clock } from "#core/clock.ts"
 import { createCleaner } from "./html-clean.ts"
 
 export type Readable = { title: string; markdown: string; /** Why the end is missing, or null. */ cut: string | null }
 
-const MAX_TIME_MS = 3_000 // 2 MiB of dense tables take 1 s
-const PIECE_CHARACTERS = 16 * 1024 // some 10 ms each
-const MAX_MARKDOWN_CHARACTERS = 1024 * 1024
+const MAX_TIME_MS = 3_000 // 2 MiB of dense tables take 1 s; what was read by then is worth more than nothing
+const PIECE_CHARACTERS = 16 * 1024 // some 10 ms each: the time is looked at between two
+export const MAX_MARKDOWN_CHARACTERS = 1024 * 1024
 
-export async function readableOf(page: {
-  html: string
-  url: string
-  clock: Clock
-  signal: AbortSignal
-}): Promise<Readable> {
-  const { html, url, clock, signal } = page
+export async function readableOf(page: { html: string; url: string; clock: Clock }): Promise<Readable> {
+  const { html, url, clock } = page
   const cleaner = createCleaner({ url })
   const startedMs = clock.monotonicMs()
   let cut: string | null = null
 
   let at = 0
   const cleaned = new ReadableStream<string>({
-    async pull(controller) {
-      await nextTurn()
-      signal.throwIfAborted()
+    pull(controller) {
       if (at < html.length && cut === null) {
         if (!cleaner.write(html.slice(at, at + PIECE_CHARACTERS))) cut = "it is nested too deeply"
         else if (clock.monotonicMs() - startedMs > MAX_TIME_MS) cut = "it takes too long to read"

@@ -1,0 +1,69 @@
+/**
+ * Foreign formats, parsed away from this process: in a locked child of this very program, with memory and time of its own. What it gives
+ * back is judged like anything from outside; where it does not live, the parsing has failed, and nothing is parsed here instead.
+ */
+import { judgeShape, t } from "#core/schema.ts"
+import type { ReadPage } from "#core/tools/web-fetch.ts"
+import type { GuestOutcome, ParseCall, Sandbox } from "./child/guest.ts"
+
+const MIB = 1024 * 1024
+
+/** HTML: the parser itself stops at 3 s and gives what it has; this is for what it does not see. */
+const PAGE_LIMITS: ParseCall["limits"] = {
+  memoryMb: 256,
+  timeoutMs: 10_000,
+  maxInputBytes: 16 * MIB,
+  // Its Markdown has 1 Mi characters at most, of up to 3 bytes, and twice that where JSON escapes them.
+  maxOutputBytes: 8 * MIB,
+}
+
+const Page = t.Object(
+  {
+    title: t.String({ maxLength: 1_000 }),
+    markdown: t.String({ maxLength: MIB }),
+    cut: t.Union([t.String({ maxLength: 200 }), t.Null()]),
+  },
+  { additionalProperties: false },
+)
+
+export function createReadPage({ sandbox }: { sandbox: Pick<Sandbox, "parse"> }): ReadPage {
+  return async ({ html, url }, signal) => {
+    const outcome = await sandbox.parse({
+      format: "html",
+      about: { url },
+      input: new TextEncoder().encode(html),
+      limits: PAGE_LIMITS,
+      once: false,
+      signal,
+    })
+    if (!outcome.ok) return { ok: false, why: whyOf(outcome) }
+    const shape = judgeShape(Page, jsonOf(outcome.output))
+    return shape.ok ? { ok: true, ...shape.value } : { ok: false, why: "its parser gave back what is no page" }
+  }
+}
+
+/** In our own words: those of a parser may hold what it read. */
+function whyOf({ reason }: GuestOutcome & { ok: false }): string {
+  switch (reason) {
+    case "deadline":
+      return "its parser was not done in its time, and was stopped"
+    case "memory":
+      return "its parser used more memory than it may, and was stopped"
+    case "size":
+      return "it is larger than a parser takes"
+    case "cancelled":
+      return "its parser was stopped"
+    case "unavailable":
+      return "no process for its parser could be started"
+    default:
+      return "its parser failed"
+  }
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
+  } catch {
+    return undefined // judged by its shape: this has none
+  }
+}
