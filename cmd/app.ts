@@ -347,7 +347,15 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       redact,
     })
 
-    const backups = createBackups({ db, writer, clock, home, masterKey: vault.masterKey })
+    const backupPassphrase = () => vault.value(BACKUP_SECRET)
+    const backups = createBackups({
+      db,
+      writer,
+      clock,
+      home,
+      masterKey: vault.masterKey,
+      passphrase: backupPassphrase,
+    })
     const backupSchedule = createBackupSchedule({
       db,
       writer,
@@ -355,7 +363,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       log,
       home,
       settings: () => config.backup,
-      passphrase: () => vault.value(BACKUP_SECRET),
+      passphrase: backupPassphrase,
       make: backups.createByItself,
     })
     const directory = createDirectory({ db, clock })

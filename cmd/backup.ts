@@ -2,6 +2,7 @@
 import { resolve } from "node:path"
 import { systemClock } from "#core/clock.ts"
 import { judgePassphrase } from "#core/db/backup-cipher.ts"
+import { requestBackup } from "./lib/backup-request.ts"
 import { readPassphrase } from "./lib/hidden-text.ts"
 import { defineVerb } from "./lib/verb.ts"
 import { listVerb, timeText, withClient } from "./lib/verbs.ts"
@@ -62,26 +63,29 @@ const backup = defineVerb({
     })
     judgePassphrase(passphrase)
     const body = { passphrase, ...(args.output === undefined ? {} : { output: resolve(args.output) }) }
-    const made = await withClient(context, "backup", async (client) => {
-      const progress = ui.progress("Backing up")
-      const done = new AbortController()
-      const look = async () => {
-        while (!done.signal.aborted) {
-          await systemClock.sleep(LOOK_EVERY_MS, done.signal).catch(() => {}) // the end of the backup is the end of looking
-          if (done.signal.aborted) return
-          const { running } = await client.api.backups.get()
-          if (running) progress.update(`Backing up ${running.table}: ${running.rows} rows`)
+    const made = await withClient(context, "backup", (client) => {
+      const watched = async <T>(work: () => Promise<T>): Promise<T> => {
+        const progress = ui.progress("Backing up")
+        const done = new AbortController()
+        const look = async () => {
+          while (!done.signal.aborted) {
+            await systemClock.sleep(LOOK_EVERY_MS, done.signal).catch(() => {}) // the end of the backup is the end of looking
+            if (done.signal.aborted) return
+            const { running } = await client.api.backups.get()
+            if (running) progress.update(`Backing up ${running.table}: ${running.rows} rows`)
+          }
+        }
+        // Only to show; what is wrong with the service is told by the request that matters.
+        const looking = look().catch(() => {})
+        try {
+          return await work()
+        } finally {
+          done.abort()
+          await looking
+          progress.stop()
         }
       }
-      // Only to show; what is wrong with the service is told by the request that matters.
-      const looking = look().catch(() => {})
-      try {
-        return await client.api.backups.post({ body, signal })
-      } finally {
-        done.abort()
-        await looking
-        progress.stop()
-      }
+      return requestBackup(client, body, { watched, signal })
     })
     const show = () => {
       ui.print(`${made.path} holds ${made.rows} rows in ${(made.bytes / 1e6).toFixed(made.bytes < 1e6 ? 2 : 1)} MB`)

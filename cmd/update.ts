@@ -16,6 +16,7 @@ import {
   releasePins,
 } from "#core/release.ts"
 import type { Client } from "#gateway/client.ts"
+import { requestBackup } from "./lib/backup-request.ts"
 import { readPassphrase } from "./lib/hidden-text.ts"
 import { sweepTrials, tryVersion, versionOf } from "./lib/new-version.ts"
 import { type OwnProgram, ownProgram, stageProgram, sweep, switchBack, switchTo } from "./lib/own-program.ts"
@@ -152,14 +153,14 @@ async function backUp(context: Context, client: Client): Promise<{ path: string;
     ui,
     signal,
   })
-  const { path } = await watched(
-    ui,
-    "Backing up",
-    async () => {
-      const { running } = await client.api.backups.get()
-      return running ? `Backing up ${running.table}: ${running.rows} rows` : null
-    },
-    () => client.api.backups.post({ body: { passphrase }, signal }),
+  const look = async () => {
+    const { running } = await client.api.backups.get()
+    return running ? `Backing up ${running.table}: ${running.rows} rows` : null
+  }
+  const { path } = await requestBackup(
+    client,
+    { passphrase },
+    { watched: (work) => watched(ui, "Backing up", look, work), signal },
   )
   return { path, passphrase }
 }

@@ -61,7 +61,7 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(modelRoutes(deps, calls))
       .use(configRoutes(deps, { calls, prove }))
       .use(secretRoutes(deps, { calls, prove }))
-      .use(backupRoutes(deps, calls))
+      .use(backupRoutes(deps, { calls, prove }))
       .use(updateRoutes(deps, calls))
       .use(doctorRoutes(deps, calls))
       .use(auditRoutes(deps, calls))

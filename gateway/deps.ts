@@ -162,13 +162,20 @@ export type BackupSchedule = {
   failing: { since: string; tries: number; why: string } | null
 }
 
+/** `output`: the absolute path of the new file; null: in the home's backups folder. */
+export type BackupRequest = { passphrase: string; output: string | null }
+
 export type BackupFace = {
   /** Those in the home's backups folder. */
   list(): Promise<{ path: string; bytes: number; createdAt: string; version: string }[]>
   /** How far the one that is being made is; null where none is. */
   running(): BackupProgress | null
-  /** Throws `backup.passphrase_weak`, `backup.exists`, `conflict`. */
-  create(request: { passphrase: string; output: string | null; signal: AbortSignal }): Promise<BackupResult>
+  /** What can be said before it is made. Throws `backup.passphrase_weak`, `input.invalid`. */
+  judge(request: BackupRequest): void
+  /** It is what the service makes by itself: under the passphrase that the owner has set, in the home. After a few wrong ones, never. */
+  needsNoProof(request: BackupRequest): boolean
+  /** Throws what `judge` does, `backup.exists`, `conflict`. */
+  create(request: BackupRequest & { signal: AbortSignal }): Promise<BackupResult>
 }
 
 /** What the release server has. Nothing of it is believed here: who installs it verifies it. */

@@ -15,6 +15,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { finishReplacement } from "#core/db/backup-swap.ts"
 import { openHome } from "#core/home.ts"
+import { atTerminal } from "../fakes/at-terminal.ts"
 import { createServerDatabase, testServerUrl } from "../core/db/memory.ts"
 
 const base = mkdtempSync(join(tmpdir(), "ironclaw-cmd-backup-"))
@@ -103,6 +104,38 @@ describe("a backup", () => {
     expect((await run(source, ["backup", "--passphrase-stdin"], { stdin: "" })).status).toBe(2)
     expect((await run(source, ["backup", "--passphrase", "x"])).status).toBe(2)
   })
+})
+
+describe("a backup, once somebody has talked with the assistant", () => {
+  const words = passphrase.trim()
+  let home = ""
+  beforeAll(async () => {
+    home = freshHome("talked")
+    await run(home, ["secret", "set", "BACKUP_PASSPHRASE"], { stdin: words })
+    await run(home, ["run", "-m", "hello"], { env: { LLM_BACKEND: "demo" } })
+  }, 60_000)
+
+  test("is the owner's at a terminal, and there it is made once they say so", async () => {
+    const own = "ten grey mice behind a wall"
+    expect(await data(home, ["backup", "--passphrase-stdin"], { stdin: own })).toMatchObject({
+      error: { code: "presence.no_terminal", hint: expect.stringContaining("BACKUP_PASSPHRASE") },
+    })
+    const line = `echo '${own}' | '${process.execPath}' '${entry}' --home '${home}' backup --passphrase-stdin`
+    const at = (answer: string) => atTerminal(["sh", "-c", line], { env: {}, cwd: base, answer: () => answer })
+    expect(await at("n")).toMatchObject({ status: 1, shown: expect.stringContaining("It was not confirmed") })
+    expect(existsSync(join(home, "backups"))).toBeFalse()
+    expect(await at("y")).toMatchObject({ status: 0, shown: expect.stringContaining("rows in") })
+    expect(readdirSync(join(home, "backups"))).toHaveLength(1)
+  }, 60_000)
+
+  test("is made for a script with the passphrase that the owner has set, in the home alone", async () => {
+    expect(await data(home, ["backup", "--passphrase-stdin"], { stdin: passphrase })).toMatchObject({ ok: true })
+    const away = join(base, "away.backup")
+    expect(await data(home, ["backup", "--passphrase-stdin", "-o", away], { stdin: passphrase })).toMatchObject({
+      error: { code: "presence.no_terminal" },
+    })
+    expect(existsSync(away)).toBeFalse()
+  }, 60_000)
 })
 
 describe("a restore", () => {

@@ -151,8 +151,9 @@ describe("beside a running service", () => {
 
   test("a dry run checks a backup whole and changes nothing", async () => {
     const passphrase = "seven wet owls under a bridge"
-    const file = join(home.path, "house.backup")
-    await runBinary(["backup", "--passphrase-stdin", "-o", file], { home: home.path, stdin: passphrase })
+    using fresh = makeHome() // nobody has talked there, so nobody has to confirm it
+    const file = join(fresh.path, "house.backup")
+    await runBinary(["backup", "--passphrase-stdin", "-o", file], { home: fresh.path, stdin: passphrase })
     using empty = makeHome()
     const dry = (path: string, stdin = passphrase) =>
       runBinary(["restore", path, "--dry-run", "--passphrase-stdin", "--json"], { home: empty.path, stdin })

@@ -97,6 +97,8 @@ export function gatewayHouse({
     backups: {
       list: async () => [],
       running: () => null,
+      judge: () => {},
+      needsNoProof: () => false,
       create: async () => ({ path: "/b", bytes: 1, tables: 1, rows: 1, createdAt: "2026-01-15T12:00:00.000Z" }),
     },
     doctor: {
