@@ -6,6 +6,7 @@ import { AsyncLocalStorage } from "node:async_hooks"
 import { agentSpawnTools } from "#core/agent/agent-spawn.ts"
 import { createAgent, type Agent } from "#core/agent/agent.ts"
 import { createCommands, type CommandDeps } from "#core/agent/commands.ts"
+import { createLeftCalls } from "#core/agent/left-calls.ts"
 import { createInbox } from "#core/agent/inbox.ts"
 import { createLive } from "#core/agent/live.ts"
 import { noSkills } from "#core/agent/prompt.ts"
@@ -114,6 +115,10 @@ import { version } from "./lib/version.ts"
 const DAY_MS = 24 * 3_600_000
 /** A question is open for a day: a minute more or less is nothing, and one query a minute costs nothing. */
 const EXPIRE_EVERY_MS = 60_000
+
+/** Far above what any tool may take (two minutes): of another process on the same server nothing else is known. */
+const LONGEST_CALL_MS = 3_600_000
+const SWEEP_EVERY_MS = 600_000
 
 export type AppDeps = {
   setting: LoadConfigOptions
@@ -581,7 +586,20 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     if (as === "service") await configRecord.notice(config)
     if (as === "service" && !lockdown.active) await work.start()
     if (as === "service") await approvals.expireDue()
+    // Where nobody else uses the database, whatever began before this process did is over.
+    const startedAt = new Date(clock.nowMs())
+    const leftCalls = createLeftCalls({
+      db,
+      pipeline,
+      log,
+      olderThan: () => (database.kind === "embedded" ? startedAt : new Date(clock.nowMs() - LONGEST_CALL_MS)),
+    })
+    if (as === "service")
+      void leftCalls
+        .sweep()
+        .catch((error: unknown) => log.warn("Calls that were cut off are looked for later", { error }))
     const tasks = [
+      { name: "left calls", everyMs: SWEEP_EVERY_MS, run: leftCalls.sweep },
       { name: "expire approvals", everyMs: EXPIRE_EVERY_MS, run: approvals.expireDue },
       { name: "vacuum", everyMs: DAY_MS, run: () => vacuum(db) },
       { name: "backup", everyMs: BACKUP_LOOK_MS, run: backupSchedule.runDue },

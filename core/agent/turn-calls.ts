@@ -3,11 +3,10 @@ import type { Db } from "../db/db.ts"
 import type { LabelName } from "../event.ts"
 import type { CallId } from "../id.ts"
 import { holdStatement } from "../jobs/job.ts"
-import { hasEffect } from "../safety/capability.ts"
 import { ownerUrlsOf } from "../tools/owner-urls.ts"
 import type { AskedOutcome, CallOutcome, CallRequest, Pipeline } from "../tools/run.ts"
+import { askedCalls, lostCalls, type LostCall } from "./left-calls.ts"
 import { isGone } from "./turn-ending.ts"
-import { startedCalls } from "./turn-rows.ts"
 import type { TurnRun } from "./turn.ts"
 
 export type AskedCall = { callId: CallId; name: string; arguments: unknown; problem: string | undefined }
@@ -19,20 +18,20 @@ export type Ran = { outcomes: CallOutcome[]; asked: AskedOutcome | null }
 export function createTurnCalls({ db, pipeline }: { db: Db; pipeline: Pipeline }) {
   /** What a step before a crash left open: reads are done again, what may have had an effect is reported as unknown. */
   async function finishOpenCalls(run: TurnRun): Promise<Ran> {
-    const last = run.rows.filter((row) => row.turnId === run.turn.id && row.role === "model").at(-1)
-    if (!last?.toolCalls?.length) return sorted([])
+    if (run.job.fence === 1) return sorted([]) // nobody ran it before
+    const said = run.rows.filter((row) => row.turnId === run.turn.id && row.role === "model")
+    const lost = await lostCalls(db, run.turn.id, askedCalls(said))
+    for (const call of lost.filter(({ nested }) => nested))
+      await pipeline.recordUnknown({ ...callRequest(run, asAsked(call), call), within: [] }, call)
+    const last = said.at(-1)
     const answered = new Set(run.rows.filter((row) => row.role === "tool").map((row) => row.callId))
     const clientNames = clientToolNames(run)
-    const open = last.toolCalls.filter(({ callId, name }) => !answered.has(callId) && !clientNames.has(name))
-    if (open.length === 0) return sorted([])
-    const startedIds = await startedCalls(db, run.turn.id)
-    const taint = { labels: last.labels, source: last.source }
     const outcomes: (CallOutcome | AskedOutcome)[] = []
-    for (const { callId, name, arguments: args } of open) {
-      const request = callRequest(run, { callId, name, arguments: args, problem: undefined }, taint)
-      const before = startedIds.get(callId)
-      const outcome =
-        before && hasEffect(before.effect) ? await pipeline.recordUnknown(request, before) : await pipeline.run(request)
+    for (const { callId, name, arguments: args } of last?.toolCalls ?? []) {
+      if (!last || answered.has(callId) || clientNames.has(name)) continue
+      const request = callRequest(run, { callId, name, arguments: args, problem: undefined }, last)
+      const before = lost.find((one) => one.callId === callId)
+      const outcome = before ? await pipeline.recordUnknown(request, before) : await pipeline.run(request)
       outcomes.push(outcome)
       if (outcome.state === "asked") break // what comes after it was meant to come after it
     }
@@ -79,6 +78,10 @@ export function createTurnCalls({ db, pipeline }: { db: Db; pipeline: Pipeline }
   }
 
   return { runCalls, finishOpenCalls }
+}
+
+function asAsked({ callId, tool, arguments: args }: LostCall): AskedCall {
+  return { callId, name: tool, arguments: args, problem: undefined }
 }
 
 function sorted(all: readonly (CallOutcome | AskedOutcome)[]): Ran {

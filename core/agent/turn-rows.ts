@@ -5,7 +5,6 @@ import { storableText } from "../db/storable.ts"
 import { insertRow, updateRow } from "../db/insert.ts"
 import {
   approvals,
-  calls,
   messages,
   turns,
   type MessageRow,
@@ -15,12 +14,11 @@ import {
 } from "../db/schema.ts"
 import { AppError, hintOf } from "../errors.ts"
 import { preview, type LabelName, type NewEvent } from "../event.ts"
-import { newId, type CallId, type PersonId, type SessionId, type TurnId } from "../id.ts"
+import { newId, type PersonId, type SessionId, type TurnId } from "../id.ts"
 import type { Claim, ClaimedJob } from "../jobs/job.ts"
-import type { Effect } from "../safety/capability.ts"
 import type { Ceiling } from "../safety/ceiling.ts"
 import { joinLabels, joinSources } from "../safety/labels.ts"
-import type { CallOutcome, StartedCall } from "../tools/run.ts"
+import type { CallOutcome } from "../tools/run.ts"
 import type { TurnOptions, TurnOutcome } from "./agent.ts"
 import type { TurnRun } from "./turn.ts"
 
@@ -89,22 +87,6 @@ export async function starterOf(
     .orderBy(messages.position)
     .limit(1)
   return found?.personId ?? null
-}
-
-/** Calls of this turn that were started and never finished. */
-export async function startedCalls(db: Db, turnId: TurnId): Promise<Map<CallId, StartedCall>> {
-  const found = await db.orm
-    .select({
-      id: calls.id,
-      effect: calls.effect,
-      principal: calls.principal,
-      arguments: calls.arguments,
-      labels: calls.labels,
-      source: calls.source,
-    })
-    .from(calls)
-    .where(and(eq(calls.turnId, turnId), eq(calls.state, "started")))
-  return new Map(found.map(({ id, effect, ...row }) => [id, { ...row, effect: effect as Effect }])) // written by the pipeline as one
 }
 
 export function modelRow(

@@ -12,7 +12,7 @@ import { fingerprint } from "../safety/fingerprint.ts"
 import { isUntrusted } from "../safety/labels.ts"
 import { defangLinks } from "../safety/links.ts"
 import { ownerUrlsOf } from "./owner-urls.ts"
-import type { CallOutcome, CallRequest } from "./run.ts"
+import type { CallOutcome, CallRequest, StartedCall } from "./run.ts"
 
 /** More than a preview shows of any text. */
 const LOOKED_AT = 1_000
@@ -37,7 +37,7 @@ export type Recorder = {
   started(request: CallRequest, call: { effect: Effect; with: readonly Statement[] }): Promise<void>
   finished(request: CallRequest, judged: Judged): Promise<CallOutcome>
   /** The process ended while it ran. */
-  unknown(request: CallRequest, effect: Effect): Promise<CallOutcome>
+  unknown(request: CallRequest, call: Pick<StartedCall, "effect" | "inside">): Promise<CallOutcome>
   /** The owner was asked; the call waits. */
   asked(
     request: CallRequest,
@@ -185,10 +185,10 @@ export function createRecorder({
       })
     },
     finished,
-    unknown: (request, effect) =>
+    unknown: (request, { effect, inside }) =>
       finished(request, {
         state: "unknown",
-        text: "The program ended while this call was running. Nobody knows whether it took effect, and it was not run again. Check what happened before you repeat it, and tell the owner.",
+        text: `The program ended while this call was running. Nobody knows whether it took effect, and it was not run again. ${inside.length > 0 ? `Inside it was run: ${inside.join(", ")}. ` : ""}Check what happened before you repeat it, and tell the owner.`,
         labels: request.labels,
         source: request.source,
         verdicts: { restart: "unknown" },

@@ -81,8 +81,11 @@ export type CallOutcome = {
   messageId: MessageId
 }
 
-/** The row of a call, as it was when the call began. */
-export type StartedCall = Pick<CallRequest, "principal" | "arguments" | "labels" | "source"> & { effect: Effect }
+/** The row of a call, as it was when the call began. `inside`: tools with an effect that were run in the middle of it. */
+export type StartedCall = Pick<CallRequest, "principal" | "arguments" | "labels" | "source"> & {
+  effect: Effect
+  inside: readonly string[]
+}
 
 /** Nothing was run, and nothing is in the rows but the question. */
 export type AskedOutcome = {
@@ -386,7 +389,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
         return false // `run` says what is wrong with it
       }
     },
-    recordUnknown: (request, { effect, ...ran }) => recorder.unknown({ ...request, ...ran }, effect),
+    recordUnknown: (request, { principal, arguments: given, labels, source, ...call }) =>
+      recorder.unknown({ ...request, principal, arguments: given, labels, source }, call),
   }
 }
 

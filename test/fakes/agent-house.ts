@@ -244,6 +244,7 @@ export async function agentHouse({
     grants,
     badSeals,
     tools: registry.list,
+    pipeline,
     registry: { registry, supply, take },
     seal,
     noteRefusal,
