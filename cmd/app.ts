@@ -69,6 +69,7 @@ import { createRefusals } from "#core/safety/refusals.ts"
 import { createReplyGate } from "#core/safety/reply.ts"
 import { resealAuthority } from "#core/safety/reseal.ts"
 import { createTokens } from "#core/safety/tokens.ts"
+import type { KeyLock } from "#core/secrets/key-lock.ts"
 import { systemKeychain } from "#core/secrets/keychain.ts"
 import { ENVIRONMENT_NAME, openMasterKey } from "#core/secrets/master-key.ts"
 import { createVault } from "#core/secrets/vault.ts"
@@ -134,6 +135,8 @@ export type AppDeps = {
   holdsHome: boolean
   /** The service that had the home before and ended without letting it go; null where its end was orderly. */
   died: LockHolder | null
+  /** Opens a master key that is sealed by a passphrase; null where it is not. */
+  keyLock: KeyLock | null
 }
 
 export type App = {
@@ -151,7 +154,7 @@ export type App = {
   close(): Promise<void>
 }
 
-export async function createApp({ setting, loaded, clock, log, as, holdsHome, died }: AppDeps): Promise<App> {
+export async function createApp({ setting, loaded, clock, log, as, holdsHome, died, keyLock }: AppDeps): Promise<App> {
   let config = loaded.config
   const { home } = setting
   const addresses: string[] = []
@@ -171,7 +174,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     const writer = createWriter({ db, publish: bus.publish, clock, onAudit: (last) => auditHead?.note(last) })
     const keychain = systemKeychain({ place: home.root, clock })
     const environment = loaded.environment.get(ENVIRONMENT_NAME)
-    const masterKey = await openMasterKey({ db, clock, home, keychain, environment })
+    const masterKey = await openMasterKey({ db, clock, home, keychain, environment, lock: keyLock })
     const vault = await createVault({
       db,
       writer,
@@ -179,6 +182,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       log,
       home,
       keychain,
+      lock: keyLock,
       key: masterKey,
       reseal: [resealAuthority, resealHooks, resealPlugins],
     })

@@ -5,6 +5,7 @@ import { loadConfig } from "#core/config.ts"
 import { readBackupHeader } from "#core/db/backup-file.ts"
 import { homeLocked, readLock, takeLock } from "#core/home-lock.ts"
 import { readPassphrase } from "./lib/hidden-text.ts"
+import { findKeyLock } from "./lib/key-passphrase.ts"
 import { type Restored, restoreBackup } from "./lib/restore.ts"
 import { planRestore, type RestorePlan } from "./lib/restore-plan.ts"
 import { openSetting, seeSetting } from "./lib/setting.ts"
@@ -49,6 +50,7 @@ export default defineVerb({
       const plan = await planRestore({ setting, loaded, path, passphrase, signal, onProgress }).finally(progress.stop)
       return { data: plan, show: () => showPlan(plan, ui) }
     }
+    const keyLock = await findKeyLock({ home, loaded, ui, signal })
     const lock = takeLock({ home, clock: systemClock, what: "restore", as: "verb" })
     if (!lock) throw homeLocked(home, readLock(home), ": stop it first")
     const progress = ui.progress("Checking the backup")
@@ -59,6 +61,7 @@ export default defineVerb({
         clock: systemClock,
         path,
         passphrase,
+        keyLock,
         force: args.force ?? false,
         signal,
         onProgress: (text) => progress.update(text),

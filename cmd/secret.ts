@@ -102,7 +102,7 @@ const rotate = defineVerb({
       )
       const show = () => {
         ui.print(
-          `The master key is now ${done.keyId}, in the ${done.source}; ${done.secrets === 1 ? "one secret was" : `${done.secrets} secrets were`} sealed anew`,
+          `The master key is now ${done.keyId}, in ${done.source === "passphrase" ? "master.key, sealed by the same passphrase" : `the ${done.source}`}; ${done.secrets === 1 ? "one secret was" : `${done.secrets} secrets were`} sealed anew`,
         )
         if (done.source === "environment")
           ui.warn("Set SECRETS_MASTER_KEY to the new key before the next start: the old one is refused.")

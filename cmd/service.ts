@@ -1,11 +1,13 @@
 /** `ironclaw service`: the assistant in the background, kept running by the system, or by itself where the system would not. */
 import { systemClock } from "#core/clock.ts"
-import { processEnvironment } from "#core/config.ts"
+import { loadConfig, processEnvironment } from "#core/config.ts"
 import { AppError } from "#core/errors.ts"
 import { homeLocked, readLock, takeLock } from "#core/home-lock.ts"
 import type { Home } from "#core/home.ts"
+import { isKeySealed, PASSPHRASE_NAME } from "#core/secrets/master-key.ts"
 import { startUnderSupervisor, stopHolders } from "./lib/detached.ts"
 import { findInitSystem, type InitSystem } from "./lib/init-system.ts"
+import { findPassphrase } from "./lib/key-passphrase.ts"
 import { offerLingering } from "./lib/lingering.ts"
 import { lastErrorSince, logArgs, showLog } from "./lib/log-view.ts"
 import { openSetting } from "./lib/setting.ts"
@@ -21,7 +23,7 @@ const systemArgs = {
 type SystemContext = VerbContext<typeof systemArgs>
 
 /** Names in the environment that a service would not see, though a person may count on them. */
-const ownNames = /^(?:.*_API_KEY|LLM_.*|DATABASE_URL|SECRETS_MASTER_KEY|GATEWAY_.*|OLLAMA_.*)$/
+const ownNames = /^(?:.*_API_KEY|LLM_.*|DATABASE_URL|SECRETS_MASTER_KEY|IRONCLAW_KEY_PASSPHRASE|GATEWAY_.*|OLLAMA_.*)$/
 
 function homeOf({ flags, ui }: Pick<VerbContext, "flags" | "ui">): Home {
   return openSetting({ flags, ui }).home
@@ -29,6 +31,17 @@ function homeOf({ flags, ui }: Pick<VerbContext, "flags" | "ui">): Home {
 
 function initSystem(home: Home, args: ArgValues<typeof systemArgs>): Promise<InitSystem | null> {
   return findInitSystem({ home, env: processEnvironment() }, { system: args.system === true, account: args.user })
+}
+
+/** What a service without a terminal is told, where a person has to type the passphrase of its master key. */
+async function passphraseFor(
+  home: Home,
+  { flags, ui, signal }: Pick<VerbContext, "flags" | "ui" | "signal">,
+): Promise<Record<string, string>> {
+  if (!isKeySealed(home)) return {} // the configuration may be what is wrong, and the service says so better
+  const loaded = await loadConfig({ home, env: processEnvironment(), flags: flags.set })
+  const typed = (await findPassphrase({ home, loaded, ui, signal }))?.typed ?? null
+  return typed === null ? {} : { [PASSPHRASE_NAME]: typed }
 }
 
 async function requireInitSystem(home: Home, args: ArgValues<typeof systemArgs>): Promise<InitSystem> {
@@ -125,10 +138,11 @@ const start = defineVerb({
         hint: "`ironclaw service install` has the system keep it; `ironclaw service start --detach` starts it without that.",
       })
     }
+    const env = init ? {} : await passphraseFor(home, { flags, ui, signal })
     const progress = ui.progress("Starting the service")
     try {
       if (init) await withReason(home, () => init.start())
-      else await startUnderSupervisor({ home, clock: systemClock, signal })
+      else await startUnderSupervisor({ home, clock: systemClock, env, signal })
     } finally {
       progress.stop()
     }
@@ -185,12 +199,13 @@ const restart = defineVerb({
     const wasDetached = readLock(home, "supervisor") !== null
     if (!init && !wasDetached)
       throw new AppError("service.not_installed", "Nothing would start the service again after a stop")
+    const env = init ? {} : await passphraseFor(home, { flags, ui, signal }) // before anything is stopped
     const progress = ui.progress("Restarting the service")
     try {
       if (init) await restartBy(init, { home, signal })
       else {
         await stopHolders({ home, clock: systemClock, signal })
-        await startUnderSupervisor({ home, clock: systemClock, signal })
+        await startUnderSupervisor({ home, clock: systemClock, env, signal })
       }
     } finally {
       progress.stop()

@@ -193,6 +193,15 @@ export const configKeys = {
     live: true,
   }),
 
+  "encryption.passphrase_file": text({
+    about:
+      "A file, readable by you alone, with the passphrase that opens the master key, for a service that cannot ask; unset means that it is asked for.",
+    initial: null,
+    live: true, // looked at when the key is opened, and at no other time
+    env: ["IRONCLAW_KEY_PASSPHRASE_FILE"],
+    problem: absolutePathProblem,
+  }),
+
   "project.folder": text({
     about: "The folder whose files the assistant may read, and with trusted approvals change; unset means none.",
     initial: null,
@@ -287,7 +296,7 @@ export function envNameOf(key: ConfigKey): string {
 
 /** Keys that decide what may happen without the owner, who may call, where data goes and what it may cost. */
 const safetyKeys =
-  /^(?:approvals|gateway|database|limits|project|update)\.|^model\.(?:backend|base_url|local_endpoints)$/
+  /^(?:approvals|gateway|database|encryption|limits|project|update)\.|^model\.(?:backend|base_url|local_endpoints)$/
 /** Of those sections, what does not. */
 const harmlessKeys: ReadonlySet<string> = new Set(["gateway.port", "database.pool_size"])
 

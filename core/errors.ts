@@ -105,6 +105,22 @@ const catalogue = {
     status: 503,
     hint: "Set the key that belongs to this database. Nothing was changed; what the other key sealed can be read by it alone.",
   },
+  "key.passphrase_missing": {
+    status: 503,
+    hint: "On a terminal it is asked for. Who cannot be asked finds it in IRONCLAW_KEY_PASSPHRASE, in systemd's credential `ironclaw-key-passphrase`, or in a file that only you can read: `ironclaw config set encryption.passphrase_file PATH`.",
+  },
+  "key.passphrase_wrong": {
+    status: 503,
+    hint: "Check it, capitals and spaces included. The same is said where the file was changed. Nothing was changed by this try.",
+  },
+  "key.passphrase_weak": {
+    status: 400,
+    hint: "Whoever has the file can try passphrases without end. Five or six random words are good.",
+  },
+  "key.damaged": {
+    status: 503,
+    hint: "Put back master.key as it was, from a copy of the home. `ironclaw restore` brings the key back with a backup.",
+  },
   "secret.unreadable": {
     status: 500,
     hint: "Its row was changed or mixed up with another. Set it anew: `ironclaw secret set NAME`.",

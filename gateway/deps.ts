@@ -106,7 +106,7 @@ export type Examination = {
     /** ISO time of the last event; null before the first. */
     lastEventAt: string | null
   }
-  key: { id: string; source: "environment" | "keychain" | "file"; foreignSecrets: number }
+  key: { id: string; source: "environment" | "keychain" | "file" | "passphrase"; foreignSecrets: number }
   model: { id: ModelId; problem: string | null; cooling: { model: string; why: string }[] }
   secrets: { name: string; createdAt: string; usedAt: string | null }[]
   /** Those in force. `usedAt`: the last conversation that was kept under it; null where there is none. */

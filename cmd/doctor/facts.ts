@@ -16,6 +16,7 @@ import type { Client } from "#gateway/client.ts"
 import type { Examination } from "#gateway/deps.ts"
 import { connect } from "../lib/connect.ts"
 import { findInitSystem, type InitSystem, type ServiceState } from "../lib/init-system.ts"
+import { findKeyLock } from "../lib/key-passphrase.ts"
 import { seeSetting } from "../lib/setting.ts"
 import type { Ui } from "../lib/ui.ts"
 import type { GlobalFlags } from "../lib/verb.ts"
@@ -91,11 +92,16 @@ export async function withFacts<T>(
   const service = serviceOf(home, env)
   if (homeProblem !== null || !config.ok || !hasDatabase(home, config.value))
     return work({ ...facts, service: await service })
-  const connecting = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_WITHIN_MS)])
   const loaded = config.value
+  // A person who types a passphrase takes longer than a connection may.
+  const keyLock = lock === null ? await known(() => findKeyLock({ home, loaded, ui, signal })) : nothingYet
+  signal.throwIfAborted()
+  if (lock === null && !keyLock.ok) return work({ ...facts, service: await service, examination: keyLock })
+  const unlock = () => (keyLock.ok ? Promise.resolve(keyLock.value) : findKeyLock({ home, loaded, ui, signal }))
+  const connecting = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_WITHIN_MS)])
   // A verb that holds the home ends soon; a service that holds it and does not answer is a finding.
   const connection = await known(() =>
-    connect({ setting, loaded, what: "doctor", verbose: flags.verbose, ui, signal: connecting }),
+    connect({ setting, loaded, what: "doctor", verbose: flags.verbose, ui, signal: connecting, unlock }),
   )
   signal.throwIfAborted()
   if (!connection.ok) {

@@ -1,9 +1,13 @@
 /** Checks of the keys: the master key, where it lies, the keychain, and the model's key. */
 import { existsSync } from "node:fs"
-import { join } from "node:path"
-import { ENVIRONMENT_NAME, masterKeyOf } from "#core/secrets/master-key.ts"
+import { join, sep } from "node:path"
+import { parseEnv } from "node:util"
+import { readText } from "#core/config-file.ts"
 import { AppError } from "#core/errors.ts"
 import { readPrivateFile } from "#core/home-file.ts"
+import { isSealedKey, sealedKeyAbout } from "#core/secrets/key-lock.ts"
+import { ENVIRONMENT_NAME, type KeySource, masterKeyOf, PASSPHRASE_NAME } from "#core/secrets/master-key.ts"
+import { CREDENTIAL, readPassphraseFile } from "../lib/key-passphrase.ts"
 import { type Check, daysSince, failure, type Finding, listText, note, ok, warning, skipped } from "./check.ts"
 import { examined } from "./examined.ts"
 import type { Facts } from "./facts.ts"
@@ -23,7 +27,7 @@ export const keyChecks: readonly Check[] = [
             `${foreignSecrets} secrets were sealed under another key than ${id}`,
             "Set them anew: `ironclaw secret set NAME`.",
           )
-        return ok(`${id}, from the ${source}, is the one that sealed this database`)
+        return ok(`${id}, from ${placeText(source)}, is the one that sealed this database`)
       }
       if (examination.error?.code.startsWith("key.")) return failure(examination.error.message, examination.error.hint)
       return config.ok && examination.error === null
@@ -39,13 +43,14 @@ export const keyChecks: readonly Check[] = [
   {
     id: "key.place",
     why: "A key beside the database that it protects goes with it when the disk or a copy of the home is taken.",
-    judge: examined(({ key: { source } }, { home }) => {
+    judge: examined(({ key: { source } }, facts) => {
       if (source === "file")
         return note(
           "It lies in master.key of the home, for no keychain took it",
-          "On a desktop unlock its keychain before the first start; on a server set SECRETS_MASTER_KEY from where your other secrets are kept.",
+          "`ironclaw onboard encryption` puts it into a keychain or seals it by a passphrase; on a server SECRETS_MASTER_KEY can come from where your other secrets are kept.",
         )
-      if (existsSync(join(home.root, "master.key")))
+      if (source === "passphrase") return judgePassphrasePlace(facts)
+      if (existsSync(join(facts.home.root, "master.key")))
         return warning(
           `It comes from the ${source}, and a master.key lies in the home as well`,
           "Look whether it is still needed, and remove it.",
@@ -61,7 +66,9 @@ export const keyChecks: readonly Check[] = [
         ? ok("It works: the master key came from it")
         : source === "environment"
           ? ok(`Not needed: ${ENVIRONMENT_NAME} is set`)
-          : note("It is not used: there was none that kept what it was given, or it is locked"),
+          : source === "passphrase"
+            ? ok("Not needed: a passphrase seals the master key")
+            : note("It is not used: there was none that kept what it was given, or it is locked"),
     ),
   },
   {
@@ -119,12 +126,46 @@ function judgeKeyText({ config, home }: Facts): Finding {
   try {
     const text = fromEnvironment ?? readPrivateFile(join(home.root, "master.key"))
     if (text === null) return ok("It is in the keychain, made from 32 random bytes")
+    if (fromEnvironment === undefined && isSealedKey(text)) {
+      const { memoryKib, passes } = sealedKeyAbout(text)
+      return ok(`It is sealed by a passphrase, stretched by argon2id: ${memoryKib / 1024} MiB, ${passes} passes`)
+    }
     masterKeyOf(text, fromEnvironment === undefined ? "file" : "environment")
     return ok("It has 32 bytes, and no pattern that could be guessed")
   } catch (error) {
     if (error instanceof AppError) return failure(error.message, error.hint)
     throw error
   }
+}
+
+function placeText(source: KeySource): string {
+  return source === "passphrase" ? "master.key, which a passphrase opened" : `the ${source}`
+}
+
+/** A passphrase in the home opens the key beside it, and one that a service cannot find stops it at its next start. */
+function judgePassphrasePlace({ home, config, service }: Facts): Finding {
+  const says = "It lies in master.key of the home, sealed by a passphrase"
+  if (!config.ok) return ok(says)
+  const file = config.value.config.encryption.passphrase_file
+  const inHome = parseEnv(readText(home.envFile) ?? "")[PASSPHRASE_NAME] !== undefined
+  if (inHome || file?.startsWith(home.root + sep)) {
+    return warning(
+      `${says}, which lies in the home as well, in ${inHome ? ".env" : file}`,
+      "Whoever takes the home has both: keep the passphrase elsewhere.",
+    )
+  }
+  try {
+    if (file !== null) readPassphraseFile(file)
+  } catch (error) {
+    if (error instanceof AppError) return failure(error.message, error.hint)
+    throw error
+  }
+  if (service?.state.installed && file === null)
+    return note(
+      `${says}; the installed service finds it only where its unit has the credential ${CREDENTIAL}`,
+      "`ironclaw config set encryption.passphrase_file PATH` names a file that only you can read.",
+    )
+  return ok(says)
 }
 
 const SLOW_ANSWER_MS = 5_000

@@ -8,8 +8,10 @@ import { AppError } from "#core/errors.ts"
 import { homeLocked, type HomeLock, readLock, takeLock } from "#core/home-lock.ts"
 import { findSocket, prepareSocket, removeSocket } from "#core/home-socket.ts"
 import type { Home } from "#core/home.ts"
+import type { KeyLock } from "#core/secrets/key-lock.ts"
 import { type Client, createClient } from "#gateway/client.ts"
 import type { App } from "../app.ts"
+import { findKeyLock } from "./key-passphrase.ts"
 import { openLog, type Setting } from "./setting.ts"
 import type { Ui } from "./ui.ts"
 
@@ -30,6 +32,8 @@ export type ConnectDeps = {
   verbose: boolean
   ui: Ui
   signal: AbortSignal
+  /** What opens the master key, called where no service runs; looks for its passphrase, and asks for it, unless said. */
+  unlock?: () => Promise<KeyLock | null>
 }
 
 /** A service that is there answers this in a millisecond; one that hangs is as good as none, and holds the lock besides. */
@@ -47,13 +51,18 @@ export async function connect(deps: ConnectDeps): Promise<Connection> {
   const { setting, loaded, what, signal } = deps
   const { home } = setting
   const startedMs = systemClock.monotonicMs()
+  const unlock = deps.unlock ?? (() => findKeyLock({ ...deps, home }))
+  let keyLock: KeyLock | null | undefined
   for (;;) {
     const service = await findService({ home, signal })
     if (service) return service
+    // Asked for before the home is locked, and not where somebody else is about to serve it.
+    if (keyLock === undefined && readLock(home) === null) keyLock = await unlock()
     // Postgres lets any number of processes in: a verb needs no lock, and does not stand in for the service.
-    if (loaded.config.database.kind === "postgres") return openInProcess(deps, null)
-    const lock = takeLock({ home, clock: systemClock, what, as: "verb" })
-    if (lock) return openInProcess(deps, lock)
+    if (loaded.config.database.kind === "postgres")
+      return openInProcess(deps, { lock: null, keyLock: keyLock === undefined ? await unlock() : keyLock })
+    const lock = keyLock === undefined ? null : takeLock({ home, clock: systemClock, what, as: "verb" })
+    if (lock && keyLock !== undefined) return openInProcess(deps, { lock, keyLock })
     if (systemClock.monotonicMs() - startedMs > STARTING_MS)
       throw homeLocked(home, readLock(home), ", which does not answer on its socket")
     await systemClock.sleep(RETRY_MS, signal) // the holder starts, or has just ended
@@ -96,7 +105,7 @@ async function guestsServed(app: Pick<App, "turnsRunning">): Promise<void> {
 
 async function openInProcess(
   { setting, loaded, as = "verb", verbose, ui }: ConnectDeps,
-  lock: HomeLock | null,
+  { lock, keyLock }: { lock: HomeLock | null; keyLock: KeyLock | null },
 ): Promise<Connection> {
   const progress = ui.progress("Starting")
   const log = openLog({ home: setting.home, config: loaded.config, verbose, ui })
@@ -114,6 +123,7 @@ async function openInProcess(
       as,
       holdsHome: lock !== null,
       died: lock?.died ?? null,
+      keyLock,
     })
     const closeLog = undo
     undo = async () => {

@@ -23,11 +23,16 @@ export function wordsFileOf(home: Home): string {
   return join(home.folder("logs"), "service.out")
 }
 
-/** Resolves with the address once the service is ready. Throws `home.locked`, `service.failed`. */
-export async function startUnderSupervisor({ home, clock, signal }: Reaching): Promise<string | null> {
+/** Resolves with the address once the service is ready. `env`: what it is told besides ours. Throws `home.locked`, `service.failed`. */
+export async function startUnderSupervisor({
+  home,
+  clock,
+  env,
+  signal,
+}: Reaching & { env: Readonly<Record<string, string>> }): Promise<string | null> {
   const wordsFile = wordsFileOf(home)
   const before = linesOf(wordsFile).length
-  const child = startDetached(["service", "supervise", "--home", home.root], wordsFile)
+  const child = startDetached(["service", "supervise", "--home", home.root], { wordsFile, env })
   const ended: number[] = []
   void child.exited.then((status) => ended.push(status))
   const untilMs = clock.monotonicMs() + READY_WITHIN_MS

@@ -15,6 +15,7 @@ import { loadSnapshot } from "#core/db/snapshot.ts"
 import { AppError } from "#core/errors.ts"
 import { createPrivateFile, writePrivateFile } from "#core/home-file.ts"
 import { resealAuthority } from "#core/safety/reseal.ts"
+import type { KeyLock } from "#core/secrets/key-lock.ts"
 import { type Keychain, systemKeychain } from "#core/secrets/keychain.ts"
 import {
   ENVIRONMENT_NAME,
@@ -37,6 +38,8 @@ export type RestoreRequest = {
   clock: Clock
   path: string
   passphrase: string
+  /** Opens this home's master key where that is sealed by a passphrase of its own; the backup's key is sealed by it then. */
+  keyLock: KeyLock | null
   force: boolean
   onProgress: (text: string) => void
   onWarning: (warning: AppError) => void
@@ -57,7 +60,7 @@ export type Restored = Loaded & {
 
 /** Throws `backup.…`, `key.…`, and what the database throws; then nothing is changed. */
 export async function restoreBackup(request: RestoreRequest): Promise<Restored> {
-  const { setting, loaded, clock, path, passphrase, onProgress, signal } = request
+  const { setting, loaded, clock, path, passphrase, keyLock: lock, onProgress, signal } = request
   const { home } = setting
   const count = (what: string) => (progress: { table: string; rows: number }) =>
     onProgress(`${what} ${progress.table}: ${progress.rows} rows`)
@@ -81,7 +84,7 @@ export async function restoreBackup(request: RestoreRequest): Promise<Restored> 
             ? await resealAuthority(tx, key)
             : (await keyChangeStatements({ db: tx, ...key, reseal: [resealAuthority] })).statements
         for (const statement of changes) await tx.query(statement)
-        if (key.to.source !== "environment") stageKey(home, key.to)
+        if (key.to.source !== "environment") await stageKey({ home, lock }, key.to)
       },
     })
 
@@ -89,7 +92,7 @@ export async function restoreBackup(request: RestoreRequest): Promise<Restored> 
     target.kind === "embedded"
       ? await restoreEmbedded({ ...place, dir: target.dir }, load)
       : await restorePostgres(place, load)
-  if (key.to.source !== "environment") await promoteKey({ home, keychain }, key.to)
+  if (key.to.source !== "environment") await promoteKey({ home, keychain, lock }, key.to)
   forgetAuditHead(home)
   const config = await restoreConfig(request, about)
   return {
@@ -152,6 +155,7 @@ async function restorePostgres(place: Place, load: Load): Promise<Outcome> {
       home,
       keychain,
       environment: loaded.environment.get(ENVIRONMENT_NAME),
+      lock: place.keyLock,
     })
     const kept = backupPath(home, clock, "before-restore")
     await writeBackup({

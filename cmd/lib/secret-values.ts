@@ -1,11 +1,17 @@
 /** Every value of this house that must not be shown: the secrets, and the keys and tokens that the environment holds. */
 import type { Environment } from "#core/config.ts"
 import { vendors } from "#core/llm/catalogue.ts"
-import { ENVIRONMENT_NAME } from "#core/secrets/master-key.ts"
+import { ENVIRONMENT_NAME, PASSPHRASE_NAME } from "#core/secrets/master-key.ts"
 import type { SecretValue, Vault } from "#core/secrets/vault.ts"
 
 const environmentNames = [
-  ...new Set([ENVIRONMENT_NAME, "GATEWAY_AUTH_TOKEN", "LLM_API_KEY", ...vendors.flatMap(({ keyNames }) => keyNames)]),
+  ...new Set([
+    ENVIRONMENT_NAME,
+    PASSPHRASE_NAME,
+    "GATEWAY_AUTH_TOKEN",
+    "LLM_API_KEY",
+    ...vendors.flatMap(({ keyNames }) => keyNames),
+  ]),
 ]
 
 /** Gives the same list until the vault's changes, for whoever prepares a search by it. */

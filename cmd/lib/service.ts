@@ -5,6 +5,7 @@ import { type HomeLock, requireLock } from "#core/home-lock.ts"
 import { prepareSocket, removeSocket } from "#core/home-socket.ts"
 import type { RootLog } from "#core/log.ts"
 import { type App, createApp } from "../app.ts"
+import { findKeyLock } from "./key-passphrase.ts"
 import { openLog, type Setting } from "./setting.ts"
 import type { Ui } from "./ui.ts"
 import { version } from "./version.ts"
@@ -25,6 +26,8 @@ export type ServiceDeps = { setting: Setting; loaded: LoadedConfig; what: "serve
 /** Throws `home.locked` where another process has the home, and what opening the database or the port throws. */
 export async function startService({ setting, loaded, what, verbose, ui }: ServiceDeps): Promise<Service> {
   const { home } = setting
+  // Before the lock: others wait for who holds it, and a person may take their time.
+  const keyLock = await findKeyLock({ home, loaded, ui, signal: new AbortController().signal })
   const lock: HomeLock = await requireLock({ home, clock: systemClock, what, as: "service" })
   const log = openLog({ home, config: loaded.config, verbose, ui })
   const undo: (() => Promise<void> | void)[] = [() => lock.release(), () => log.close()]
@@ -42,6 +45,7 @@ export async function startService({ setting, loaded, what, verbose, ui }: Servi
       as: "service",
       holdsHome: true,
       died: lock.died,
+      keyLock,
     })
     undo.push(() => app.close())
     const socket = prepareSocket(home)

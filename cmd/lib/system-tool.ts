@@ -1,5 +1,6 @@
 /** The processes that a verb starts on the owner's command: the system's own tools, and the service itself. */
 import { closeSync, constants, fchmodSync, fstatSync, ftruncateSync, openSync } from "node:fs"
+import { processEnvironment } from "#core/config.ts"
 import { claimPass } from "#core/guard.ts"
 
 const pass = claimPass("system-service")
@@ -40,8 +41,11 @@ export function startOwn(words: readonly string[]): OwnChild {
 /** What a detached process says is kept up to here; it says a line a start. */
 const MAX_WORDS_BYTES = 1_048_576
 
-/** This program again, in a session of its own: it outlives us and the terminal. What it says is added to `wordsFile` (0600). */
-export function startDetached(words: readonly string[], wordsFile: string): OwnChild {
+/** This program again, in a session of its own: it outlives us and the terminal. What it says is added to `wordsFile` (0600); `env` goes before ours. */
+export function startDetached(
+  words: readonly string[],
+  { wordsFile, env }: { wordsFile: string; env: Readonly<Record<string, string>> },
+): OwnChild {
   const file = openSync(wordsFile, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, 0o600)
   try {
     fchmodSync(file, 0o600)
@@ -51,6 +55,7 @@ export function startDetached(words: readonly string[], wordsFile: string): OwnC
         stdin: "ignore",
         stdout: file,
         stderr: file,
+        env: { ...processEnvironment(), ...env },
         detached: true,
         cwd: "/",
       }),

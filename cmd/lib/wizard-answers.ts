@@ -7,7 +7,16 @@ import type { ArgValues } from "./verb.ts"
 /** Every answer, as a flag; in a file `base-url` is `base_url`. */
 export const answerArgs = {
   database: { type: "string", valueHint: "url", description: "embedded, or postgres://user@host:5432/name" },
-  encryption: { type: "string", valueHint: "where", description: "The master key: keychain, file or environment" },
+  encryption: {
+    type: "string",
+    valueHint: "where",
+    description: "The master key: keychain, file, passphrase or environment",
+  },
+  "passphrase-file": {
+    type: "string",
+    valueHint: "path",
+    description: "A file with the passphrase that seals the master key; the service finds it there",
+  },
   model: { type: "string", valueHint: "vendor/model", description: "The model that answers, or demo" },
   "base-url": { type: "string", valueHint: "url", description: "The address of the model's API, where it is your own" },
   "key-file": { type: "string", valueHint: "path", description: "A file that holds the model's key and nothing else" },

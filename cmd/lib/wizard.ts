@@ -9,9 +9,11 @@ import { isSafetyKey } from "#core/config-keys.ts"
 import type { AppError } from "#core/errors.ts"
 import { systemKeychain } from "#core/secrets/keychain.ts"
 import { ENVIRONMENT_NAME, type KeyPlace } from "#core/secrets/master-key.ts"
+import type { KeyLock } from "#core/secrets/key-lock.ts"
 import type { Client } from "#gateway/client.ts"
 import type { Asker } from "./asker.ts"
 import { connect, type Connection } from "./connect.ts"
+import { findKeyLock } from "./key-passphrase.ts"
 import { proveOwner } from "./owner-proof.ts"
 import { withPresence } from "./presence.ts"
 import type { Setting } from "./setting.ts"
@@ -52,6 +54,10 @@ export type Wizard = {
   /** Stores it encrypted; confirmed by the owner where the home is in use. Throws `presence.…`. */
   keepSecret(secret: { name: string; value: string }): Promise<void>
   keyPlace(): Promise<KeyPlace>
+  /** What opens a master key that is sealed by a passphrase: looked for or asked for once. */
+  unlock(): Promise<KeyLock | null>
+  /** From now on the key is sealed by another one, or (null) by none. */
+  lockedBy(lock: KeyLock | null): void
   /** There is a database already, so opening it changes nothing. */
   isSetUp(): Promise<boolean>
   /** The API: of the running service, or of this process, which then holds the home until {@link Wizard.release}. */
@@ -82,6 +88,13 @@ export function createWizard({ ask, answers, setting, flags, ui, signal, isFirst
     return entries.filter(([key, value]) => (value === null ? inFile.has(key) : inFile.get(key)?.value !== value))
   }
 
+  let keyLock: KeyLock | null | undefined
+  async function unlock(): Promise<KeyLock | null> {
+    if (keyLock === undefined)
+      keyLock = await findKeyLock({ home, loaded: await config(), ui, signal, asks: ask.someone })
+    return keyLock
+  }
+
   async function client(): Promise<Client> {
     connection ??= await connect({
       setting,
@@ -90,6 +103,7 @@ export function createWizard({ ask, answers, setting, flags, ui, signal, isFirst
       verbose: flags.verbose,
       ui,
       signal,
+      unlock,
     })
     return connection.client
   }
@@ -133,8 +147,11 @@ export function createWizard({ ask, answers, setting, flags, ui, signal, isFirst
         home,
         keychain: systemKeychain({ place: home.root, clock: systemClock }),
         environment: environment.get(ENVIRONMENT_NAME),
+        lock: keyLock ?? null,
       }
     },
+    unlock,
+    lockedBy: (lock) => void (keyLock = lock),
     async isSetUp() {
       const { database } = (await config()).config
       return database.kind === "postgres" || existsSync(join(home.paths.db, "pgdata"))

@@ -1,12 +1,17 @@
 /** Whether it stays when the terminal is closed: kept by the system, by itself, or not at all. */
+import { resolve } from "node:path"
 import { parseEnv } from "node:util"
+import { systemClock } from "#core/clock.ts"
 import { processEnvironment } from "#core/config.ts"
 import { readText } from "#core/config-file.ts"
 import { AppError } from "#core/errors.ts"
 import { readLock } from "#core/home-lock.ts"
+import { createKeyLock } from "#core/secrets/key-lock.ts"
+import { isKeySealed, passphraseMissing, PASSPHRASE_NAME, sealedKeyOpens } from "#core/secrets/master-key.ts"
 import { configuredVendor, keyNames } from "#core/llm/settings.ts"
 import { llmSettingsOf } from "../lib/from-config.ts"
 import { findInitSystem } from "../lib/init-system.ts"
+import { readPassphraseFile } from "../lib/key-passphrase.ts"
 import serviceVerbs from "../service.ts"
 import type { Choice } from "../lib/asker.ts"
 import type { Ui } from "../lib/ui.ts"
@@ -29,6 +34,7 @@ export const service: Step = {
     if (way === "none") return none
     try {
       await keepKey(wizard)
+      if (way === "install" && !(await nameThePassphrase(wizard))) return none
       await wizard.release() // the service needs the home for itself
       await startAs(way, wizard)
     } catch (error) {
@@ -92,6 +98,31 @@ async function keepKey(wizard: Wizard): Promise<void> {
   if (answer === "no") return
   await wizard.keepSecret({ name, value: shell[name]?.trim() ?? "" })
   ask.done(`${name} is stored, encrypted`)
+}
+
+/** A service that the system starts cannot ask for the passphrase of the master key. False where the person rather starts it by hand. */
+async function nameThePassphrase(wizard: Wizard): Promise<boolean> {
+  const { ask, setting } = wizard
+  const loaded = await wizard.config()
+  const isInEnvFile = parseEnv(readText(setting.home.envFile) ?? "")[PASSPHRASE_NAME] !== undefined
+  if (!isKeySealed(setting.home) || loaded.config.encryption.passphrase_file !== null || isInEnvFile) return true
+  if (!ask.someone) throw passphraseMissing(setting.home)
+  for (;;) {
+    const path = await ask.text({
+      message: "A file with the passphrase, for the service, or none: then you start it by hand",
+      initial: "none",
+    })
+    if (path.toLowerCase() === "none") return false
+    try {
+      const lock = createKeyLock({ passphrase: readPassphraseFile(resolve(path)), clock: systemClock })
+      await sealedKeyOpens(setting.home, lock)
+      await wizard.save({ "encryption.passphrase_file": resolve(path) })
+      return true
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code === "usage.interrupted") throw error
+      wizard.failed(error)
+    }
+  }
 }
 
 /** By the command that does the same on its own, with its words said in the wizard's way. */

@@ -1,5 +1,6 @@
 /**
- * The master key: `SECRETS_MASTER_KEY` if set, else the operating system's keychain, else `master.key` (0600) in the home.
+ * The master key: `SECRETS_MASTER_KEY` if set, else the operating system's keychain, else `master.key` (0600) in the home, which holds
+ * it as it is, or sealed by a passphrase (key-lock.ts).
  *
  * The database remembers the key's public id and nothing else of it. A key with another id is refused, never replaced: what it sealed
  * would be lost. A new key is made only for a database that knows none; of several first starts at once, one makes it.
@@ -16,10 +17,11 @@ import type { Db, Statement } from "../db/db.ts"
 import { AppError } from "../errors.ts"
 import { createPrivateFile, readPrivateFile, writePrivateFile } from "../home-file.ts"
 import type { Home } from "../home.ts"
+import { isSealedKey, type KeyLock } from "./key-lock.ts"
 import { newKeyText, parseKey } from "./key-text.ts"
 import type { Keychain } from "./keychain.ts"
 
-export type KeySource = "environment" | "keychain" | "file"
+export type KeySource = "environment" | "keychain" | "file" | "passphrase"
 /** What a key is for: each purpose has a key of its own, and knowing one says nothing of the others. */
 export type KeyPurpose = "secrets" | "authority" | "audit"
 
@@ -45,10 +47,14 @@ export type KeyPlace = {
   keychain: Keychain
   /** What SECRETS_MASTER_KEY holds; undefined where it is not set. */
   environment: string | undefined
+  /** Opens a key file that is sealed by a passphrase; null where nobody gave one. */
+  lock: KeyLock | null
 }
 
 const KEY_ID = "master_key_id"
 export const ENVIRONMENT_NAME = "SECRETS_MASTER_KEY"
+/** What opens a sealed key file, for who cannot be asked. */
+export const PASSPHRASE_NAME = "IRONCLAW_KEY_PASSPHRASE"
 const FILE_NAME = "master.key"
 const KEY_BYTES = 32
 const ID_BYTES = 16 // enough that no two keys share one; short enough to read out
@@ -118,66 +124,124 @@ export function keyIdChange(from: string, to: string): Statement {
   }
 }
 
-/** Where the key of a rotation or a restore is until the database names it. Only then {@link promoteKey}. */
-export function stageKey(home: Home, key: MasterKey): void {
-  writePrivateFile(stagedOf(home, key.id), key.reveal())
+/** Whether this home's key file is sealed by a passphrase: without {@link KeyPlace.lock} nobody can read it. */
+export function isKeySealed(home: Home): boolean {
+  const text = readPrivateFile(fileOf(home))
+  return text !== null && isSealedKey(text)
 }
 
-/** Puts a staged key in the place of the old one: the keychain where that works, else the file. */
+/** Tries a passphrase on this home's sealed key. Throws `key.passphrase_wrong`, `key.damaged`. */
+export async function sealedKeyOpens(home: Home, lock: KeyLock): Promise<void> {
+  const text = readPrivateFile(fileOf(home))
+  if (text !== null && isSealedKey(text)) await lock.open(text)
+}
+
+type FilePlace = Pick<KeyPlace, "home" | "lock">
+
+/** Where the key of a rotation or a restore is until the database names it. Only then {@link promoteKey}. Throws `key.passphrase_missing`. */
+export async function stageKey(place: FilePlace, key: MasterKey): Promise<void> {
+  const { text } = await fileTextOf(place, key)
+  writePrivateFile(stagedOf(place.home, key.id), text)
+}
+
+/** Puts a staged key in the place of the old one: the keychain where that works, else the file, sealed where that was. */
 export async function promoteKey(
-  { home, keychain }: Pick<KeyPlace, "home" | "keychain">,
+  { keychain, ...place }: Pick<KeyPlace, "home" | "keychain" | "lock">,
   key: MasterKey,
 ): Promise<MasterKey> {
+  const { home } = place
   const inKeychain = readPrivateFile(fileOf(home)) === null && (await keychain.write(key.reveal()))
-  if (!inKeychain) writePrivateFile(fileOf(home), key.reveal())
+  const { text, source } = await fileTextOf(place, key)
+  if (!inKeychain) writePrivateFile(fileOf(home), text)
   rmSync(stagedOf(home, key.id), { force: true })
-  return { ...key, source: inKeychain ? "keychain" : "file" }
+  return { ...key, source: inKeychain ? "keychain" : source }
+}
+
+/** What a file of this home holds of a key: it is not unsealed by the way, because the key is another one. */
+async function fileTextOf({ home, lock }: FilePlace, key: MasterKey): Promise<{ text: string; source: KeySource }> {
+  if (!isKeySealed(home)) return { text: key.reveal(), source: "file" }
+  if (lock === null) throw passphraseMissing(home)
+  return { text: await lock.seal({ text: key.reveal(), id: key.id }), source: "passphrase" }
+}
+
+export function passphraseMissing(home: Home): AppError {
+  return new AppError("key.passphrase_missing", `The master key in ${fileOf(home)} is sealed by a passphrase`)
 }
 
 /** Where this home's key is now; null where none is yet. */
-export async function keySourceOf({ home, keychain, environment }: KeyPlace): Promise<KeySource | null> {
+export async function keySourceOf({ home, keychain, environment }: Omit<KeyPlace, "lock">): Promise<KeySource | null> {
   if (environment !== undefined) return "environment"
-  if (readPrivateFile(fileOf(home)) !== null) return "file"
+  const inFile = readPrivateFile(fileOf(home))
+  if (inFile !== null) return isSealedKey(inFile) ? "passphrase" : "file"
   return (await keychain.read()) === null ? null : "keychain"
 }
 
+/** Where the owner can put the key; for a passphrase, the lock that it is sealed by from then on. */
+export type KeyDestination = "keychain" | "file" | KeyLock
+
 /**
  * Puts the key where the owner wants it, the same key: made now where there is none. False where the keychain does not hold it; then it
- * stays where it was. At every moment at least one place has it.
+ * stays where it was. At every moment at least one place has it. Throws `conflict` where another process changes the key meanwhile.
  */
-export async function keepKeyIn(place: KeyPlace, to: Exclude<KeySource, "environment">): Promise<boolean> {
+export async function keepKeyIn(place: KeyPlace, to: KeyDestination): Promise<boolean> {
   const { home, keychain } = place
   const path = fileOf(home)
   const inFile = readPrivateFile(path)
+  if (to === "file" && inFile !== null && !isSealedKey(inFile)) return true
+  const found = inFile === null ? null : (await fileKey(inFile, place)).reveal()
+  const inKeychain = found === null ? await keychain.read() : null
   if (to === "keychain") {
-    if (inFile === null) return (await keychain.read()) !== null || (await keychain.write(newKeyText()))
-    if (!(await keychain.write(masterKeyOf(inFile, "file").reveal()))) return false
+    if (inKeychain !== null) return true
+    if (!(await keychain.write(found ?? newKeyText()))) return false
+    assertSame(path, inFile)
     rmSync(path, { force: true })
     return true
   }
-  if (inFile !== null) return true
-  const inKeychain = await keychain.read()
-  if (!createPrivateFile(path, inKeychain ?? newKeyText())) return true // another process was just as fast
+  const key = masterKeyOf(found ?? inKeychain ?? newKeyText(), "file")
+  const text = to === "file" ? key.reveal() : await to.seal({ text: key.reveal(), id: key.id })
+  if (inFile === null) {
+    if (!createPrivateFile(path, text)) {
+      if (to === "file") return true // another process was just as fast
+      throw changedMeanwhile()
+    }
+  } else {
+    assertSame(path, inFile)
+    writePrivateFile(path, text)
+  }
   if (inKeychain !== null) await keychain.delete() // a copy that stays behind opens the same database and no other
   return true
+}
+
+/** A rotation between our look and our writing would lose its new key. */
+function assertSame(path: string, before: string | null): void {
+  if (readPrivateFile(path) !== before) throw changedMeanwhile()
+}
+
+function changedMeanwhile(): AppError {
+  return new AppError("conflict", "Another process changed the master key meanwhile", { hint: "Try again." })
 }
 
 /** Every key that could be this home's, the best place first. Where the database names one, the dear places are asked only if needed. */
 async function storedKeys(place: KeyPlace, known: string | null): Promise<MasterKey[]> {
   const { home, keychain, environment } = place
   if (environment !== undefined) return [masterKeyOf(environment, "environment")]
-  const fromFile = keyIn(readPrivateFile(fileOf(home)), "file")
+  const inFile = readPrivateFile(fileOf(home))
+  const fromFile = inFile === null ? null : await fileKey(inFile, place)
   if (fromFile && fromFile.id === known) return [fromFile]
-  const fromKeychain = keyIn(await keychain.read(), "keychain")
+  const inKeychain = await keychain.read()
+  const fromKeychain = inKeychain === null ? null : masterKeyOf(inKeychain, "keychain")
   const found = [fromKeychain, fromFile].filter((key) => key !== null)
   if (known === null || found.some(({ id }) => id === known)) return found
   // A crash came between the database's change of key and ours.
-  const staged = keyIn(readPrivateFile(stagedOf(home, known)), "file")
-  return staged ? [await promoteKey(place, staged)] : found
+  const staged = readPrivateFile(stagedOf(home, known))
+  return staged === null ? found : [await promoteKey(place, await fileKey(staged, place))]
 }
 
-function keyIn(text: string | null, source: KeySource): MasterKey | null {
-  return text === null ? null : masterKeyOf(text, source)
+/** Of what a key file holds. Throws `key.passphrase_missing`, `key.passphrase_wrong`, `key.damaged`. */
+async function fileKey(text: string, { home, lock }: FilePlace): Promise<MasterKey> {
+  if (!isSealedKey(text)) return masterKeyOf(text, "file")
+  if (lock === null) throw passphraseMissing(home)
+  return masterKeyOf(await lock.open(text), "passphrase")
 }
 
 /** A new key, in the file for the moment, where exactly one process can make it. Null where another one was faster. */
@@ -214,7 +278,8 @@ function strange(found: MasterKey | undefined, known: string, home: Home): AppEr
 }
 
 function nameOf(source: KeySource): string {
-  return { environment: ENVIRONMENT_NAME, keychain: "the keychain", file: `${FILE_NAME} of the home` }[source]
+  const file = `${FILE_NAME} of the home`
+  return { environment: ENVIRONMENT_NAME, keychain: "the keychain", file, passphrase: file }[source]
 }
 
 const fileOf = (home: Home) => join(home.root, FILE_NAME)

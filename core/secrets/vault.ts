@@ -74,7 +74,7 @@ export type VaultDeps = {
   log: Log
   key: MasterKey
   reseal: readonly Reseal[]
-} & Pick<KeyPlace, "home" | "keychain">
+} & Pick<KeyPlace, "home" | "keychain" | "lock">
 
 const MAX_VALUE_BYTES = 64 * 1024 // a private key with its chain; more is a file
 /** When a secret was last used is written at most this often: it serves to find the ones nobody uses. */
@@ -88,6 +88,7 @@ export async function createVault({
   key: firstKey,
   home,
   keychain,
+  lock,
   reseal,
 }: VaultDeps): Promise<Vault> {
   let key = firstKey
@@ -244,7 +245,7 @@ export async function createVault({
     async rotateMaster({ key: text }) {
       const to = await newMasterKey(text)
       const { statements, secrets } = await keyChangeStatements({ db, from: key, to, reseal })
-      if (to.source !== "environment") stageKey(home, to)
+      if (to.source !== "environment") await stageKey({ home, lock }, to)
       const before = key
       keys.set(to.id, to)
       try {
@@ -259,7 +260,7 @@ export async function createVault({
       key = to
       await reload()
       keys.delete(before.id)
-      if (to.source !== "environment") key = await promoteKey({ home, keychain }, to)
+      if (to.source !== "environment") key = await promoteKey({ home, keychain, lock }, to)
       return { keyId: key.id, source: key.source, secrets }
     },
     masterKey: () => key,

@@ -45,6 +45,7 @@ describe.each(kinds)("on %s, a turn without tools", (kind) => {
       as: "service",
       holdsHome: true,
       died: null,
+      keyLock: null,
     })
   })
   afterAll(async () => {

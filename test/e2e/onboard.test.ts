@@ -36,6 +36,7 @@ describe("on a terminal", () => {
       env: { NO_COLOR: "1" },
       turns: [
         ["On your own PostgreSQL server", ENTER],
+        ["a passphrase of yours opens", ENTER],
         ["None yet: the demo", ENTER],
         ["Change it", ENTER],
         ["A folder to work in, or none", ENTER],
@@ -86,6 +87,7 @@ describe("on a terminal", () => {
       home: home.path,
       turns: [
         ["On your own PostgreSQL server", ENTER],
+        ["a passphrase of yours opens", ENTER],
         ["A server of your own", CTRL_C],
       ],
     })

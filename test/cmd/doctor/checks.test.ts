@@ -94,6 +94,18 @@ async function judged(id: string, facts: Facts): Promise<Judged> {
   return found
 }
 
+test("a passphrase that lies in the home opens the key beside it, and that is said", async () => {
+  const given = { examination: { key: { ...healthy.key, source: "passphrase" } } } as const
+  const inEnvFile = await factsOf(given)
+  writeFileSync(inEnvFile.home.envFile, "IRONCLAW_KEY_PASSPHRASE=one two three four\n", { mode: 0o600 })
+  expect(await judged("key.place", inEnvFile)).toMatchObject({ level: "warning" })
+  const home = openHome({ env: {}, explicit: join(place.path, "with-words") })
+  writeFileSync(join(home.root, "words"), "one two three four", { mode: 0o600 })
+  const set = { "encryption.passphrase_file": join(home.root, "words") }
+  const inHome = await factsOf({ ...given, home, set })
+  expect((await judged("key.place", inHome)).found).toContain("which lies in the home as well")
+})
+
 describe("the table", () => {
   test("has each check once, with a group, and says why it matters", () => {
     const ids = checks.map(({ id }) => id)
@@ -176,6 +188,15 @@ const cases: readonly Case[] = [
   ["key.opens", "failure", { examination: { ok: false, error: new AppError("key.missing", "There is no key") } }],
   ["key.strength", "failure", { env: { SECRETS_MASTER_KEY: "0".repeat(64) } }],
   ["key.place", "note", { examination: { key: { ...healthy.key, source: "file" } } }],
+  ["key.place", "ok", { examination: { key: { ...healthy.key, source: "passphrase" } } }],
+  [
+    "key.place",
+    "failure",
+    {
+      examination: { key: { ...healthy.key, source: "passphrase" } },
+      set: { "encryption.passphrase_file": "/nonexistent/words" },
+    },
+  ],
   ["model.configured", "failure", { examination: { model: { id: "a/b", problem: "There is no key", cooling: [] } } }],
   ["model.configured", "note", { examination: { model: { id: "demo/demo", problem: null, cooling: [] } } }],
   [

@@ -7,6 +7,7 @@ import type { Db } from "#core/db/db.ts"
 import { AppError } from "#core/errors.ts"
 import { openHome } from "#core/home.ts"
 import { newKeyText } from "#core/secrets/key-text.ts"
+import { createKeyLock, type KeyLock } from "#core/secrets/key-lock.ts"
 import { type Keychain, systemKeychain } from "#core/secrets/keychain.ts"
 import {
   keepKeyIn,
@@ -59,13 +60,14 @@ afterAll(async () => {
   home[Symbol.dispose]()
 })
 const homeOf = (path = home.path) => openHome({ env: {}, explicit: path })
-const open = (given: { keychain?: Keychain; environment?: string; home?: string } = {}) =>
+const open = (given: { keychain?: Keychain; environment?: string; home?: string; lock?: KeyLock } = {}) =>
   openMasterKey({
     db,
     clock: systemClock,
     home: homeOf(given.home),
     keychain: given.keychain ?? noKeychain,
     environment: given.environment,
+    lock: given.lock ?? null,
   })
 const codeOf = async (work: Promise<unknown>) =>
   work.then(() => "done").catch((error: unknown) => (error instanceof AppError ? error.code : String(error)))
@@ -143,7 +145,7 @@ describe("another key than the database knows", () => {
   test("is found beside the old one after a crash in a rotation, on either side of the commit", async () => {
     const first = await open()
     const next = masterKeyOf(newKeyText(), "file")
-    stageKey(homeOf(), next)
+    await stageKey({ home: homeOf(), lock: null }, next)
     expect((await open()).id).toBe(first.id)
     await db.query({ sql: "update meta set value = $1", params: [next.id] })
     expect(await open()).toMatchObject({ id: next.id, source: "file" })
@@ -169,7 +171,7 @@ describe("the file", () => {
 
   test("takes a promoted key where the keychain does not hold it", async () => {
     const key = masterKeyOf(newKeyText(), "file")
-    expect((await promoteKey({ home: homeOf(), keychain: noKeychain }, key)).source).toBe("file")
+    expect((await promoteKey({ home: homeOf(), keychain: noKeychain, lock: null }, key)).source).toBe("file")
     expect(readFileSync(file(), "utf8")).toBe(key.reveal())
   })
 })
@@ -203,7 +205,7 @@ test("a keychain that is not there is none, and says so quickly", async () => {
 })
 
 describe("where the owner wants the key", () => {
-  const placeOf = (keychain: Keychain) => ({ home: homeOf(), keychain, environment: undefined })
+  const placeOf = (keychain: Keychain) => ({ home: homeOf(), keychain, environment: undefined, lock: null })
 
   test("it is made in the file although a keychain is there, and opens the vault from then on", async () => {
     const keychain = fakeKeychain()
@@ -228,5 +230,76 @@ describe("where the owner wants the key", () => {
     const { id } = await open()
     expect(await keepKeyIn(placeOf(noKeychain), "keychain")).toBe(false)
     expect(await open()).toMatchObject({ id, source: "file" })
+  })
+})
+
+describe("sealed by a passphrase", () => {
+  const lockOf = (passphrase: string) => createKeyLock({ passphrase, clock: systemClock })
+  const lock = lockOf("correct horse battery staple")
+  const placeOf = (keychain: Keychain, given: KeyLock | null = lock) => ({
+    home: homeOf(),
+    keychain,
+    environment: undefined,
+    lock: given,
+  })
+
+  test("it is the same key, in a file of which a copy is worth nothing, and opens with the passphrase alone", async () => {
+    const { id } = await open()
+    const clear = readFileSync(file(), "utf8")
+    expect(await keepKeyIn(placeOf(noKeychain), lock)).toBe(true)
+    expect(readFileSync(file(), "utf8")).not.toContain(clear)
+    expect(statSync(file()).mode & 0o777).toBe(0o600)
+    expect(await keySourceOf(placeOf(noKeychain))).toBe("passphrase")
+    expect(await open({ lock })).toMatchObject({ id, source: "passphrase" })
+    expect(await codeOf(open())).toBe("key.passphrase_missing")
+    expect(await codeOf(open({ lock: lockOf("another horse battery staple") }))).toBe("key.passphrase_wrong")
+    expect(await open({ lock: lockOf("correct horse battery staple") })).toMatchObject({ id })
+    expect(readdirSync(home.path)).toEqual(["master.key"])
+  })
+
+  test("it moves there from the keychain and to every other place and back", async () => {
+    const keychain = fakeKeychain()
+    const { id } = await open({ keychain })
+    for (const [to, source] of [
+      [lock, "passphrase"],
+      ["keychain", "keychain"],
+      [lock, "passphrase"],
+      ["file", "file"],
+      [lock, "passphrase"],
+    ] as const) {
+      expect(await keepKeyIn(placeOf(keychain), to)).toBe(true)
+      expect(await keySourceOf(placeOf(keychain))).toBe(source)
+      expect(await open({ keychain, lock })).toMatchObject({ id, source })
+      expect(keychain.stored === null).toBe(source !== "keychain")
+    }
+    const another = lockOf("another horse battery staple")
+    expect(await keepKeyIn(placeOf(keychain), another)).toBe(true)
+    expect(await open({ keychain, lock: another })).toMatchObject({ id })
+    expect(await codeOf(open({ keychain, lock }))).toBe("key.passphrase_wrong")
+  })
+
+  test("without the passphrase it is neither moved nor replaced by a new key in the open", async () => {
+    await keepKeyIn(placeOf(noKeychain), lock)
+    await open({ lock })
+    const text = readFileSync(file(), "utf8")
+    const next = masterKeyOf(newKeyText(), "file")
+    expect(await codeOf(keepKeyIn(placeOf(noKeychain, null), "file"))).toBe("key.passphrase_missing")
+    expect(await codeOf(stageKey(placeOf(noKeychain, null), next))).toBe("key.passphrase_missing")
+    expect(await codeOf(promoteKey(placeOf(noKeychain, null), next))).toBe("key.passphrase_missing")
+    expect(readFileSync(file(), "utf8")).toBe(text)
+    expect(readdirSync(home.path)).toEqual(["master.key"])
+  })
+
+  test("a rotation's new key is sealed too, beside the old one and after a crash", async () => {
+    await keepKeyIn(placeOf(noKeychain), lock)
+    await open({ lock })
+    const next = masterKeyOf(newKeyText(), "file")
+    await stageKey(placeOf(noKeychain), next)
+    for (const name of readdirSync(home.path))
+      expect(readFileSync(join(home.path, name), "utf8")).not.toContain(next.reveal())
+    await db.query({ sql: "update meta set value = $1", params: [next.id] })
+    expect(await codeOf(open())).toBe("key.passphrase_missing")
+    expect(await open({ lock })).toMatchObject({ id: next.id, source: "passphrase" })
+    expect(readdirSync(home.path)).toEqual(["master.key"])
   })
 })

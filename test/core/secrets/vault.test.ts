@@ -40,7 +40,14 @@ for (const engine of engines()) {
     async function open(given: { environment?: string; reseal?: readonly Reseal[] } = {}): Promise<Vault> {
       const home = openHome({ env: {}, explicit: place.path })
       const writer = createWriter({ db, publish() {}, clock: systemClock })
-      const key = await openMasterKey({ db, clock: systemClock, home, keychain, environment: given.environment })
+      const key = await openMasterKey({
+        db,
+        clock: systemClock,
+        home,
+        keychain,
+        environment: given.environment,
+        lock: null,
+      })
       const made = await createVault({
         db,
         writer,
@@ -49,6 +56,7 @@ for (const engine of engines()) {
         key,
         home,
         keychain,
+        lock: null,
         reseal: given.reseal ?? [],
       })
       opened.push(made)
