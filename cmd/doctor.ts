@@ -1,11 +1,8 @@
 /** `ironclaw doctor`: looks at everything that can go wrong, says why it matters and what to do, and mends what is safe to mend. */
-import { confirm, isCancel } from "@clack/prompts"
 import { systemClock } from "#core/clock.ts"
 import { AppError } from "#core/errors.ts"
-import { withFacts } from "./doctor/facts.ts"
 import type { Level } from "./doctor/check.ts"
-import { type Judged, judgeAll } from "./doctor/table.ts"
-import { writeBundle } from "./doctor/bundle.ts"
+import type { Judged } from "./doctor/table.ts"
 import { exitStatus, type Ui, visible } from "./lib/ui.ts"
 import { defineVerb } from "./lib/verb.ts"
 
@@ -32,6 +29,12 @@ export default defineVerb({
   },
   async run({ args, flags, ui, signal }) {
     if (args.yes && !args.fix) throw new AppError("usage.wrong", "--yes is for --fix")
+    // The checks know much of the house; the help needs none of it.
+    const [{ withFacts }, { judgeAll }, { writeBundle }] = await Promise.all([
+      import("./doctor/facts.ts"),
+      import("./doctor/table.ts"),
+      import("./doctor/bundle.ts"),
+    ])
     const progress = ui.progress("Looking")
     const deps = { flags, ui, signal, clock: systemClock, probe: args.probe ?? false }
     const { judged, bundle } = await withFacts(deps, async (facts) => {
@@ -71,6 +74,7 @@ async function fixAll(judged: readonly Judged[], { ui, yes }: { ui: Ui; yes: boo
     throw new AppError("usage.wrong", "There is nobody to ask", {
       hint: "`ironclaw doctor --fix --yes` mends without asking.",
     })
+  const { confirm, isCancel } = await import("@clack/prompts")
   const fixed: Fixed[] = []
   for (const { id, fix, found } of mendable) {
     if (!yes) {

@@ -1,22 +1,30 @@
 /** `ironclaw onboard`: the few questions of a first day, on a terminal, in plain lines, or answered by flags and a file. */
 import { AppError } from "#core/errors.ts"
-import { database } from "./onboard/database.ts"
-import { encryption } from "./onboard/encryption.ts"
-import { manner } from "./onboard/manner.ts"
-import { model } from "./onboard/model.ts"
-import { service } from "./onboard/service.ts"
-import { spending } from "./onboard/spending.ts"
-import { tools } from "./onboard/tools.ts"
 import { openSetting } from "./lib/setting.ts"
 import { exitStatus, terminalUi } from "./lib/ui.ts"
 import { defineVerb } from "./lib/verb.ts"
 import { answerArgs, readAnswers } from "./lib/wizard-answers.ts"
 import { progressOf } from "./lib/wizard-progress.ts"
-import { runWizard, showEnd } from "./lib/wizard-run.ts"
 import type { Step } from "./lib/wizard.ts"
 
 /** In this order: where things are kept, and under which key, before there is anything to keep. */
-export const steps: readonly Step[] = [database, encryption, model, spending, manner, tools, service]
+const steps = {
+  database: async () => (await import("./onboard/database.ts")).database,
+  encryption: async () => (await import("./onboard/encryption.ts")).encryption,
+  model: async () => (await import("./onboard/model.ts")).model,
+  spending: async () => (await import("./onboard/spending.ts")).spending,
+  manner: async () => (await import("./onboard/manner.ts")).manner,
+  tools: async () => (await import("./onboard/tools.ts")).tools,
+  service: async () => (await import("./onboard/service.ts")).service,
+} as const satisfies Record<string, () => Promise<Step>>
+
+const names = Object.keys(steps)
+
+/** All of them, or the one that is named; none where there is none of that name. */
+export function loadSteps(name?: string): Promise<Step[]> {
+  const chosen = Object.entries(steps).filter(([each]) => name === undefined || each === name)
+  return Promise.all(chosen.map(([, load]) => load()))
+}
 
 export default defineVerb({
   meta: {
@@ -29,13 +37,13 @@ export default defineVerb({
       "ironclaw onboard --non-interactive --model anthropic --key-file key.txt --service install",
       "ironclaw onboard --non-interactive --answers answers.toml --json",
     ],
-    offers: { step: steps.map(({ name }) => name) },
+    offers: { step: names },
   },
   args: {
     step: {
       type: "positional",
       required: false,
-      description: `One question: ${steps.map(({ name }) => name).join(", ")}`,
+      description: `One question: ${names.join(", ")}`,
     },
     ...answerArgs,
     answers: { type: "string", valueHint: "file", description: "A TOML or JSON file with answers, named as the flags" },
@@ -44,11 +52,12 @@ export default defineVerb({
   },
   async run({ args, flags, ui: usual, signal }) {
     const ui = args.plain ? terminalUi({ json: usual.json, verbose: flags.verbose, plain: true }) : usual
-    const chosen = args.step === undefined ? steps : steps.filter(({ name }) => name === args.step)
+    const chosen = await loadSteps(args.step)
     if (chosen.length === 0)
       throw new AppError("usage.wrong", `"${args.step ?? ""}" is none of the questions`, {
-        hint: `They are ${steps.map(({ name }) => name).join(", ")}.`,
+        hint: `They are ${names.join(", ")}.`,
       })
+    const { runWizard, showEnd } = await import("./lib/wizard-run.ts")
     const answers = readAnswers(args, args.answers)
     const setting = openSetting({ flags, ui })
     const silent = args["non-interactive"] === true || !ui.interactive

@@ -2,12 +2,10 @@
 import { resolve } from "node:path"
 import { systemClock } from "#core/clock.ts"
 import { loadConfig } from "#core/config.ts"
-import { readBackupHeader } from "#core/db/backup-file.ts"
 import { homeLocked, readLock, takeLock } from "#core/home-lock.ts"
 import { readPassphrase } from "./lib/hidden-text.ts"
-import { findKeyLock } from "./lib/key-passphrase.ts"
-import { type Restored, restoreBackup } from "./lib/restore.ts"
-import { planRestore, type RestorePlan } from "./lib/restore-plan.ts"
+import type { Restored } from "./lib/restore.ts"
+import type { RestorePlan } from "./lib/restore-plan.ts"
 import { openSetting, seeSetting } from "./lib/setting.ts"
 import type { Ui } from "./lib/ui.ts"
 import { defineVerb } from "./lib/verb.ts"
@@ -31,6 +29,7 @@ export default defineVerb({
   },
   async run({ args, flags, ui, signal }) {
     const path = resolve(args.file)
+    const { readBackupHeader } = await import("#core/db/backup-file.ts")
     await readBackupHeader(path) // what is no backup is said before anybody types
     const dryRun = args["dry-run"] ?? false
     // A look makes no home.
@@ -47,14 +46,17 @@ export default defineVerb({
     if (dryRun) {
       const progress = ui.progress("Checking the backup")
       const onProgress = (text: string) => progress.update(text)
+      const { planRestore } = await import("./lib/restore-plan.ts")
       const plan = await planRestore({ setting, loaded, path, passphrase, signal, onProgress }).finally(progress.stop)
       return { data: plan, show: () => showPlan(plan, ui) }
     }
+    const { findKeyLock } = await import("./lib/key-passphrase.ts")
     const keyLock = await findKeyLock({ home, loaded, ui, signal })
     const lock = takeLock({ home, clock: systemClock, what: "restore", as: "verb" })
     if (!lock) throw homeLocked(home, readLock(home), ": stop it first")
     const progress = ui.progress("Checking the backup")
     try {
+      const { restoreBackup } = await import("./lib/restore.ts")
       const restored = await restoreBackup({
         setting,
         loaded,

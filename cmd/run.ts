@@ -59,7 +59,7 @@ async function setUpFirst({ args: { onboard, stream }, flags, ui }: VerbContext<
   const setting = openSetting({ flags, ui: { ...ui, note() {} } }) // the chat says it in a moment
   if (!isFresh(setting, await loadConfig(setting))) return
   if (!ui.interactive) throw new AppError("onboard.needed", "Nothing is set up here yet, and there is no message")
-  const [{ steps }, { readAnswers }, { runWizard, showEnd }] = await Promise.all([
+  const [{ loadSteps }, { readAnswers }, { runWizard, showEnd }] = await Promise.all([
     import("./onboard.ts"),
     import("./lib/wizard-answers.ts"),
     import("./lib/wizard-run.ts"),
@@ -69,7 +69,7 @@ async function setUpFirst({ args: { onboard, stream }, flags, ui }: VerbContext<
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, leave)
   try {
     const answers = readAnswers({}, undefined)
-    const given = { steps, answers, setting, flags, ui, signal: interrupt.signal }
+    const given = { steps: await loadSteps(), answers, setting, flags, ui, signal: interrupt.signal }
     showEnd(await runWizard({ ...given, silent: false, plain: false, again: false }), ui)
   } finally {
     for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, leave)

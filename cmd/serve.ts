@@ -4,7 +4,6 @@ import { loadConfig, processEnvironment } from "#core/config.ts"
 import { AppError, type ErrorCode } from "#core/errors.ts"
 import { createReadyNotice } from "./lib/ready-notice.ts"
 import { NEEDS_A_PERSON } from "./lib/service-unit.ts"
-import { startService } from "./lib/service.ts"
 import { openSetting } from "./lib/setting.ts"
 import { exitStatus } from "./lib/ui.ts"
 import { defineVerb } from "./lib/verb.ts"
@@ -60,6 +59,7 @@ export default defineVerb({
     const loaded = await loadConfig(setting)
     const stop = Promise.withResolvers<NodeJS.Signals>()
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.resolve(signal))
+    const { startService } = await import("./lib/service.ts")
     const service = await startService({ setting, loaded, what: "serve", verbose: flags.verbose, ui })
     const notice = createReadyNotice({
       env: processEnvironment(),

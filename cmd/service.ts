@@ -4,10 +4,8 @@ import { loadConfig, processEnvironment } from "#core/config.ts"
 import { AppError } from "#core/errors.ts"
 import { homeLocked, readLock, takeLock } from "#core/home-lock.ts"
 import type { Home } from "#core/home.ts"
-import { isKeySealed, PASSPHRASE_NAME } from "#core/secrets/master-key.ts"
 import { startUnderSupervisor, stopHolders } from "./lib/detached.ts"
 import { findInitSystem, type InitSystem } from "./lib/init-system.ts"
-import { findPassphrase } from "./lib/key-passphrase.ts"
 import { offerLingering } from "./lib/lingering.ts"
 import { lastErrorSince, logArgs, showLog } from "./lib/log-view.ts"
 import { openSetting } from "./lib/setting.ts"
@@ -38,7 +36,9 @@ async function passphraseFor(
   home: Home,
   { flags, ui, signal }: Pick<VerbContext, "flags" | "ui" | "signal">,
 ): Promise<Record<string, string>> {
+  const { isKeySealed, PASSPHRASE_NAME } = await import("#core/secrets/master-key.ts")
   if (!isKeySealed(home)) return {} // the configuration may be what is wrong, and the service says so better
+  const { findPassphrase } = await import("./lib/key-passphrase.ts")
   const loaded = await loadConfig({ home, env: processEnvironment(), flags: flags.set })
   const typed = (await findPassphrase({ home, loaded, ui, signal }))?.typed ?? null
   return typed === null ? {} : { [PASSPHRASE_NAME]: typed }

@@ -11,7 +11,6 @@ import type { Home } from "#core/home.ts"
 import type { KeyLock } from "#core/secrets/key-lock.ts"
 import { type Client, createClient } from "#gateway/client.ts"
 import type { App } from "../app.ts"
-import { findKeyLock } from "./key-passphrase.ts"
 import { openLog, type Setting } from "./setting.ts"
 import type { Ui } from "./ui.ts"
 
@@ -51,7 +50,8 @@ export async function connect(deps: ConnectDeps): Promise<Connection> {
   const { setting, loaded, what, signal } = deps
   const { home } = setting
   const startedMs = systemClock.monotonicMs()
-  const unlock = deps.unlock ?? (() => findKeyLock({ ...deps, home }))
+  // Loaded where there is a vault to open: a command that a running service serves need not wait for it.
+  const unlock = deps.unlock ?? (async () => (await import("./key-passphrase.ts")).findKeyLock({ ...deps, home }))
   let keyLock: KeyLock | null | undefined
   for (;;) {
     const service = await findService({ home, signal })

@@ -1,5 +1,4 @@
 /** Text that must not be seen: asked for without echo on a terminal, or read from stdin; never an argument, which others can list. */
-import { password } from "@clack/prompts"
 import { AppError } from "#core/errors.ts"
 import { readStdin, type Ui } from "./ui.ts"
 
@@ -76,6 +75,7 @@ export async function readPassphrase({
 }
 
 async function ask(message: string, judge: (text: string) => void, signal: AbortSignal): Promise<string> {
+  const { password } = await import("@clack/prompts") // heavy, and few commands come here
   const answer = await password({
     message,
     output: process.stderr,

@@ -1,5 +1,4 @@
 /** Lingering: whether systemd keeps a user's services while the user is not logged in. Offered, never set silently. */
-import { confirm, isCancel } from "@clack/prompts"
 import { userInfo } from "node:os"
 import type { InitSystem } from "./init-system.ts"
 import type { Ran } from "./system-tool.ts"
@@ -25,6 +24,7 @@ export async function offerLingering({
   if (asked === false) return [later]
   if (asked === undefined) {
     if (!ui.interactive) return [later]
+    const { confirm, isCancel } = await import("@clack/prompts")
     const answer = await confirm({ message: "Let it run while you are not logged in?" })
     if (isCancel(answer) || !answer) return [later]
   }
