@@ -88,6 +88,7 @@ import { messageTools } from "#core/tools/message-send.ts"
 import { createOwnerCalls } from "#core/tools/owner-call.ts"
 import { createPipeline } from "#core/tools/run.ts"
 import { timeTools } from "#core/tools/time.ts"
+import { toolSearchTools } from "#core/tools/tool-search.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
 import { createBundled } from "#sandbox/bundled.ts"
@@ -271,6 +272,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       ...httpTools(),
       ...webTools({ readPage: createReadPage({ sandbox }) }),
       ...messageTools({ db, writer, clock, ownerId: () => ownerId, reply, redact }),
+      ...toolSearchTools({ registry: () => openRegistry.registry }),
       ...approvalPlanTools({ registry: () => openRegistry.registry, approvals: () => approvals, writer }),
       ...agentSpawnTools({
         db,

@@ -19,6 +19,7 @@ import type { Claim, ClaimedJob } from "../jobs/job.ts"
 import type { Ceiling } from "../safety/ceiling.ts"
 import { joinLabels, joinSources } from "../safety/labels.ts"
 import type { CallOutcome } from "../tools/run.ts"
+import { withToolSearch } from "../tools/tool-search.ts"
 import type { TurnOptions, TurnOutcome } from "./agent.ts"
 import type { TurnRun } from "./turn.ts"
 
@@ -55,7 +56,7 @@ export async function loadTurn(db: Db, turnId: TurnId): Promise<Omit<LoadedTurn,
   const [row] = await db.query({ sql: LOAD_SQL, params: [turnId] })
   if (!row) throw new AppError("not_found", `There is no turn ${turnId}`)
   // Columns as the schema types them; the inbox wrote the ceiling as one.
-  const allowed = row["allowed_tools"] as string[] | null
+  const allowed = withToolSearch(row["allowed_tools"] as string[] | null)
   const ceiling = row["ceiling"] as Ceiling | null
   return {
     id: turnId,

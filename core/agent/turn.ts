@@ -22,6 +22,7 @@ import type { TurnOutcome } from "./agent.ts"
 import { buildContext } from "./context.ts"
 import { listen } from "./listen.ts"
 import type { Live, LiveTurn } from "./live.ts"
+import { createOffered } from "./offered.ts"
 import { buildSystemPrompt, type PromptDocument, type PromptSkills } from "./prompt.ts"
 import { createReplyHooks } from "./reply-hooks.ts"
 import { createRepetitionWatch } from "./repetition.ts"
@@ -95,7 +96,8 @@ export type TurnRun = JobRun & {
 }
 
 export function createTurnKind(deps: TurnDeps): JobKind {
-  const { db, clock, live, pipeline, registry } = deps
+  const { db, clock, live, pipeline } = deps
+  const offered = createOffered(deps)
   const { runCalls, finishOpenCalls } = createTurnCalls({ db, pipeline })
   const replyHooks = createReplyHooks(deps)
   const { announce, storeStep, suspend, finish, noteUsage, tellFallback } = createTurnCommits(deps)
@@ -167,7 +169,6 @@ export function createTurnKind(deps: TurnDeps): JobKind {
 
   async function loop(run: TurnRun, model: Model): Promise<Ending> {
     const { maxIterations } = deps.settings()
-    const offers = [...registry.offers(run.turn.allowedTools), ...(run.turn.options.clientTools ?? [])]
     const system = await systemPrompt(run.turn)
     // What a client's tools are called and do is not the owner's word either: others may have written it.
     const clientWords = run.turn.options.clientTools?.length ? ["untrusted" as const] : []
@@ -210,7 +211,10 @@ export function createTurnKind(deps: TurnDeps): JobKind {
         ...sampling(run.turn.options, run.session),
         system: system.parts,
         messages: note ? [...context.messages, hostNote(note)] : context.messages,
-        tools: offers,
+        tools: [
+          ...offered({ allowed: run.turn.allowedTools, messages: context.messages }),
+          ...(run.turn.options.clientTools ?? []),
+        ],
         ...(toolChoice ? { toolChoice } : {}),
         trusted: !isUntrusted(labels),
       }

@@ -1,6 +1,7 @@
 /** Which tools exist. Their bodies are kept apart from their cards: only the authorize gate can take one. */
 import type { ToolOffer } from "../llm/model.ts"
 import type { Tool } from "./tool.ts"
+import { createToolRank, type ToolRank } from "./tool-rank.ts"
 
 export type ToolCard = Omit<Tool, "run">
 export type ToolBody = Tool["run"]
@@ -10,6 +11,8 @@ export type Registry = {
   list(): ToolCard[]
   /** As the model is shown them, in a stable order (a changed order would break vendors' prompt caches). null: all. */
   offers(allowed: readonly string[] | null): ToolOffer[]
+  /** All that fit a need in plain words, best first: whoever shows them leaves out what the turn may not use. */
+  rank: ToolRank
 }
 
 /** Bounds that a model seldom comes near, or that a description names. The shape gate judges them all the same, and its refusal names the one that was passed. */
@@ -63,6 +66,7 @@ export function createRegistry(builtins: readonly Tool[]): OpenRegistry {
       find: (name) => shelf.cards.get(name),
       list: () => [...shelf.cards.values()],
       offers: (allowed) => (allowed ? shelf.offers.filter(({ name }) => allowed.includes(name)) : shelf.offers),
+      rank: (query) => shelf.rank()(query),
     },
     take(name, provider) {
       const tool = shelf.byName.get(name)
@@ -87,5 +91,8 @@ function shelve(tools: readonly Tool[]) {
     description,
     parameters: shownSchema(JSON.parse(JSON.stringify(input))) as ToolOffer["parameters"], // an object stays one
   }))
-  return { byName, cards, offers }
+  // Made when somebody looks for the first time, once for these tools.
+  let ranks: ToolRank | null = null
+  const rank = () => (ranks ??= createToolRank([...byName.values()]))
+  return { byName, cards, offers, rank }
 }

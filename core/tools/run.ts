@@ -32,6 +32,7 @@ import { type Cleansed, type CutOff, judgeResult } from "./cleanse-result.ts"
 import { type CallToConsent, type ConsentDeps, createConsent } from "./consent.ts"
 import { createRecorder, type Judged } from "./run-record.ts"
 import { secretWritten } from "./secret-written.ts"
+import { unknownTool } from "./tool-search.ts"
 import { actsAs, type CallFacts, type ToolContext, type ToolResult } from "./tool.ts"
 
 /** A tool that calls a tool that calls a tool. */
@@ -168,8 +169,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     const worst: Effect = "exec"
 
     const card = registry.find(request.tool)
-    if (!card)
-      return refused(`There is no tool called "${request.tool}". Use one of those offered.`, { find: "deny" }, worst)
+    if (!card) return refused(unknownTool(request.tool, registry), { find: "deny" }, worst)
     if (request.within && (request.within.length >= MAX_DEPTH || request.within.includes(request.tool)))
       return refused(
         `Refused: tools call each other at most ${MAX_DEPTH} deep and never in a circle.`,

@@ -22,6 +22,7 @@ import { httpTools } from "#core/tools/http-request.ts"
 import { jsonTools } from "#core/tools/json-query.ts"
 import { messageTools } from "#core/tools/message-send.ts"
 import { timeTools } from "#core/tools/time.ts"
+import { MAX_SHOWN_WHOLE, toolSearchTools } from "#core/tools/tool-search.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
 import { readPage } from "#test/fakes/read-page.ts"
 import { createRegistry } from "#core/tools/registry.ts"
@@ -31,7 +32,7 @@ import { oneModel, scriptedModel } from "#test/fakes/model.ts"
 const root = mkdtempSync(join(tmpdir(), "ironclaw-size-"))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
-test("one word, with every builtin tool offered, sends at most 10 KB to the model", async () => {
+test("one word, with every builtin tool there, sends at most 6 KB to the model", async () => {
   const db = await memoryDb()
   const project = openJail({ root, closed: [] })
   const bus = createEventBus({ onListenerError: () => {} })
@@ -54,6 +55,7 @@ test("one word, with every builtin tool offered, sends at most 10 KB to the mode
     ...fileFindTools({ project }),
     ...fileWriteTools({ project, keepChange: changes.keep }),
     ...fileUndoTools({ project, changes }),
+    ...toolSearchTools({ registry: unused }),
   ]
   const model = scriptedModel([{ say: "Hello" }])
   const house = await agentHouse({ models: oneModel(model), tools, db, spawns: true })
@@ -63,7 +65,20 @@ test("one word, with every builtin tool offered, sends at most 10 KB to the mode
   await db.close()
   project.close()
 
-  expect(sent?.tools).toHaveLength(tools.length + 1)
+  expect(tools.length + 1).toBeGreaterThan(MAX_SHOWN_WHOLE)
+  expect(sent?.tools.map(({ name }) => name)).toEqual([
+    "agent_spawn",
+    "file_list",
+    "file_read",
+    "memory_append",
+    "memory_list",
+    "memory_read",
+    "memory_search",
+    "result_read",
+    "time_now",
+    "tool_search",
+    "web_fetch",
+  ])
   // As the most common protocol writes it.
   const asSent = {
     messages: [
@@ -72,6 +87,6 @@ test("one word, with every builtin tool offered, sends at most 10 KB to the mode
     ],
     tools: sent?.tools.map((offer) => ({ type: "function", function: offer })),
   }
-  for (const { name, description } of sent?.tools ?? []) expect([name, description.length <= 300]).toEqual([name, true])
-  expect(Buffer.byteLength(JSON.stringify(asSent))).toBeLessThanOrEqual(10_240)
+  for (const { name, description } of tools) expect([name, description.length <= 300]).toEqual([name, true])
+  expect(Buffer.byteLength(JSON.stringify(asSent))).toBeLessThanOrEqual(6_144)
 })
