@@ -11,14 +11,16 @@ import type { PluginFolder } from "./plugin.ts"
 /** Files by name. Imported as text, so a text is what each gives, whatever its types say of it as a module. */
 type Row = () => Promise<Readonly<Record<string, object>>>
 
-/**
- * A row is:
- *   weather: async () => ({
- *     "plugin.json": await import("./tools/weather/plugin.json", { with: { type: "text" } }),
- *     "plugin.ts": await import("./tools/weather/plugin.ts", { with: { type: "text" } }),
- *   }),
- */
-const table: Readonly<Record<string, Row>> = {}
+const table: Readonly<Record<string, Row>> = {
+  github: async () => ({
+    "plugin.json": await import("./tools/github/plugin.json", { with: { type: "text" } }),
+    "plugin.ts": await import("./tools/github/plugin.ts", { with: { type: "text" } }),
+  }),
+  weather: async () => ({
+    "plugin.json": await import("./tools/weather/plugin.json", { with: { type: "text" } }),
+    "plugin.ts": await import("./tools/weather/plugin.ts", { with: { type: "text" } }),
+  }),
+}
 
 export const bundledNames: readonly string[] = Object.keys(table).sort()
 
