@@ -11,7 +11,8 @@ declare const __ironclaw: {
     body: string | ArrayBuffer | undefined,
   ): { header: string; body: ArrayBuffer } | { refused: string }
   log(level: string, line: string): void
-  decode(bytes: ArrayBuffer): string
+  decode(bytes: ArrayBuffer, charset?: string): string
+  encode(text: string): ArrayBuffer
   config: string
 }
 const host = __ironclaw
@@ -150,6 +151,12 @@ export function http({ url, method = "GET", headers = {}, body }: HttpRequest): 
   }
 }
 
+/** UTF-8. */
+export const encodeText = (text: string) => new Uint8Array(host.encode(text.toWellFormed()))
+
+/** `charset` is a label as mail and pages carry it, such as "iso-8859-2" or "shift_jis". One that nobody knows counts as UTF-8. */
+export const decodeText = (bytes: Uint8Array, charset = "utf-8") => host.decode(bytes.slice().buffer, charset)
+
 function ask(name: string, payload: Record<string, unknown>): unknown {
   const answer = host.ask(name, JSON.stringify(payload))
   if ("refused" in answer) throw new Error(answer.refused)
@@ -196,3 +203,62 @@ export const fieldsOf = (value: unknown): Record<string, unknown> =>
 export const itemsOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
 export const textOf = (value: unknown): string => (typeof value === "string" ? value : "")
 export const numberOf = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined)
+
+const BLOCK = /^(?:p|div|br|tr|h[1-6]|table|section|article|header|footer|blockquote|pre|hr|ul|ol|dd|dt)$/
+const VOID = /^(?:br|hr|img|input|meta|link|col|area|base|wbr|source|embed)$/
+const UNSEEN = /^(?:script|style|head|title|template|noscript|svg)$/
+/** How pages and mails hide what is meant for nobody's eyes: summaries for lists, and orders to an assistant. */
+const HIDDEN =
+  /display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|(?:font-size|opacity|max-height)\s*:\s*0[a-z%]*\s*(?:[;"'!]|$)/i
+const MAX_TAG = 2_000
+
+/** What a person would see of HTML, as text. One pass: each byte is looked at once, whatever a stranger made of it. */
+export function htmlText(html: string): string {
+  const kept: string[] = []
+  let hidden: { name: string; depth: number } | null = null
+  for (let at = 0; at < html.length;) {
+    const open = html.indexOf("<", at)
+    if (!hidden) kept.push(html.slice(at, open === -1 ? html.length : open).replaceAll(/\s+/g, " "))
+    if (open === -1) break
+    const isComment = html.startsWith("<!--", open)
+    const close = html.indexOf(isComment ? "-->" : ">", open)
+    if (close === -1) break
+    at = close + (isComment ? 3 : 1)
+    const tag = html.slice(open, Math.min(close, open + MAX_TAG))
+    const name = /^<\/?([a-z][a-z0-9]*)/i.exec(tag)?.[1]?.toLowerCase() ?? ""
+    if (isComment || name === "") continue
+    const isEnd = tag.startsWith("</")
+    if (hidden) {
+      if (name === hidden.name) hidden.depth += isEnd ? -1 : 1
+      if (hidden.depth === 0) hidden = null
+    } else if (!isEnd && !VOID.test(name) && (UNSEEN.test(name) || isHidden(tag))) hidden = { name, depth: 1 }
+    else if (name === "li") kept.push(isEnd ? "" : "\n- ")
+    else if (BLOCK.test(name)) kept.push("\n")
+    else if (isEnd && (name === "td" || name === "th")) kept.push(" ")
+  }
+  return kept
+    .join("")
+    .replaceAll(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,8}));/gi, letterOf)
+    .replaceAll(/[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\u00ad\ufeff]|\u034f/g, "")
+    .split("\n")
+    .map((line) => line.trim())
+    .join("\n")
+    .replaceAll(/\n{3,}/g, "\n\n")
+    .trim()
+}
+
+function isHidden(tag: string): boolean {
+  return HIDDEN.test(tag) || /\shidden(?:[\s=/]|$)/i.test(tag.replaceAll(/"[^"]*"|'[^']*'/g, ""))
+}
+
+const ENTITIES = new Map(
+  "amp & lt < gt > quot \" apos ' copy © reg ® euro € hellip … ndash – mdash — lsquo ‘ rsquo ’ ldquo “ rdquo ” bull • middot · auml ä ouml ö uuml ü Auml Ä Ouml Ö Uuml Ü szlig ß eacute é egrave è agrave à ccedil ç ntilde ñ"
+    .split(" ")
+    .flatMap((name, at, all) => (at % 2 === 0 ? [[name, all[at + 1] ?? ""] as const] : [])),
+).set("nbsp", " ")
+
+function letterOf(whole: string, decimal?: string, hex?: string, name?: string): string {
+  if (name !== undefined) return ENTITIES.get(name) ?? whole
+  const code = decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal)
+  return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code).toWellFormed() : ""
+}

@@ -151,9 +151,28 @@ function offerHost(vm: QuickJS, { door, config }: EngineCall): void {
     door.log(known, String(line))
     return vm.undefined
   })
-  offer("decode", (bytes) => vm.newString(bytes ? decoder.decode(bytes.toArrayBuffer()) : ""))
+  offer("decode", (bytes, charset) =>
+    vm.newString(
+      bytes
+        ? decoderOf(charset === undefined || charset.isUndefined ? "utf-8" : String(charset)).decode(
+            bytes.toArrayBuffer(),
+          )
+        : "",
+    ),
+  )
+  offer("encode", (text) => vm.newArrayBuffer(encoder.encode(String(text))))
   host.setProp("config", vm.newString(JSON.stringify(config)))
   vm.global.setProp("__ironclaw", host)
+}
+
+/** For the labels of the WHATWG's encodings; another label is as good as none. */
+function decoderOf(charset: string): TextDecoder {
+  try {
+    // A label is any text; one that the type does not name is refused here.
+    return new TextDecoder(charset as ConstructorParameters<typeof TextDecoder>[0])
+  } catch {
+    return decoder // no such encoding: most text is UTF-8
+  }
 }
 
 function bytesOf(handle: JSValueHandle): Uint8Array {

@@ -13,8 +13,8 @@ export type BundledHouse = PluginHouse & {
   data(tool: string, args?: Record<string, unknown>): Promise<Record<string, unknown>>
   /** The same, of a call that has to fail: why. */
   failure(tool: string, args?: Record<string, unknown>): Promise<string>
-  /** Lets a tool that sends run without asking, also where text from outside had a hand in it. */
-  allow(tool: string): Promise<void>
+  /** Lets a tool that sends run without asking, unless said otherwise also where text from outside had a hand in it. */
+  allow(tool: string, how?: { evenUntrusted: boolean }): Promise<void>
   /** As if an hour had gone by since the last request. */
   rest(): Promise<void>
 }
@@ -46,7 +46,7 @@ export async function bundledHouse(name: string, options: Options = {}): Promise
     async rest() {
       await at.db.query({ sql: "delete from plugin_rates", params: [] })
     },
-    async allow(tool) {
+    async allow(tool, { evenUntrusted } = { evenUntrusted: true }) {
       const card = at.registry.registry.find(tool)
       if (!card) throw new Error(`There is no ${tool}`)
       const { statement } = at.grants.add({
@@ -54,7 +54,7 @@ export async function bundledHouse(name: string, options: Options = {}): Promise
         principal: `plugin:${name}@${sha256}`,
         tool,
         destination: destinationOf(card.needs({})),
-        evenUntrusted: true,
+        evenUntrusted,
         sessionId: null,
         expiresAt: null,
       })

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { systemClock } from "#core/clock.ts"
+import type { SessionId } from "#core/id.ts"
 import { createLog } from "#core/log.ts"
 import { createMemory } from "#core/memory/memory.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
@@ -98,10 +99,10 @@ export async function pluginHouse({
       return plugins.grant(await plugins.prepareGrant(name, signal))
     },
     /** Has the model make this call; what it was told of it, or that the owner is asked. */
-    async call(tool: string, args: Record<string, unknown> = {}) {
+    async call(tool: string, args: Record<string, unknown> = {}, more: { sessionId?: SessionId } = {}) {
       const id = `c${++calls}`
       steps.push({ call: [{ id, name: tool, arguments: args }] })
-      const { outcome } = await house.say(`Call ${tool}`)
+      const { outcome } = await house.say(`Call ${tool}`, more)
       const [row] = await house.db.query({
         sql: "select c.state, c.principal, c.effect, m.text, m.labels from calls c join messages m on m.call_id = c.id where c.tool = $1 order by c.id desc limit 1",
         params: [tool],
