@@ -90,6 +90,7 @@ import { createPipeline } from "#core/tools/run.ts"
 import { timeTools } from "#core/tools/time.ts"
 import { toolSearchTools } from "#core/tools/tool-search.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
+import { createPluginAuth } from "#sandbox/auth.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
 import { createBundled } from "#sandbox/bundled.ts"
 import { createInstalledFolder } from "#sandbox/installed.ts"
@@ -559,6 +560,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       grants: createGrantChanges({ grants, writer }),
       hooks: hookDesk,
       plugins,
+      pluginAuth: createPluginAuth({ plugins, vault, egress }),
       ownerCalls: {
         prepare: ownerCalls.prepare,
         run(call, how) {

@@ -9,6 +9,7 @@ import { withPresence } from "./lib/presence.ts"
 import { type Ui, visible } from "./lib/ui.ts"
 import { defineVerbGroup } from "./lib/verb.ts"
 import { askVerb } from "./lib/verbs.ts"
+import { auth } from "./tool/auth.ts"
 import { config, showSettings } from "./tool/config.ts"
 
 const nameArg = { name: { type: "positional", description: "The plugin's name" } } as const
@@ -192,6 +193,10 @@ function showPlugin(plugin: PluginStatus, { ui }: { ui: Ui }): void {
   for (const problem of plugin.problems) ui.warn(visible(problem))
   ui.print(plugin.state === "active" ? "It may:" : "It asks to:")
   for (const line of plugin.asks) ui.print(`  - ${visible(line)}`)
+  for (const { name, isSet, isRequired } of plugin.secrets)
+    ui.print(
+      `Your ${visible(name)}: ${isSet ? "set" : isRequired ? `missing: \`ironclaw tool auth ${plugin.name}\`` : "not set"}`,
+    )
   if (plugin.settings.length > 0) showSettings(plugin.settings, ui)
   showChanges(plugin.changes, ui)
 }
@@ -207,5 +212,5 @@ export default defineVerbGroup(
     description: "Plugins, code that nobody here vetted: install, grant, look at, stop, take away",
     examples: ["ironclaw tool list", "ironclaw tool install ./weather", "ironclaw tool grant weather"],
   },
-  { list, info, install, grant, config, enable, disable, remove, call },
+  { list, info, install, grant, auth, config, enable, disable, remove, call },
 )

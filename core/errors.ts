@@ -306,6 +306,8 @@ const catalogue = {
     status: 400,
     hint: "A hook is a program by its whole path, with its arguments, or a URL: `ironclaw hook add --help`.",
   },
+  "plugin.token_refused": { status: 422, hint: "Make another one at the vendor's page, and try again." },
+  "plugin.token_unproved": { status: 502, hint: "Try again later; `--unchecked` keeps it without trying it." },
   "plugin.unusable": {
     status: 400,
     hint: "A plugin is a folder with a plugin.json and its code, or one .wasm, .ts or .js file: `ironclaw tool install --help`.",

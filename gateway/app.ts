@@ -12,6 +12,7 @@ import { hookRoutes } from "./api/hooks.ts"
 import { lockdownRoutes } from "./api/lockdown.ts"
 import { memoryRoutes } from "./api/memory.ts"
 import { modelRoutes } from "./api/models.ts"
+import { pluginAuthRoutes } from "./api/plugin-auth.ts"
 import { pluginConfigRoutes } from "./api/plugin-config.ts"
 import { pluginRoutes } from "./api/plugins.ts"
 import { secretRoutes } from "./api/secrets.ts"
@@ -70,6 +71,7 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(hookRoutes(deps, { prove, calls }))
       .use(pluginRoutes(deps, { prove, calls }))
       .use(pluginConfigRoutes(deps, { prove }))
+      .use(pluginAuthRoutes(deps, { prove, calls }))
       .use(toolCallRoutes(deps, { prove, calls }))
       .use(tokenRoutes(deps, prove))
       .use(lockdownRoutes(deps, { prove, calls }))

@@ -24,6 +24,7 @@ import type { Vault } from "#core/secrets/vault.ts"
 import type { SessionStore } from "#core/session/session.ts"
 import type { OwnerCalls } from "#core/tools/owner-call.ts"
 import type { ToolCard } from "#core/tools/registry.ts"
+import type { PluginAuth } from "#sandbox/auth.ts"
 import type { Plugins } from "#sandbox/plugins.ts"
 import type { ClientPolicy, FindToken } from "./auth.ts"
 
@@ -224,6 +225,7 @@ export type GatewayDeps = {
   grants: GrantChanges
   hooks: HookDesk
   plugins: Plugins
+  pluginAuth: PluginAuth
   ownerCalls: OwnerCalls
   noteRefusal: NoteRefusal
   tokens: Pick<Tokens, "list" | "add" | "revoke">

@@ -158,10 +158,8 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
 }
 
 /** For the model to tell its owner: what a host says of a request without a key helps neither. */
-function howToSet({ name, manifest: { auth } }: PluginPin, secret: string): string {
-  const command =
-    auth && auth.secret_name === secret ? `ironclaw tool auth ${name}` : `ironclaw secret set ${secret.toUpperCase()}`
-  return `The owner has not set ${secret} yet. Ask them to run \`${command}\` in a terminal`
+function howToSet({ name }: PluginPin, secret: string): string {
+  return `The owner has not set ${secret} yet. Ask them to run \`ironclaw tool auth ${name}\` in a terminal`
 }
 
 function take<S extends TSchema>(schema: S, payload: unknown): Static<S> {

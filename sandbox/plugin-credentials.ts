@@ -53,6 +53,45 @@ export function missingSecrets(
   )
 }
 
+/** One of the owner's secrets that a plugin's requests are given. */
+export type PluginSecret = {
+  name: string
+  isSet: boolean
+  isRequired: boolean
+  /** What it is, in the plugin's words; "" where it says nothing. */
+  hint: string
+  /** Where to make one. */
+  url: string | null
+  /** `login`: it comes from a login at the vendor, and is not set by hand. */
+  way: "token" | "login"
+  /** It is the one that the plugin's `auth` speaks of. */
+  isMain: boolean
+}
+
+export function secretsOf(manifest: Manifest, secretValue: SecretValue): PluginSecret[] {
+  const { capabilities, secrets = [], auth } = manifest
+  const required = requiredSecrets(manifest)
+  const names = Object.values(capabilities?.http?.credentials ?? {}).map((one) => one.secret_name)
+  const unique = names.filter((name, index) => names.findIndex((other) => isSame(other, name)) === index)
+  return unique.map((name) => {
+    const said = secrets.find((one) => isSame(one.name, name))
+    const main = auth && isSame(auth.secret_name, name) ? auth : null
+    return {
+      name,
+      isSet: secretValue(name) !== null,
+      isRequired: required.includes(name),
+      hint: said?.hint ?? main?.token_hint ?? "",
+      url: said?.url ?? main?.setup_url ?? null,
+      way: main?.oauth ? "login" : "token",
+      isMain: main !== null,
+    }
+  })
+}
+
+function isSame(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase()
+}
+
 /** Of those that its credentials name: each that it does not call optional. */
 export function requiredSecrets({ capabilities, secrets = [] }: Manifest): string[] {
   const named = Object.values(capabilities?.http?.credentials ?? {}).map((one) => one.secret_name)

@@ -2,6 +2,7 @@
 import type { GuestKind } from "./child/guest.ts"
 import type { Manifest } from "./manifest.ts"
 import type { ConfigValues, PluginSetting } from "./plugin-config.ts"
+import type { PluginSecret } from "./plugin-credentials.ts"
 
 /** A tool as its plugin described it when the owner agreed, and never as it describes it later. */
 export type PluginTool = {
@@ -56,6 +57,8 @@ export type PluginStatus = {
   changes: readonly string[]
   /** What can be set of it, and what was; empty until its owner agreed to it. */
   settings: readonly PluginSetting[]
+  /** Which of the owner's secrets its requests are given, and which are not set. */
+  secrets: readonly PluginSecret[]
   problems: readonly string[]
 }
 

@@ -17,7 +17,7 @@ import { type Prepared, preparePlugin } from "./install.ts"
 import type { Installed, InstalledFolder } from "./installed.ts"
 import type { PluginChange, PluginPins } from "./pins.ts"
 import { type ConfigValue, type ConfigValues, endpointsOf, readConfigValue, settingsOf } from "./plugin-config.ts"
-import { credentialsOf } from "./plugin-credentials.ts"
+import { credentialsOf, secretsOf, type SecretValue } from "./plugin-credentials.ts"
 import { pluginToolsOf } from "./plugin-tools.ts"
 import { type PluginPin, pluginPrincipal, type PluginStatus } from "./plugin.ts"
 import { differences, sentencesFor } from "./sentences.ts"
@@ -54,6 +54,9 @@ export type Plugins = {
   credentialsFor(provider: string): EgressCredential[]
   /** Addresses of the owner's own that they let it reach. */
   endpointsFor(provider: string): LocalEndpoint[]
+  /** What the owner agreed to. Throws `not_found`, and `conflict` where they agreed to nothing. */
+  agreedPin(name: string): Promise<PluginPin>
+  agreedPins(): PluginPin[]
 }
 
 /** `installed`: the version that lies in the plugins folder under this name; null where none does. */
@@ -108,7 +111,7 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
     const shown: PluginStatus[] = []
     for (const one of found) {
       const pin = agreed.get(one.name)
-      const status = statusOf(one, pin, broken.includes(one.name))
+      const status = statusOf(one, pin, { isForged: broken.includes(one.name), secretValue: host.secretValue })
       if (pin && one.codeSha256 !== null && status.state === "active") {
         // A name that became ours, or somebody else's, since the owner agreed.
         const shadows = judgeNames(pin.tools, taken)
@@ -125,7 +128,11 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
     }
     for (const pin of rows) {
       if (found.some(({ name }) => name === pin.name)) continue
-      shown.push({ ...statusOf(emptyOf(pin.name), pin, false), state: "missing", problems: ["Its folder is gone"] })
+      shown.push({
+        ...statusOf(emptyOf(pin.name), pin, { isForged: false, secretValue: host.secretValue }),
+        state: "missing",
+        problems: ["Its folder is gone"],
+      })
     }
     const gone = [...live.values()].filter(({ pin }) => next.get(pin.name)?.pin.sha256 !== pin.sha256)
     open.supply([...next.values()].flatMap(({ tools }) => tools))
@@ -179,6 +186,8 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
     [...live.values()].find(({ pin }) => pluginPrincipal(pin) === provider)?.pin ?? null
 
   return {
+    agreedPin: (name) => inTurn(() => agreedPin(name)),
+    agreedPins: () => [...agreed.values()],
     list: () => inTurn(async () => takeUp().then(() => statuses)),
     get: (name) => inTurn(() => statusNow(name)),
     available: () =>
@@ -302,7 +311,11 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
   }
 }
 
-function statusOf(one: Installed, pin: PluginPin | undefined, isForged: boolean): PluginStatus {
+function statusOf(
+  one: Installed,
+  pin: PluginPin | undefined,
+  { isForged, secretValue }: { isForged: boolean; secretValue: SecretValue },
+): PluginStatus {
   const manifest = one.manifest ?? pin?.manifest ?? null
   const isSame = pin !== undefined && one.sha256 === pin.sha256
   const tools = pin?.tools ?? []
@@ -318,6 +331,7 @@ function statusOf(one: Installed, pin: PluginPin | undefined, isForged: boolean)
         ? [...differences({ ...pin, tools: [] }, { manifest: one.manifest, tools: [] }), "~ its files"]
         : [],
     settings: pin ? settingsOf(pin.manifest, pin.config) : [],
+    secrets: manifest ? secretsOf(manifest, secretValue) : [],
   }
   if (isForged)
     return {

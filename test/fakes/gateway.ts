@@ -139,6 +139,12 @@ export function gatewayHouse({
       prepare: () => ({ principal: "agent:main", destination: "", asks: false }),
       run: async () => ({ state: "done", text: "", labels: [] }),
     },
+    pluginAuth: {
+      status: async () => Promise.reject(new AppError("not_found", "No plugins here")),
+      prepare: async () => Promise.reject(new AppError("not_found", "No plugins here")),
+      save: async () => Promise.reject(new AppError("conflict", "No plugins here")),
+      forget: async () => Promise.reject(new AppError("conflict", "No plugins here")),
+    },
     plugins: {
       list: async () => [],
       get: async (name) => Promise.reject(new AppError("not_found", `There is no plugin ${name}`)),
@@ -154,6 +160,8 @@ export function gatewayHouse({
       prepareConfig: async () => Promise.reject(new AppError("conflict", "No plugins here")),
       configure: async () => Promise.reject(new AppError("conflict", "No plugins here")),
       endpointsFor: () => [],
+      agreedPin: async () => Promise.reject(new AppError("conflict", "No plugins here")),
+      agreedPins: () => [],
       refresh: async () => {},
       credentialsFor: () => [],
     },
