@@ -68,6 +68,7 @@ const install = askVerb({
     examples: [
       "ironclaw tool install weather",
       "ironclaw tool install ./weather",
+      "ironclaw tool install ./weather.zip",
       "ironclaw tool install ./sums.wasm",
       "ironclaw tool install ./notes.ts",
     ],
@@ -77,7 +78,7 @@ const install = askVerb({
     source: {
       type: "positional",
       description:
-        "The name of a plugin inside this program, or a path: a folder with a plugin.json, or a .wasm, .ts or .js file",
+        "The name of a plugin inside this program, or a path: a folder with a plugin.json, a .zip or .tar.gz of one, or a .wasm, .ts or .js file",
     },
   },
   async ask({ client, args, signal }) {

@@ -310,7 +310,7 @@ const catalogue = {
   "plugin.token_unproved": { status: 502, hint: "Try again later; `--unchecked` keeps it without trying it." },
   "plugin.unusable": {
     status: 400,
-    hint: "A plugin is a folder with a plugin.json and its code, or one .wasm, .ts or .js file: `ironclaw tool install --help`.",
+    hint: "A plugin is a folder with a plugin.json and its code, an archive of one, or one .wasm, .ts or .js file: `ironclaw tool install --help`.",
   },
   "approval.required": {
     status: 409,

@@ -9,7 +9,14 @@ export type ReadFolder = { ok: true; folder: PluginFolder } | { ok: false; probl
 
 /** Manifest, code, instructions, a picture, and room for a licence and some more. */
 const MAX_FILES = 30
-const MAX_BYTES = 32 * 1024 * 1024
+export const MAX_BYTES = 32 * 1024 * 1024
+
+/** Null: so many files of so many bytes can be a plugin's folder. */
+export function judgeFolderSize(files: ReadonlyMap<string, Uint8Array>): string | null {
+  if (files.size > MAX_FILES) return `It holds more than ${MAX_FILES} files`
+  const bytes = [...files.values()].reduce((sum, { length }) => sum + length, 0)
+  return bytes > MAX_BYTES ? `Its files have more than ${MAX_BYTES} bytes together` : null
+}
 
 /** Half-written files are read as they are: they have another hash than the whole ones. */
 export function readPluginFolder(path: string): ReadFolder {

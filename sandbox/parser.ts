@@ -4,6 +4,8 @@
  */
 import { judgeShape, t } from "#core/schema.ts"
 import type { ReadPage } from "#core/tools/web-fetch.ts"
+import { decodeOpened, MAX_ANSWER_BYTES } from "./parse/archive-answer.ts"
+import type { Opened } from "./parse/archive.ts"
 import type { GuestOutcome, ParseCall, Sandbox } from "./child/guest.ts"
 
 const MIB = 1024 * 1024
@@ -16,6 +18,17 @@ const PAGE_LIMITS: ParseCall["limits"] = {
   // Its Markdown has 1 Mi characters at most, of up to 3 bytes, and twice that where JSON escapes them.
   maxOutputBytes: 8 * MIB,
 }
+
+/** The archive, its tar, its files and an answer of them are there at a time. */
+const ARCHIVE_LIMITS: ParseCall["limits"] = {
+  memoryMb: 512,
+  timeoutMs: 20_000,
+  maxInputBytes: 33 * MIB,
+  maxOutputBytes: MAX_ANSWER_BYTES,
+}
+
+/** The plain files of an archive, every name of them one that may be written. Never throws. */
+export type ReadArchive = (archive: Uint8Array, signal: AbortSignal) => Promise<Opened>
 
 const Page = t.Object(
   {
@@ -39,6 +52,21 @@ export function createReadPage({ sandbox }: { sandbox: Pick<Sandbox, "parse"> })
     if (!outcome.ok) return { ok: false, why: whyOf(outcome) }
     const shape = judgeShape(Page, jsonOf(outcome.output))
     return shape.ok ? { ok: true, ...shape.value } : { ok: false, why: "its parser gave back what is no page" }
+  }
+}
+
+export function createReadArchive({ sandbox }: { sandbox: Pick<Sandbox, "parse"> }): ReadArchive {
+  return async (input, signal) => {
+    const outcome = await sandbox.parse({
+      format: "archive",
+      about: {},
+      input,
+      limits: ARCHIVE_LIMITS,
+      once: true,
+      signal,
+    })
+    if (!outcome.ok) return { ok: false, problems: [`It could not be opened: ${whyOf(outcome)}`] }
+    return decodeOpened(outcome.output) ?? { ok: false, problems: ["Its parser gave back what is no list of files"] }
   }
 }
 

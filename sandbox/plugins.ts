@@ -19,6 +19,7 @@ import type { PluginChange, PluginPins } from "./pins.ts"
 import { type ConfigValue, type ConfigValues, endpointsOf, readConfigValue, settingsOf } from "./plugin-config.ts"
 import { credentialsOf, secretsOf, type SecretValue } from "./plugin-credentials.ts"
 import { pluginToolsOf } from "./plugin-tools.ts"
+import { createReadArchive } from "./parser.ts"
 import { type PluginPin, pluginPrincipal, type PluginStatus } from "./plugin.ts"
 import { differences, sentencesFor } from "./sentences.ts"
 import { createReadSource, judgeSource, type PluginSource, wordsOf } from "./source.ts"
@@ -68,7 +69,7 @@ export type PluginsDeps = {
   installed: InstalledFolder
   bundled: Bundled
   pins: PluginPins
-  sandbox: Pick<Sandbox, "call" | "stop">
+  sandbox: Pick<Sandbox, "call" | "parse" | "stop">
   registry: Pick<OpenRegistry, "registry" | "supply">
   memory: HostFunctionDeps["memory"]
   secretValue: HostFunctionDeps["secretValue"]
@@ -79,7 +80,7 @@ type Live = { pin: PluginPin; code: ReturnType<InstalledFolder["codeOf"]>; tools
 
 export function createPlugins({ installed, bundled, pins, sandbox, registry: open, ...host }: PluginsDeps): Plugins {
   const { log } = host
-  const readSource = createReadSource({ bundled })
+  const readSource = createReadSource({ bundled, readArchive: createReadArchive({ sandbox }) })
   let live = new Map<string, Live>()
   let statuses: PluginStatus[] = []
   let agreed = new Map<string, PluginPin>()

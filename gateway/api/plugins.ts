@@ -20,7 +20,8 @@ const InstallBody = t.Object(
       t.String({
         minLength: 1,
         maxLength: 4_000,
-        description: "Absolute path, on the machine of the service, of a folder or of a .wasm, .ts or .js file",
+        description:
+          "Absolute path, on the machine of the service, of a folder, an archive of one, or a .wasm, .ts or .js file",
       }),
     ),
     name: t.Optional(t.String({ minLength: 1, maxLength: 80, description: "Of a plugin inside this program" })),

@@ -4,6 +4,8 @@
  */
 import { systemClock } from "#core/clock.ts"
 import { type Engine, failureOf } from "../child/engine.ts"
+import { encodeOpened } from "./archive-answer.ts"
+import { openArchive } from "./archive.ts"
 import { readableOf } from "./html-markdown.ts"
 
 /** By the name of a call. `about` is what its caller says of the bytes, never the bytes' own word. */
@@ -19,6 +21,7 @@ const formats: Readonly<Record<string, Parse>> = {
     const page = await readableOf({ html: new TextDecoder().decode(bytes), url, clock: systemClock })
     return encoder.encode(JSON.stringify(page))
   },
+  archive: async (bytes) => encodeOpened(openArchive(bytes)),
 }
 
 export function createParsers(): Engine {

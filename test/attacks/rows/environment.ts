@@ -14,8 +14,13 @@ export const rows: readonly Row[] = [
       "GHSA-h89v-j3x9-8wqj",
     ],
     attack: "An archive writes outside or grows",
-    status: "later",
-    rule: "What we did not write is parsed where there is nothing to steal: CONTRIBUTING.md and README's sandbox/; until there is a jail no archive, office, mail or PDF file is opened (core/tools/file-kind.ts tells them apart)",
+    status: "tested",
+    test: [
+      "test/sandbox/archive-install.test.ts › an archive › that would lead out, link out, or explode is refused with all that is wrong, and leaves nothing behind",
+      "test/sandbox/parse/archive.test.ts › an archive that would lead out, or somewhere else › links, devices and pipes, of every kind",
+      "test/sandbox/parse/archive.test.ts › an archive that explodes › by its ratio, its sum, its number, its largest file",
+      "test/sandbox/parse/archive.test.ts › in a child › a child that fell to an archive cannot name a file that leads out",
+    ],
   },
   {
     id: "environment/loaded-from-folder",

@@ -53,8 +53,13 @@ export const rows: readonly Row[] = [
     id: "files/archive",
     covers: ["#2093"],
     attack: "An archive writes outside, links outside, or grows without end",
-    status: "later",
-    rule: "What we did not write is parsed where there is nothing to steal: CONTRIBUTING.md and README's sandbox/; until there is a jail no archive, office, mail or PDF file is opened (core/tools/file-kind.ts tells them apart)",
+    status: "tested",
+    test: [
+      "test/sandbox/archive-install.test.ts › an archive › that would lead out, link out, or explode is refused with all that is wrong, and leaves nothing behind",
+      "test/sandbox/parse/archive.test.ts › an archive that would lead out, or somewhere else › links, devices and pipes, of every kind",
+      "test/sandbox/parse/archive.test.ts › an archive that explodes › by its ratio, its sum, its number, its largest file",
+      "test/sandbox/parse/archive.test.ts › in a child › a child that fell to an archive cannot name a file that leads out",
+    ],
   },
   {
     id: "files/office-file",
