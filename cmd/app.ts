@@ -102,7 +102,16 @@ import { createGateway, type Gateway } from "#gateway/server.ts"
 import { createConfigRecord } from "./lib/config-record.ts"
 import { createCompaction } from "./lib/compaction.ts"
 import { databaseOf, leaseOwnerOf, limitsOf, llmSettingsOf, projectOf, timeZoneOf } from "./lib/from-config.ts"
-import { type Actor, cleanseWith, egressAudit, modelFetch, releaseFetch, scansFor, toolFetch } from "./lib/outbound.ts"
+import {
+  type Actor,
+  cleanseWith,
+  egressAudit,
+  modelFetch,
+  pluginSourceFetch,
+  releaseFetch,
+  scansFor,
+  toolFetch,
+} from "./lib/outbound.ts"
 import { BACKUP_LOOK_MS, BACKUP_SECRET, createBackupSchedule } from "./lib/backup-schedule.ts"
 import { createBackups } from "./lib/backups.ts"
 import { createExamination } from "./lib/examination.ts"
@@ -296,6 +305,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     const plugins = createPlugins({
       installed: pluginsFolder,
       bundled: createBundled(),
+      fetchFrom: pluginSourceFetch(egress),
       pins: pluginPins,
       sandbox,
       registry: openRegistry,

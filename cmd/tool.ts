@@ -1,9 +1,6 @@
 /** `ironclaw tool`: plugins, code that nobody here vetted: installed inactive, granted in plain words, taken away at once. */
-import { resolve } from "node:path"
-import { bundledNames } from "#sandbox/bundled.ts"
 import type { PluginStatus } from "#sandbox/plugin.ts"
 import type { AvailablePlugin } from "#sandbox/plugins.ts"
-import type { PluginSource } from "#sandbox/source.ts"
 import { readArguments } from "./lib/json-arguments.ts"
 import { withPresence } from "./lib/presence.ts"
 import { type Ui, visible } from "./lib/ui.ts"
@@ -11,6 +8,7 @@ import { defineVerbGroup } from "./lib/verb.ts"
 import { askVerb } from "./lib/verbs.ts"
 import { auth } from "./tool/auth.ts"
 import { config, showSettings } from "./tool/config.ts"
+import { install, showChanges } from "./tool/install.ts"
 
 const nameArg = { name: { type: "positional", description: "The plugin's name" } } as const
 
@@ -59,44 +57,6 @@ const info = askVerb({
   args: nameArg,
   ask: async ({ client, args }) => (await client.api.plugins({ name: args.name }).get()).plugin,
   show: showPlugin,
-})
-
-const install = askVerb({
-  meta: {
-    description:
-      "Puts a plugin into its folder, at this terminal: the code that appears here is typed back. It stays inactive until it is granted",
-    examples: [
-      "ironclaw tool install weather",
-      "ironclaw tool install ./weather",
-      "ironclaw tool install ./weather.zip",
-      "ironclaw tool install ./sums.wasm",
-      "ironclaw tool install ./notes.ts",
-    ],
-    offers: { source: bundledNames },
-  },
-  args: {
-    source: {
-      type: "positional",
-      description:
-        "The name of a plugin inside this program, or a path: a folder with a plugin.json, a .zip or .tar.gz of one, or a .wasm, .ts or .js file",
-    },
-  },
-  async ask({ client, args, signal }) {
-    const source = sourceOf(args.source)
-    const { plugin, asks, changes } = await withPresence(
-      (presence) => client.api.plugins.post({ body: { ...source, presence } }),
-      signal,
-    )
-    return { plugin, asks, changes }
-  },
-  show({ plugin, asks, changes }, { ui }) {
-    ui.print(`${plugin.name} ${visible(plugin.version)} is installed, and ${plugin.state}`)
-    if (plugin.state === "active") return
-    ui.print("It asks to:")
-    for (const line of asks) ui.print(`  - ${visible(line)}`)
-    showChanges(changes ?? [], ui)
-    ui.print(`Grant it: ironclaw tool grant ${plugin.name}`)
-  },
 })
 
 const grant = askVerb({
@@ -168,11 +128,6 @@ const call = askVerb({
   status: ({ state }) => (state === "done" ? 0 : 1),
 })
 
-/** A bare word is a name: what is meant as a path has a slash, a dot in front, or an extension. */
-export function sourceOf(text: string): PluginSource {
-  return /[/\\.]/.test(text) ? { path: resolve(text) } : { name: text }
-}
-
 function showAvailable(available: readonly AvailablePlugin[], ui: Ui): void {
   ui.table(
     available,
@@ -191,6 +146,7 @@ function showPlugin(plugin: PluginStatus, { ui }: { ui: Ui }): void {
   ui.print(`${plugin.name} ${visible(plugin.version)}: ${plugin.state}`)
   if (plugin.description !== "") ui.print(`It says of itself: ${visible(plugin.description)}`)
   if (plugin.sha256 !== null) ui.print(`sha256 ${plugin.sha256}`)
+  if (plugin.publisher !== null) ui.print(`signed with the key ${plugin.publisher}`)
   for (const problem of plugin.problems) ui.warn(visible(problem))
   ui.print(plugin.state === "active" ? "It may:" : "It asks to:")
   for (const line of plugin.asks) ui.print(`  - ${visible(line)}`)
@@ -200,12 +156,6 @@ function showPlugin(plugin: PluginStatus, { ui }: { ui: Ui }): void {
     )
   if (plugin.settings.length > 0) showSettings(plugin.settings, ui)
   showChanges(plugin.changes, ui)
-}
-
-function showChanges(changes: readonly string[], ui: Ui): void {
-  if (changes.length === 0) return
-  ui.print("Different from what you granted:")
-  for (const line of changes) ui.print(`  ${visible(line)}`)
 }
 
 export default defineVerbGroup(

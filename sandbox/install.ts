@@ -2,7 +2,7 @@
  * Question: is this the plugin the owner agreed to?
  * Fails closed by: whatever differs from the sealed row by a byte, or by a word of what it said of its tools, is inactive; what is wrong
  * is refused whole, with everything that is wrong.
- * Known limits: no signatures of publishers yet, and nothing is fetched: a plugin comes from a file or a folder of this machine.
+ * Known limits: who wrote it is known only where the owner gave a publisher's key (publisher.ts); a name says nothing of who that is.
  * Source: ARCHITECTURE 7; supply-chain attacks in which a plugin's later version is another program.
  */
 import { AppError } from "#core/errors.ts"
@@ -11,7 +11,7 @@ import { describePlugin } from "./describe.ts"
 import type { Manifest } from "./manifest.ts"
 import { judgePackage } from "./package.ts"
 import type { PluginCode, PluginFolder, PluginPin, PluginTool } from "./plugin.ts"
-import { differences, sentencesFor } from "./sentences.ts"
+import { differences, publisherChange, sentencesFor } from "./sentences.ts"
 
 /** A plugin that may be installed or agreed to, and what that would mean. */
 export type Prepared = {
@@ -24,11 +24,14 @@ export type Prepared = {
   /** What is different from what the owner agreed to; null where they never agreed to any version. */
   changes: string[] | null
   folder: PluginFolder
+  /** The key that signed it; null: none that the owner gave. */
+  publisher: string | null
 }
 
 /** Judges all of it, its own words of its tools too. Throws `plugin.unusable` with everything that is wrong. */
 export async function preparePlugin({
   folder,
+  publisher,
   from,
   sandbox,
   takenBeside,
@@ -36,6 +39,7 @@ export async function preparePlugin({
   signal,
 }: {
   folder: PluginFolder
+  publisher: string | null
   /** For words alone. */
   from: string
   sandbox: Pick<Sandbox, "call">
@@ -60,8 +64,12 @@ export async function preparePlugin({
     manifest,
     tools,
     asks: sentencesFor({ manifest, tools }),
-    changes: pin === null ? null : differences(pin, { manifest, tools }),
+    changes:
+      pin === null
+        ? null
+        : [...differences(pin, { manifest, tools }), ...publisherChange({ before: pin.publisher, now: publisher })],
     folder,
+    publisher,
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "#core/clock.ts"
 import type { Db, Statement, Writer } from "#core/db/db.ts"
-import { plugins as table } from "#core/db/schema.ts"
+import { pluginSignatures, plugins as table } from "#core/db/schema.ts"
 import { preview, type EventBody } from "#core/event.ts"
 import { type AuthoritySeal, createAuthoritySeal } from "#core/safety/authority.ts"
 import type { Reseal } from "#core/secrets/master-key.ts"
@@ -13,10 +13,15 @@ import type { PluginPin, PluginTool } from "./plugin.ts"
 
 export type PluginChange = Extract<EventBody, { type: "plugin.changed" }>["change"]
 
+/** That the folder of this hash was signed by this key. */
+export type PluginSignature = { plugin: string; sha256: string; key: string }
+
 export type PluginPins = {
   /** `broken`: names of rows that somebody else wrote. */
-  list(): Promise<{ pins: PluginPin[]; broken: string[] }>
+  list(): Promise<{ pins: PluginPin[]; broken: string[]; signatures: PluginSignature[] }>
   put(pin: Omit<PluginPin, "createdAt">, change: { change: PluginChange; words: string }): Promise<void>
+  /** That this folder was signed by this key, or that nobody is known to have. */
+  putSignature(plugin: string, signed: { sha256: string; key: string } | null): Promise<void>
   /** Also where there is no row: that it was taken away is on record all the same. */
   remove(name: string): Promise<void>
   /** For what changes no row. */
@@ -32,11 +37,15 @@ const HOUR_MS = 3_600_000
 
 type Row = typeof table.$inferSelect
 
-/** What the seal covers: everything. A row from before there were settings has none, and the seal that it had. */
-function sealedPin({ name, version, sha256, manifest, tools, state, config, createdAt }: Row): readonly unknown[] {
+/** What the seal covers: everything. A row from before there were settings or publishers has none, and the seal that it had. */
+function sealedPin(row: Row): readonly unknown[] {
+  const { name, version, sha256, manifest, tools, state, config, publisher, createdAt } = row
   const fields = [name, version, sha256, manifest, tools, state, createdAt]
-  return Object.keys(config).length === 0 ? fields : [...fields, config]
+  const set = Object.keys(config).length === 0 ? fields : [...fields, config]
+  return publisher === null ? set : [...set, publisher]
 }
+
+const sealedSignature = ({ plugin, sha256, key }: PluginSignature): readonly unknown[] => [plugin, sha256, key]
 
 export type PluginPinsDeps = {
   db: Db
@@ -75,7 +84,20 @@ export function createPluginPins({ db, writer, clock, seal, onBadSeal }: PluginP
           broken.push(row.name)
         }
       }
-      return { pins, broken }
+      const signatures = (await db.orm.select().from(pluginSignatures)).filter((row) => {
+        const holds = seal.holds("plugin-signature", sealedSignature(row), row.mac)
+        // Then nobody is known to have signed it, which is less than anybody could want.
+        if (!holds) onBadSeal(`signature of plugin ${row.plugin}`)
+        return holds
+      })
+      return { pins, broken, signatures }
+    },
+    async putSignature(plugin, signed) {
+      const gone = { sql: "delete from plugin_signatures where plugin = $1", params: [plugin] }
+      if (signed === null) return void (await writer.commit({ statements: [gone], audit: [] }))
+      const row = { plugin, ...signed }
+      const values = { ...row, mac: seal.mac("plugin-signature", sealedSignature(row)) }
+      await writer.commit({ statements: [gone, db.orm.insert(pluginSignatures).values(values).toSQL()], audit: [] })
     },
     async put(pin, change) {
       const row: Row = { ...pin, tools: [...pin.tools], config: { ...pin.config }, createdAt: clock.iso(), mac: "" }
@@ -88,7 +110,11 @@ export function createPluginPins({ db, writer, clock, seal, onBadSeal }: PluginP
       await writer.commit({ statements: [statement, notify], ...record(pin.name, change) })
     },
     async remove(name) {
-      const gone: Statement[] = ["plugins where name", "plugin_rates where plugin"].map((from) => ({
+      const gone: Statement[] = [
+        "plugins where name",
+        "plugin_rates where plugin",
+        "plugin_signatures where plugin",
+      ].map((from) => ({
         sql: `delete from ${from} = $1`,
         params: [name],
       }))
@@ -132,10 +158,19 @@ export const resealPlugins: Reseal = async (db, { from, to }) => {
   const old = createAuthoritySeal({ key: () => from.derive("authority") })
   const fresh = createAuthoritySeal({ key: () => to.derive("authority") })
   const rows = await db.orm.select().from(table)
-  return rows
-    .filter((row) => old.holds("plugin", sealedPin(row), row.mac))
-    .map((row) => ({
-      sql: "update plugins set mac = $2 where name = $1 and mac = $3",
-      params: [row.name, fresh.mac("plugin", sealedPin(row)), row.mac],
-    }))
+  const signatures = await db.orm.select().from(pluginSignatures)
+  return [
+    ...rows
+      .filter((row) => old.holds("plugin", sealedPin(row), row.mac))
+      .map((row) => ({
+        sql: "update plugins set mac = $2 where name = $1 and mac = $3",
+        params: [row.name, fresh.mac("plugin", sealedPin(row)), row.mac],
+      })),
+    ...signatures
+      .filter((row) => old.holds("plugin-signature", sealedSignature(row), row.mac))
+      .map((row) => ({
+        sql: "update plugin_signatures set mac = $2 where plugin = $1 and mac = $3",
+        params: [row.plugin, fresh.mac("plugin-signature", sealedSignature(row)), row.mac],
+      })),
+  ]
 }

@@ -34,6 +34,8 @@ export type PluginPin = {
   state: "active" | "disabled"
   /** What the owner set of it: no part of a version. */
   config: ConfigValues
+  /** The key that signed it, and signs whatever is to take its place by itself; null: the owner gave none. */
+  publisher: string | null
   createdAt: string
 }
 
@@ -55,6 +57,8 @@ export type PluginStatus = {
   asks: readonly string[]
   /** What is different from what the owner agreed to; empty where nothing was, or nothing is. */
   changes: readonly string[]
+  /** The key that signed what lies there, where that was proved when it was installed. */
+  publisher: string | null
   /** What can be set of it, and what was; empty until its owner agreed to it. */
   settings: readonly PluginSetting[]
   /** Which of the owner's secrets its requests are given, and which are not set. */

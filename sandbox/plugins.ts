@@ -11,18 +11,19 @@ import type { OpenRegistry } from "#core/tools/registry.ts"
 import type { Tool } from "#core/tools/tool.ts"
 import type { Sandbox } from "./child/guest.ts"
 import { judgeNames } from "./describe.ts"
+import { createDownload, type FetchFrom } from "./download.ts"
 import type { HostFunctionDeps } from "./host-functions.ts"
 import type { Bundled } from "./bundled.ts"
 import { type Prepared, preparePlugin } from "./install.ts"
 import type { Installed, InstalledFolder } from "./installed.ts"
-import type { PluginChange, PluginPins } from "./pins.ts"
+import type { PluginChange, PluginPins, PluginSignature } from "./pins.ts"
 import { type ConfigValue, type ConfigValues, endpointsOf, readConfigValue, settingsOf } from "./plugin-config.ts"
 import { credentialsOf, secretsOf, type SecretValue } from "./plugin-credentials.ts"
 import { pluginToolsOf } from "./plugin-tools.ts"
 import { createReadArchive } from "./parser.ts"
 import { type PluginPin, pluginPrincipal, type PluginStatus } from "./plugin.ts"
-import { differences, sentencesFor } from "./sentences.ts"
-import { createReadSource, judgeSource, type PluginSource, wordsOf } from "./source.ts"
+import { differences, publisherChange, sentencesFor } from "./sentences.ts"
+import { type Asked, createReadSource, judgeAsked, type Source, wordsOf } from "./source.ts"
 
 export type Plugins = {
   list(): Promise<PluginStatus[]>
@@ -31,9 +32,9 @@ export type Plugins = {
   /** What is inside this program and can be installed by its name. */
   available(): Promise<AvailablePlugin[]>
   /** Throws for what can never be installed, without looking at what is named. */
-  judgeSource(source: PluginSource): void
-  /** What installing this would mean. Throws `plugin.unusable`, `not_found`. */
-  prepareInstall(source: PluginSource, signal: AbortSignal): Promise<Prepared>
+  judgeAsked(asked: Asked): void
+  /** What installing this would mean. Throws `plugin.unusable`, `not_found`, `egress.…`. */
+  prepareInstall(asked: Asked, signal: AbortSignal): Promise<Prepared>
   /** Active at once only where the owner has agreed to as much before. */
   install(prepared: Prepared): Promise<PluginStatus>
   /** What agreeing to what is installed would mean. Throws `plugin.unusable`, `not_found`. */
@@ -69,6 +70,8 @@ export type PluginsDeps = {
   installed: InstalledFolder
   bundled: Bundled
   pins: PluginPins
+  /** The one way to an address from which a plugin is to be fetched. */
+  fetchFrom: FetchFrom
   sandbox: Pick<Sandbox, "call" | "parse" | "stop">
   registry: Pick<OpenRegistry, "registry" | "supply">
   memory: HostFunctionDeps["memory"]
@@ -78,12 +81,25 @@ export type PluginsDeps = {
 
 type Live = { pin: PluginPin; code: ReturnType<InstalledFolder["codeOf"]>; tools: Tool[] }
 
-export function createPlugins({ installed, bundled, pins, sandbox, registry: open, ...host }: PluginsDeps): Plugins {
+export function createPlugins({
+  installed,
+  bundled,
+  fetchFrom,
+  pins,
+  sandbox,
+  registry: open,
+  ...host
+}: PluginsDeps): Plugins {
   const { log } = host
-  const readSource = createReadSource({ bundled, readArchive: createReadArchive({ sandbox }) })
+  const readSource = createReadSource({
+    bundled,
+    readArchive: createReadArchive({ sandbox }),
+    download: createDownload({ fetchFrom }),
+  })
   let live = new Map<string, Live>()
   let statuses: PluginStatus[] = []
   let agreed = new Map<string, PluginPin>()
+  let signatures: readonly PluginSignature[] = []
   /** One after the other: no refresh sees the middle of a change. */
   let queue: Promise<unknown> = Promise.resolve()
 
@@ -104,7 +120,8 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
   ]
 
   async function takeUp(): Promise<void> {
-    const { pins: rows, broken } = await pins.list()
+    const { pins: rows, broken, signatures: signed } = await pins.list()
+    signatures = signed
     agreed = new Map(rows.map((pin) => [pin.name, pin]))
     const found = installed.scan((name) => agreed.get(name)?.sha256 ?? null)
     const next = new Map<string, Live>()
@@ -112,7 +129,7 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
     const shown: PluginStatus[] = []
     for (const one of found) {
       const pin = agreed.get(one.name)
-      const status = statusOf(one, pin, { isForged: broken.includes(one.name), secretValue: host.secretValue })
+      const status = statusOf(one, { pin, isForged: broken.includes(one.name), publisher: signerOf(one), secretValue: host.secretValue })
       if (pin && one.codeSha256 !== null && status.state === "active") {
         // A name that became ours, or somebody else's, since the owner agreed.
         const shadows = judgeNames(pin.tools, taken)
@@ -130,7 +147,7 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
     for (const pin of rows) {
       if (found.some(({ name }) => name === pin.name)) continue
       shown.push({
-        ...statusOf(emptyOf(pin.name), pin, { isForged: false, secretValue: host.secretValue }),
+        ...statusOf(emptyOf(pin.name), { pin, isForged: false, publisher: null, secretValue: host.secretValue }),
         state: "missing",
         problems: ["Its folder is gone"],
       })
@@ -157,13 +174,21 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
   }
 
   const pinOf = (name: string) => agreed.get(name) ?? null
-  const prepare = (from: string, signal: AbortSignal, folder: Prepared["folder"]) =>
-    preparePlugin({ folder, from, sandbox, takenBeside, pinOf, signal })
+  const prepare = (from: string, signal: AbortSignal, { folder, publisher }: Source) =>
+    preparePlugin({ folder, publisher, from, sandbox, takenBeside, pinOf, signal })
+  /** Who is known to have signed what lies in the folder now. */
+  const signerOf = (one: { name: string; sha256: string | null }) =>
+    signatures.find(({ plugin, sha256 }) => plugin === one.name && sha256 === one.sha256)?.key ?? null
 
   /** Grants are of this version: what an owner once allowed for another one was allowed for another program. */
-  async function agree({ name, version, sha256, manifest, tools }: Prepared, change: PluginChange): Promise<void> {
+  async function agree(prepared: Prepared, change: PluginChange): Promise<void> {
+    const { name, version, sha256, manifest, tools } = prepared
+    const former = agreed.get(name)
+    const config = former?.config ?? {}
+    // Who agrees to a version that nobody signed goes without once, and not from then on.
+    const publisher = prepared.publisher ?? former?.publisher ?? null
     await pins.put(
-      { name, version, sha256, manifest, tools, state: "active", config: agreed.get(name)?.config ?? {} },
+      { name, version, sha256, manifest, tools, state: "active", config, publisher },
       { change, words: `${name} ${version} (${sha256.slice(0, 12)}): ${sentencesFor({ manifest, tools }).join("; ")}` },
     )
   }
@@ -199,17 +224,20 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
           return { name, version, description, installed: there?.version ?? null }
         })
       }),
-    judgeSource: (source) => judgeSource(source, { bundled }),
-    async prepareInstall(source, signal) {
-      const folder = await readSource(source, signal)
-      return inTurn(() => prepare(wordsOf(source), signal, folder))
+    judgeAsked: (asked) => judgeAsked(asked, { bundled }),
+    async prepareInstall(asked, signal) {
+      await inTurn(takeUp)
+      const publisherOf = (name: string) => agreed.get(name)?.publisher ?? null
+      const source = await readSource(asked, { publisherOf, signal })
+      return inTurn(() => prepare(wordsOf(asked.source), signal, source))
     },
     install: (prepared) =>
       inTurn(async () => {
-        const { name } = prepared
+        const { name, publisher, sha256 } = prepared
         // Calls of the former version that are under way still find its code.
         live.get(name)?.code.keep()
         installed.put(name, prepared.folder)
+        await pins.putSignature(name, publisher === null ? null : { sha256, key: publisher })
         if (prepared.changes?.length === 0 && agreed.get(name)?.state === "active") await agree(prepared, "installed")
         else
           await pins.note(name, {
@@ -225,7 +253,10 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
           throw new AppError("plugin.unusable", `${name} cannot be used: ${problems.join("; ")}`)
         const read = installed.read(name)
         if (!read.ok) throw new AppError("plugin.unusable", `${name} cannot be used: ${read.problems.join("; ")}`)
-        return prepare(name, signal, read.folder)
+        return prepare(name, signal, {
+          folder: read.folder,
+          publisher: signerOf({ name, sha256: read.folder.sha256 }),
+        })
       }),
     grant: (prepared) =>
       inTurn(async () => {
@@ -312,11 +343,9 @@ export function createPlugins({ installed, bundled, pins, sandbox, registry: ope
   }
 }
 
-function statusOf(
-  one: Installed,
-  pin: PluginPin | undefined,
-  { isForged, secretValue }: { isForged: boolean; secretValue: SecretValue },
-): PluginStatus {
+type Known = { pin: PluginPin | undefined; isForged: boolean; publisher: string | null; secretValue: SecretValue }
+
+function statusOf(one: Installed, { pin, isForged, publisher, secretValue }: Known): PluginStatus {
   const manifest = one.manifest ?? pin?.manifest ?? null
   const isSame = pin !== undefined && one.sha256 === pin.sha256
   const tools = pin?.tools ?? []
@@ -329,8 +358,13 @@ function statusOf(
     asks: manifest ? sentencesFor({ manifest, tools: isSame ? tools : [] }) : [],
     changes:
       pin && one.manifest && !isSame
-        ? [...differences({ ...pin, tools: [] }, { manifest: one.manifest, tools: [] }), "~ its files"]
+        ? [
+            ...differences({ ...pin, tools: [] }, { manifest: one.manifest, tools: [] }),
+            ...publisherChange({ before: pin.publisher, now: publisher }),
+            "~ its files",
+          ]
         : [],
+    publisher,
     settings: pin ? settingsOf(pin.manifest, pin.config) : [],
     secrets: manifest ? secretsOf(manifest, secretValue) : [],
   }

@@ -114,6 +114,16 @@ export function differences(before: Asked, after: Asked): string[] {
   ]
 }
 
+/** What is signed by nobody, or by somebody else, is another's until the owner says otherwise. */
+export function publisherChange({ before, now }: { before: string | null; now: string | null }): string[] {
+  if (before === null || before === now) return []
+  return [
+    now === null
+      ? `~ it is not signed by the publisher whose key you gave (${before})`
+      : `~ it is signed with another key (${now}) than you gave (${before})`,
+  ]
+}
+
 function isSame(a: unknown, b: unknown): boolean {
   return canonicalJson(a ?? null) === canonicalJson(b ?? null)
 }

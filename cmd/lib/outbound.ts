@@ -19,6 +19,7 @@ import { hasEffect } from "#core/safety/capability.ts"
 import { judgeInjection } from "#core/safety/injection.ts"
 import { isUntrusted } from "#core/safety/labels.ts"
 import { createValueFinder, type RedactorDeps } from "#core/safety/redactor.ts"
+import type { FetchFrom } from "#sandbox/download.ts"
 import type { Cleansed } from "#core/tools/cleanse-result.ts"
 import type { PipelineDeps } from "#core/tools/run.ts"
 
@@ -86,6 +87,20 @@ export function releaseFetch(egress: Egress): (baseUrl: string, maxBytes: number
       caps: { maxResponseBytes: maxBytes, totalMs: null },
     })
   }
+}
+
+/** A plugin's file, from the host that the owner named or that sent on to: to read there, in the owner's name. */
+export function pluginSourceFetch(egress: Egress): FetchFrom {
+  return (host, maxBytes) =>
+    egress.fetchFor({
+      principal: "owner",
+      purpose: "plugin.install",
+      agentId: "main",
+      allow: [{ host, methods: ["GET"] }],
+      local: [],
+      // 32 MiB on a slow line take what they take; a line on which nothing comes for half a minute is broken.
+      caps: { maxResponseBytes: maxBytes, totalMs: null },
+    })
 }
 
 /** A tool reaches the hosts that its call declared, and only reads there when the call declared no more than reading. */

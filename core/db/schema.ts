@@ -500,7 +500,16 @@ export const plugins = pgTable("plugins", {
   tools: jsonb("tools").$type<unknown>().notNull(),
   state: text("state").$type<"active" | "disabled">().notNull(),
   config: jsonb("config").$type<Record<string, string | number | boolean>>().notNull().default({}), // what the owner set
+  publisher: text("publisher"), // the key that signed it, in base64
   createdAt: createdAt(),
+  mac: mac(),
+})
+
+/** What lies in the plugins folder was signed by this key: proved when it was installed, with bytes that are gone since. Sealed whole. */
+export const pluginSignatures = pgTable("plugin_signatures", {
+  plugin: text("plugin").primaryKey(),
+  sha256: text("sha256").notNull(), // of the folder
+  key: text("key").notNull(),
   mac: mac(),
 })
 

@@ -5,7 +5,7 @@ import { sha256 } from "@noble/hashes/sha2.js"
 import { utf8ToBytes } from "@noble/hashes/utils.js"
 import { canonicalJson } from "./fingerprint.ts"
 
-type SealKind = "approval" | "grant" | "token" | "person" | "lockdown" | "hook" | "plugin"
+type SealKind = "approval" | "grant" | "token" | "person" | "lockdown" | "hook" | "plugin" | "plugin-signature"
 
 export type AuthoritySeal = {
   /** The MAC of a row's authority, in hex. `kind` keeps a row of one table from passing for one of another. */

@@ -5,9 +5,9 @@
 import { Elysia, status } from "elysia"
 import { AppError } from "#core/errors.ts"
 import { visibleText } from "#core/safety/approval-question.ts"
-import { t } from "#core/schema.ts"
+import { type Static, t } from "#core/schema.ts"
 import type { Prepared } from "#sandbox/install.ts"
-import { type PluginSource, wordsOf } from "#sandbox/source.ts"
+import { type Asked, isUrl, type PluginSource, wordsOf } from "#sandbox/source.ts"
 import type { Calls } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
 import { type Prove, presenceField } from "../presence.ts"
@@ -25,6 +25,29 @@ const InstallBody = t.Object(
       }),
     ),
     name: t.Optional(t.String({ minLength: 1, maxLength: 80, description: "Of a plugin inside this program" })),
+    url: t.Optional(t.String({ minLength: 1, maxLength: 4_000, description: "https address of a file, as for path" })),
+    sha256: t.Optional(
+      t.String({
+        minLength: 1,
+        maxLength: 100,
+        description: "In hex: of the file, or of the folder as plugins.get has it",
+      }),
+    ),
+    signature: t.Optional(
+      t.String({
+        minLength: 1,
+        maxLength: 4_000,
+        description: "Over the file's bytes: ed25519 in base64, a file of minisign's, or its https address",
+      }),
+    ),
+    key: t.Optional(
+      t.String({
+        minLength: 1,
+        maxLength: 300,
+        description:
+          "The publisher's public key in base64, or minisign's; it is kept with the plugin once that is granted",
+      }),
+    ),
     ...presenceField,
   },
   strict,
@@ -52,18 +75,19 @@ export function pluginRoutes(
     })
     .post(
       "/",
-      async ({ body: { presence, ...asked }, request }) => {
-        const source = sourceOf(asked)
-        plugins.judgeSource(source)
+      async ({ body: { presence, ...given }, request }) => {
+        const asked = askedOf(given)
+        plugins.judgeAsked(asked)
         const change = {
           verb: "plugin.install",
-          subject: wordsOf(source),
-          details: source,
-          words: `Install the plugin ${fromWords(source)}. It stays inactive until you grant what it asks for; a new version of one that you granted is active at once where it asks for nothing more.`,
+          subject: wordsOf(asked.source),
+          details: asked,
+          words: `Install the plugin ${aboutAsked(asked)}. It stays inactive until you grant what it asks for; a new version of one that you granted is active at once where it asks for nothing more.`,
         }
         const challenge = prove(request, change, presence)
         if (challenge) return status(202, { challenge })
-        const prepared = await plugins.prepareInstall(source, request.signal)
+        calls.of(request).meta.holdOpen() // fetching takes its time
+        const prepared = await plugins.prepareInstall(asked, request.signal)
         return status(201, { plugin: await plugins.install(prepared), asks: prepared.asks, changes: prepared.changes })
       },
       {
@@ -140,23 +164,47 @@ export function pluginRoutes(
     )
 }
 
-/** Exactly one of them. Throws `input.invalid`. */
-function sourceOf({ path, name }: { path?: string; name?: string }): PluginSource {
-  const given = [...(path === undefined ? [] : [{ path }]), ...(name === undefined ? [] : [{ name }])]
-  const [source, second] = given
-  if (source && !second) return source
-  throw new AppError("input.invalid", "body: it names one of path and name")
+type InstallFields = Omit<Static<typeof InstallBody>, "presence">
+
+/** Exactly one source. Throws `input.invalid`. */
+function askedOf({ path, url, name, ...known }: InstallFields): Asked {
+  const sources: PluginSource[] = [
+    ...(path === undefined ? [] : [{ path }]),
+    ...(url === undefined ? [] : [{ url }]),
+    ...(name === undefined ? [] : [{ name }]),
+  ]
+  const [source, second] = sources
+  if (source && !second) return { source, known }
+  throw new AppError("input.invalid", "body: it names one of path, url and name")
 }
 
 /** What the owner types a code for: nothing has been looked at yet. */
-function fromWords(source: PluginSource): string {
-  return "name" in source ? `${source.name}, which is inside this program` : `that lies at ${source.path}`
+function aboutAsked({ source, known }: Asked): string {
+  const from =
+    "name" in source
+      ? `${source.name}, which is inside this program`
+      : "url" in source
+        ? `that is fetched from ${source.url}`
+        : `that lies at ${source.path}`
+  const demands = [
+    known.sha256 === undefined ? null : `sha256 ${known.sha256.toLowerCase()}`,
+    known.key === undefined ? null : `signed with the key ${known.key.trim()}`,
+    known.signature === undefined
+      ? null
+      : isUrl(known.signature)
+        ? `the signature fetched from ${known.signature}`
+        : known.key === undefined
+          ? "signed with the key that you gave for it before"
+          : null,
+  ].filter((demand) => demand !== null)
+  return demands.length === 0 ? from : `${from} (${demands.join(", ")})`
 }
 
-function aboutOf({ name, version, sha256, manifest, tools, asks, changes }: Prepared): string {
+function aboutOf({ name, version, sha256, manifest, tools, asks, changes, publisher }: Prepared): string {
   return [
     `the plugin ${name} ${version} (sha256 ${sha256}):`,
     ...(manifest.description ? [`  It says of itself: ${visibleText(manifest.description)}`] : []),
+    ...(publisher === null ? [] : [`  It is signed with the key ${publisher}`]),
     ...asks.map((line) => `  - ${line}`),
     ...tools.map((tool) => `  ${tool.name} says of itself: ${visibleText(tool.description)}`),
     ...(changes && changes.length > 0

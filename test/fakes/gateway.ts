@@ -149,7 +149,7 @@ export function gatewayHouse({
       list: async () => [],
       get: async (name) => Promise.reject(new AppError("not_found", `There is no plugin ${name}`)),
       available: async () => [],
-      judgeSource() {},
+      judgeAsked() {},
       prepareInstall: async () => Promise.reject(new AppError("plugin.unusable", "No plugins here")),
       install: async () => Promise.reject(new AppError("conflict", "No plugins here")),
       prepareGrant: async () => Promise.reject(new AppError("plugin.unusable", "No plugins here")),

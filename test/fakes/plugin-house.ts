@@ -11,8 +11,9 @@ import { type Bundled, createBundled } from "#sandbox/bundled.ts"
 import { createInstalledFolder } from "#sandbox/installed.ts"
 import { createPluginPins } from "#sandbox/pins.ts"
 import { createPlugins } from "#sandbox/plugins.ts"
+import type { KnownOfSource, PluginSource } from "#sandbox/source.ts"
 import { sandboxChildCommand } from "#cmd/lib/own-command.ts"
-import { scansFor, toolFetch } from "#cmd/lib/outbound.ts"
+import { pluginSourceFetch, scansFor, toolFetch } from "#cmd/lib/outbound.ts"
 import type { Tool } from "#core/tools/tool.ts"
 import { createFakeInternet } from "#test/core/safety/fake-internet.ts"
 import { agentHouse } from "./agent-house.ts"
@@ -61,6 +62,7 @@ export async function pluginHouse({
   const plugins = createPlugins({
     installed,
     bundled,
+    fetchFrom: pluginSourceFetch(internet.egress),
     pins,
     sandbox,
     registry: house.registry,
@@ -92,8 +94,9 @@ export async function pluginHouse({
     drop(name: string, code: string, manifest: Record<string, unknown> = {}): void {
       writePlugin(join(dir, name), name, code, manifest)
     },
-    async install(path: string) {
-      return plugins.install(await plugins.prepareInstall({ path }, signal))
+    async install(source: string | PluginSource, known: KnownOfSource = {}) {
+      const asked = { source: typeof source === "string" ? { path: source } : source, known }
+      return plugins.install(await plugins.prepareInstall(asked, signal))
     },
     async grant(name: string) {
       return plugins.grant(await plugins.prepareGrant(name, signal))

@@ -57,13 +57,13 @@ describe("an archive", () => {
 
   test("is the same plugin as the folder that it is of", async () => {
     const path = at.source("same", toolCode("same_tool", "return 1"))
-    const fromFolder = await at.plugins.prepareInstall({ path }, new AbortController().signal)
+    const fromFolder = await at.plugins.prepareInstall({ source: { path }, known: {} }, new AbortController().signal)
     const files = ["plugin.json", "plugin.ts"].map(async (name) => ({
       name,
       text: await Bun.file(join(path, name)).bytes(),
     }))
     const zip = put("same.zip", zipOf(await Promise.all(files)))
-    const fromZip = await at.plugins.prepareInstall({ path: zip }, new AbortController().signal)
+    const fromZip = await at.plugins.prepareInstall({ source: { path: zip }, known: {} }, new AbortController().signal)
     expect(fromZip.sha256).toBe(fromFolder.sha256)
   })
 
@@ -100,6 +100,27 @@ describe("an archive", () => {
     expect(existsSync(at.dir) ? readdirSync(at.dir).sort() : []).toEqual(before)
     expect(at.sandbox.status().children.filter(({ kind }) => kind === "parser")).toEqual([])
   })
+})
+
+test("paths in a manifest lead nowhere: its entry is a plain name of its own folder", async () => {
+  for (const entry of [
+    "../plugin.ts",
+    "/etc/passwd.ts",
+    "a/b.ts",
+    "..",
+    ".ts",
+    "plugin.ts/../x.ts",
+    "https://x/y.ts",
+    "C:\\\\x.ts",
+  ]) {
+    const files = [{ name: "plugin.json", text: manifestOf("lead", { entry }) }, ...filesOf("lead").slice(1)]
+    expect(await problemsOf(put("lead.zip", zipOf(files)))).toContain("plugin.json /entry")
+  }
+  const missing = [
+    { name: "plugin.json", text: manifestOf("lead", { entry: "other.ts" }) },
+    ...filesOf("lead").slice(1),
+  ]
+  expect(await problemsOf(put("lead.zip", zipOf(missing)))).toContain("there is no other.ts")
 })
 
 describe("a single file", () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { AppError } from "#core/errors.ts"
 import { createBundled } from "#sandbox/bundled.ts"
 import { judgePackage } from "#sandbox/package.ts"
-import { sourceOf } from "#cmd/tool.ts"
+import { sourceOf } from "#cmd/tool/install.ts"
 import { pluginHouse, type PluginHouse, toolCode } from "../fakes/plugin-house.ts"
 
 setDefaultTimeout(60_000) // children are started, on a machine that may be busy
@@ -30,13 +30,14 @@ beforeAll(async () => {
 })
 afterAll(() => at.close())
 
+const named = (name: string) => ({ source: { name }, known: {} })
 const signal = new AbortController().signal
 
 describe("a bundled plugin", () => {
   test("is offered, installed by its name inactive, and runs once it is granted", async () => {
     const offered = { name: "almanac", version: "1.2.0", description: "Days and dates." }
     expect(await at.plugins.available()).toEqual([{ ...offered, installed: null }])
-    const installed = await at.plugins.install(await at.plugins.prepareInstall({ name: "almanac" }, signal))
+    const installed = await at.plugins.install(await at.plugins.prepareInstall(named("almanac"), signal))
     expect(installed).toMatchObject({ name: "almanac", state: "inactive" })
     expect(await at.plugins.available()).toEqual([{ ...offered, installed: "1.2.0" }])
     await at.grant("almanac")
@@ -47,13 +48,13 @@ describe("a bundled plugin", () => {
   })
 
   test("that does not exist is an error that names the nearest and what there is", async () => {
-    const error = await at.plugins.prepareInstall({ name: "almanak" }, signal).catch((thrown: unknown) => thrown)
+    const error = await at.plugins.prepareInstall(named("almanak"), signal).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(AppError)
     expect((error as AppError).code).toBe("not_found")
     expect((error as AppError).hint).toContain("Did you mean almanac? almanac is inside this program")
-    expect(() => at.plugins.judgeSource({ name: "almanak" })).toThrow("is called")
+    expect(() => at.plugins.judgeAsked(named("almanak"))).toThrow("is called")
     for (const name of ["constructor", "__proto__"])
-      expect(await at.plugins.prepareInstall({ name }, signal).catch(String)).toContain("is called")
+      expect(await at.plugins.prepareInstall(named(name), signal).catch(String)).toContain("is called")
   })
 })
 

@@ -16,7 +16,7 @@ afterAll(() => at.close())
 
 async function problemsOf(path: string): Promise<string> {
   try {
-    await at.plugins.prepareInstall({ path }, new AbortController().signal)
+    await at.plugins.prepareInstall({ source: { path }, known: {} }, new AbortController().signal)
   } catch (error) {
     if (error instanceof AppError) return error.message
     throw error

@@ -77,8 +77,12 @@ export const rows: readonly Row[] = [
   {
     id: "files/manifest-fields",
     attack: "Paths in the manifest of a plugin lead elsewhere, its provenance is made up",
-    status: "later",
-    rule: "The release gate (core/release.ts): nothing is installed whose exact bytes are not signed or pinned by hash, and nothing is loaded from a working directory",
+    status: "tested",
+    test: [
+      "test/sandbox/archive-install.test.ts › paths in a manifest lead nowhere: its entry is a plain name of its own folder",
+      "test/sandbox/source.test.ts › a signed plugin › is installed only where the signature is right; its publisher is kept, and shown",
+      "test/sandbox/source.test.ts › a signed plugin › is followed by itself only by what the same key signed",
+    ],
   },
   {
     id: "files/planted-link",

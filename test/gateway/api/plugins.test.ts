@@ -22,9 +22,9 @@ beforeEach(async () => {
   elsewhere = mkdtempSync(join(tmpdir(), "ironclaw-elsewhere-"))
   const watched: Plugins = {
     ...plugins.plugins,
-    prepareInstall(source, signal) {
-      looked.push(source)
-      return plugins.plugins.prepareInstall(source, signal)
+    prepareInstall(asked, signal) {
+      looked.push(asked.source)
+      return plugins.plugins.prepareInstall(asked, signal)
     },
   }
   at = await ownerHouse({ models: gatewayHouse().models, given: { plugins: watched } })
