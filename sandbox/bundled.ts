@@ -20,6 +20,10 @@ const table: Readonly<Record<string, Row>> = {
     "plugin.json": await import("./tools/weather/plugin.json", { with: { type: "text" } }),
     "plugin.ts": await import("./tools/weather/plugin.ts", { with: { type: "text" } }),
   }),
+  "web-search": async () => ({
+    "plugin.json": await import("./tools/web-search/plugin.json", { with: { type: "text" } }),
+    "plugin.ts": await import("./tools/web-search/plugin.ts", { with: { type: "text" } }),
+  }),
 }
 
 export const bundledNames: readonly string[] = Object.keys(table).sort()

@@ -206,6 +206,8 @@ function read(within: string, request: VendorRequest, { issues, comments, files 
           ],
         },
       }
+    case "commits/status":
+      return { body: { state: "pending", statuses: [{ context: "deploy", state: "pending" }] } }
     case "commits/":
       return paged(request, [
         {

@@ -4,8 +4,10 @@
  * are taken away by writing those that stay.
  */
 import {
+  decodeText,
   definePlugin,
   defineTool,
+  encodeText,
   fieldsOf,
   hasSecret,
   http,
@@ -26,8 +28,6 @@ const MAX_WORDS = 400 // of an error, in GitHub's own words
 const PER_PAGE = 20
 /** GitHub gives at most 3,000 files of a pull request, 100 at a time. */
 const MAX_FILE_PAGES = 30
-/** Larger files are fetched again as they are: letter by letter would take the time of the call. */
-const MAX_HELD = 200_000
 const TOKEN_HINT = "The owner sets one with `ironclaw tool auth github`."
 
 type Fields = Record<string, unknown>
@@ -632,8 +632,8 @@ const pullRead = defineTool({
       additions: one["additions"],
       deletions: one["deletions"],
       reviewers_asked: namesOf(one["requested_reviewers"], "login"),
-      reviews: reviewStates(repo, number),
-      checks: sha === "" ? undefined : checksOf(repo, sha),
+      reviews: orWhy(() => reviewStates(repo, number)),
+      checks: sha === "" ? undefined : orWhy(() => checksOf(repo, sha)),
       text: said,
       next_from: next,
     })
@@ -647,32 +647,40 @@ const placeFacts = (one: Fields): Fields => ({
   answers: one["in_reply_to_id"],
 })
 
-/** The last word of each reviewer. A token may be allowed to see the pull request and not this. */
+/** The last word of each reviewer. */
 function reviewStates(repo: string, number: number): Fields {
-  return orWhy(() => {
-    const all = itemsOf(
-      jsonOf(ask(at(repo, "pulls", number, "reviews"), { query: { per_page: 100 }, what: "reviews" })),
-    )
-    const last = all.map(fieldsOf).filter(({ state }) => state !== "COMMENTED" && state !== "PENDING")
-    return Object.fromEntries(last.map((one) => [loginOf(one["user"]), one["state"]]))
-  })
+  const answer = ask(at(repo, "pulls", number, "reviews"), { query: { per_page: 100 }, what: "reviews" })
+  const said = itemsOf(jsonOf(answer)).map(fieldsOf)
+  const judged = said.filter(({ state }) => state !== "COMMENTED" && state !== "PENDING")
+  return Object.fromEntries(judged.map((one) => [loginOf(one["user"]), one["state"]]))
 }
 
+/** Two ways in which programs say what they think of a commit: check runs, and the older statuses. */
 function checksOf(repo: string, sha: string): Fields {
-  return orWhy(() => {
-    const answer = ask(at(repo, "commits", sha, "check-runs"), { query: { per_page: 100 }, what: "checks" })
-    const runs = itemsOf(fieldsOf(jsonOf(answer))["check_runs"]).map(fieldsOf)
-    const stateOf = (run: Fields) => textOf(run["conclusion"]) || textOf(run["status"])
-    const counts: Record<string, number> = {}
-    for (const run of runs) counts[stateOf(run)] = (counts[stateOf(run)] ?? 0) + 1
-    const bad = runs.filter((run) => !["success", "skipped", "neutral"].includes(stateOf(run)))
-    return filled({
-      ...counts,
-      not_passed: bad.slice(0, 20).map((run) => `${short(textOf(run["name"]), 100)}: ${stateOf(run)}`),
-    })
+  const runs = listed("check-runs", "check_runs").map((one) => ({
+    name: textOf(one["name"]),
+    state: textOf(one["conclusion"]) || textOf(one["status"]),
+  }))
+  const statuses = listed("status", "statuses").map((one) => ({
+    name: textOf(one["context"]),
+    state: textOf(one["state"]),
+  }))
+  const all = [...runs, ...statuses]
+  const counts: Record<string, number> = {}
+  for (const { state } of all) counts[state] = (counts[state] ?? 0) + 1
+  const bad = all.filter(({ state }) => !["success", "skipped", "neutral"].includes(state))
+  return filled({
+    ...counts,
+    not_passed: bad.slice(0, 20).map(({ name, state }) => `${short(name, 100)}: ${state}`),
   })
+
+  function listed(path: string, key: string): Fields[] {
+    const answer = ask(at(repo, "commits", sha, path), { query: { per_page: 100 }, what: "checks" })
+    return itemsOf(fieldsOf(jsonOf(answer))[key]).map(fieldsOf)
+  }
 }
 
+/** A token may be allowed to see the pull request and not all that belongs to it. */
 function orWhy(work: () => Fields): Fields {
   try {
     return work()
@@ -885,27 +893,12 @@ const fileRead = defineTool({
       return filled({ type: one["type"], path: one["path"], target: one["target"], url: one["html_url"] })
     const held = textOf(one["content"])
     const raw = () => ask(url, { query: { ref }, accept: "application/vnd.github.raw+json", what }).text()
-    const inside = one["encoding"] === "base64" && held.length <= MAX_HELD ? utf8In(held) : null
-    const whole = one["size"] === 0 ? "" : (inside ?? raw())
+    const isHeld = one["encoding"] === "base64" && held !== ""
+    const whole = isHeld ? decodeText(Uint8Array.fromBase64(held)) : one["size"] === 0 ? "" : raw()
     const head = `${textOf(one["path"])} in ${repo}${ref === undefined ? "" : ` at ${ref}`}, ${String(one["size"])} bytes, sha ${textOf(one["sha"])}`
     return whole.includes("\0") ? `${head}: not text` : linesOf(whole, { from, head })
   },
 })
-
-/** Null where it is no UTF-8. The engine of a plugin has no TextDecoder; percent-encoding knows the same letters. */
-function utf8In(base64: string): string | null {
-  const hex = (letter: string) => `%${letter.charCodeAt(0).toString(16).padStart(2, "0")}`
-  try {
-    return decodeURIComponent(atob(base64.replaceAll(/\s/g, "")).replaceAll(/[^]/g, hex))
-  } catch {
-    return null
-  }
-}
-
-function base64Of(text: string): string {
-  const byte = (_all: string, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))
-  return btoa(encodeURIComponent(text.toWellFormed()).replaceAll(/%([0-9A-F]{2})/g, byte))
-}
 
 /** Whole lines, as many as fit. */
 function linesOf(whole: string, { from, head }: { from: number; head: string }): string {
@@ -958,7 +951,7 @@ const fileWrite = defineTool({
   }) {
     const one = get(at(repo, "contents", ...pathParts(path)), {
       method: "PUT",
-      body: { message, content: base64Of(content), ...more },
+      body: { message, content: encodeText(content).toBase64(), ...more },
       what: `${repo}, or its branch ${more.branch ?? ""}`,
     })
     const [file, commit] = [fieldsOf(one["content"]), fieldsOf(one["commit"])]

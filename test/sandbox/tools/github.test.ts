@@ -144,7 +144,7 @@ describe("pull requests", () => {
       head_sha: HEAD_SHA,
       reviewers_asked: ["hubot"],
       reviews: { hubot: "APPROVED" },
-      checks: { success: 1, failure: 1, not_passed: ["lint: failure"] },
+      checks: { success: 1, failure: 1, pending: 1, not_passed: ["lint: failure", "deploy: pending"] },
       text: "Body of 45",
     })
     expect(await at.data("github_pull_read", { repo, number: 45, part: "line_comments" })).toMatchObject({
@@ -214,6 +214,22 @@ describe("files", () => {
       "2000 lines",
     )
     expect(await at.data("github_file_read", { repo })).toMatchObject({ folder: "/", entries: expect.any(Array) })
+  })
+
+  test("as large as an answer may be are read too, one endless line cut", async () => {
+    const large = { type: "file", path: "a.log", size: 4_000_000, sha: HEAD_SHA, encoding: "none", content: "" }
+    vendor.next({ body: large }, { body: `${"x".repeat(99)}\n`.repeat(40_000) })
+    const { text } = await at.told("github_file_read", { repo, path: "a.log", from_line: 39_990 })
+    expect(text).toContain("lines 39990 to 40000 of 40000")
+    vendor.next({ body: large }, { body: "y".repeat(4_000_000) })
+    const { text: line } = await at.told("github_file_read", { repo, path: "a.log" })
+    expect(line).toContain("lines 1 to 1 of 1")
+    expect(line).toEndWith("… [3988000 more characters]")
+    vendor.next({ body: { ...vendor.issues[0], body: "é".repeat(1_900_000), comments: 0 } })
+    expect(await at.data("github_issue_read", { repo, number: 1 })).toMatchObject({ next_from: 6_000 })
+    const deep = `${"[".repeat(500_000)}${"]".repeat(500_000)}`
+    vendor.next({ body: deep })
+    expect((await at.told("github_repo_read", { repo })).state).toBe("failed")
   })
 
   test("are written over only as they were read", async () => {

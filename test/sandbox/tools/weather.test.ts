@@ -77,6 +77,20 @@ describe("the weather", () => {
   })
 })
 
+test("the owner's settings count where a call does not say otherwise", async () => {
+  const set = async (values: Record<string, string | null>) =>
+    at.plugins.configure(await at.plugins.prepareConfig("weather", values))
+  await set({ units: "imperial", language: "de" })
+  expect(await at.data("weather_now", { place: "Berlin" })).toMatchObject({
+    units: { temperature: "°F", wind: "mp/h" },
+  })
+  expect(geocoding.last().query["language"]).toBe("de")
+  const given = { place: "Berlin", units: "metric", language: "fr" }
+  expect(await at.data("weather_now", given)).toMatchObject({ units: { temperature: "°C" } })
+  expect(geocoding.last().query["language"]).toBe("fr")
+  await set({ units: null, language: null })
+})
+
 describe("a place", () => {
   test("of which there are several is asked back about, with what tells them apart", async () => {
     const asked = forecast.requests.length
