@@ -224,6 +224,9 @@ const inputOf = (properties: Record<string, object>, ...required: string[]) =>
   ({ type: "object", properties, required, additionalProperties: false }) as const
 
 type Paged = { page?: number; count?: number }
+type InRepo = { repo: string }
+type Numbered = InRepo & { number: number }
+type Texts<Names extends string> = Partial<Record<Names, string>>
 const paging = ({ page, count = PER_PAGE }: Paged) => ({ per_page: count, page })
 const reads = { readOnlyHint: true }
 
@@ -383,7 +386,7 @@ const issueList = defineTool({
     after,
     ...paged
   }: Paged &
-    Partial<Record<"repo" | "state" | "assignee" | "creator" | "since" | "sort" | "after", string>> & {
+    Texts<"repo" | "state" | "assignee" | "creator" | "since" | "sort" | "after"> & {
       labels?: string[]
       pulls?: boolean
     }) {
@@ -418,13 +421,7 @@ const issueRead = defineTool({
     "number",
   ),
   annotations: reads,
-  run({
-    repo,
-    number,
-    comment,
-    from = 0,
-    ...paged
-  }: Paged & { repo: string; number: number; comment?: number; from?: number }) {
+  run({ repo, number, comment, from = 0, ...paged }: Paged & Numbered & { comment?: number; from?: number }) {
     if (comment !== undefined) {
       const what = `comment ${comment} in ${repo}`
       const one = get(at(repo, "issues", "comments", comment), { what })
@@ -533,7 +530,7 @@ const commentCreate = defineTool({
     "number",
     "body",
   ),
-  run({ repo, number, body, reply_to: to }: { repo: string; number: number; body: string; reply_to?: number }) {
+  run({ repo, number, body, reply_to: to }: Numbered & { body: string; reply_to?: number }) {
     const path =
       to === undefined ? at(repo, "issues", number, "comments") : at(repo, "pulls", number, "comments", to, "replies")
     const one = get(path, { method: "POST", body: { body }, what: `issue ${repo}#${number}` })
@@ -597,13 +594,7 @@ const pullRead = defineTool({
     "number",
   ),
   annotations: reads,
-  run({
-    repo,
-    number,
-    part = "summary",
-    from = 0,
-    ...paged
-  }: Paged & { repo: string; number: number; part?: string; from?: number }) {
+  run({ repo, number, part = "summary", from = 0, ...paged }: Paged & Numbered & { part?: string; from?: number }) {
     const what = `pull request ${repo}#${number}`
     if (part !== "summary") {
       const answer = ask(at(repo, "pulls", number, part === "reviews" ? "reviews" : "comments"), {
@@ -633,7 +624,12 @@ const pullRead = defineTool({
       deletions: one["deletions"],
       reviewers_asked: namesOf(one["requested_reviewers"], "login"),
       reviews: orWhy(() => reviewStates(repo, number)),
-      checks: sha === "" ? undefined : orWhy(() => checksOf(repo, sha)),
+      ...(sha === ""
+        ? {}
+        : {
+            checks: orWhy(() => verdictsOf(repo, sha, CHECK_RUNS)),
+            statuses: orWhy(() => verdictsOf(repo, sha, STATUSES)),
+          }),
       text: said,
       next_from: next,
     })
@@ -655,30 +651,25 @@ function reviewStates(repo: string, number: number): Fields {
   return Object.fromEntries(judged.map((one) => [loginOf(one["user"]), one["state"]]))
 }
 
-/** Two ways in which programs say what they think of a commit: check runs, and the older statuses. */
-function checksOf(repo: string, sha: string): Fields {
-  const runs = listed("check-runs", "check_runs").map((one) => ({
-    name: textOf(one["name"]),
-    state: textOf(one["conclusion"]) || textOf(one["status"]),
-  }))
-  const statuses = listed("status", "statuses").map((one) => ({
-    name: textOf(one["context"]),
-    state: textOf(one["state"]),
-  }))
-  const all = [...runs, ...statuses]
+/** Programs say what they think of a commit in two ways: check runs, and the older statuses. */
+function verdictsOf(
+  repo: string,
+  sha: string,
+  { path, key, name }: { path: string; key: string; name: string },
+): Fields {
+  const answer = ask(at(repo, "commits", sha, path), { query: { per_page: 100 }, what: path })
+  const all = itemsOf(fieldsOf(jsonOf(answer))[key]).map(fieldsOf)
+  const stateOf = (one: Fields) => textOf(one["conclusion"]) || textOf(one["state"]) || textOf(one["status"])
   const counts: Record<string, number> = {}
-  for (const { state } of all) counts[state] = (counts[state] ?? 0) + 1
-  const bad = all.filter(({ state }) => !["success", "skipped", "neutral"].includes(state))
+  for (const one of all) counts[stateOf(one)] = (counts[stateOf(one)] ?? 0) + 1
+  const bad = all.filter((one) => !["success", "skipped", "neutral"].includes(stateOf(one)))
   return filled({
     ...counts,
-    not_passed: bad.slice(0, 20).map(({ name, state }) => `${short(name, 100)}: ${state}`),
+    not_passed: bad.slice(0, 20).map((one) => `${short(textOf(one[name]), 100)}: ${stateOf(one)}`),
   })
-
-  function listed(path: string, key: string): Fields[] {
-    const answer = ask(at(repo, "commits", sha, path), { query: { per_page: 100 }, what: "checks" })
-    return itemsOf(fieldsOf(jsonOf(answer))[key]).map(fieldsOf)
-  }
 }
+const CHECK_RUNS = { path: "check-runs", key: "check_runs", name: "name" }
+const STATUSES = { path: "status", key: "statuses", name: "context" }
 
 /** A token may be allowed to see the pull request and not all that belongs to it. */
 function orWhy(work: () => Fields): Fields {
@@ -698,19 +689,7 @@ const pullDiff = defineTool({
     "number",
   ),
   annotations: reads,
-  run({
-    repo,
-    number,
-    path,
-    from = 0,
-    page,
-  }: {
-    repo: string
-    number: number
-    path?: string
-    from?: number
-    page?: number
-  }) {
+  run({ repo, number, path, from = 0, page }: Numbered & { path?: string; from?: number; page?: number }) {
     const what = `pull request ${repo}#${number}`
     const files = (query: Query) => ask(at(repo, "pulls", number, "files"), { query, what })
     if (path !== undefined) {
@@ -864,17 +843,7 @@ const fileRead = defineTool({
     "repo",
   ),
   annotations: reads,
-  run({
-    repo,
-    path = "",
-    ref,
-    from_line: from = 1,
-  }: {
-    repo: string
-    path?: string
-    ref?: string
-    from_line?: number
-  }) {
+  run({ repo, path = "", ref, from_line: from = 1 }: InRepo & Texts<"path" | "ref"> & { from_line?: number }) {
     const what = `${path || "root folder"} in ${repo}${ref === undefined ? "" : ` at ${ref}`}`
     const url = at(repo, "contents", ...pathParts(path))
     const one = get(url, { query: { ref }, accept: "application/vnd.github.object+json", what })
@@ -941,14 +910,7 @@ const fileWrite = defineTool({
     content,
     message,
     ...more
-  }: {
-    repo: string
-    path: string
-    content: string
-    message: string
-    branch?: string
-    sha?: string
-  }) {
+  }: Record<"repo" | "path" | "content" | "message", string> & Texts<"branch" | "sha">) {
     const one = get(at(repo, "contents", ...pathParts(path)), {
       method: "PUT",
       body: { message, content: encodeText(content).toBase64(), ...more },

@@ -144,7 +144,8 @@ describe("pull requests", () => {
       head_sha: HEAD_SHA,
       reviewers_asked: ["hubot"],
       reviews: { hubot: "APPROVED" },
-      checks: { success: 1, failure: 1, pending: 1, not_passed: ["lint: failure", "deploy: pending"] },
+      checks: { success: 1, failure: 1, not_passed: ["lint: failure"] },
+      statuses: { pending: 1, not_passed: ["deploy: pending"] },
       text: "Body of 45",
     })
     expect(await at.data("github_pull_read", { repo, number: 45, part: "line_comments" })).toMatchObject({
@@ -157,7 +158,9 @@ describe("pull requests", () => {
     const forbidden = { status: 403, body: { message: "Resource not accessible by personal access token" } }
     vendor.next({ body: { number: 45, title: "T", head: { sha: HEAD_SHA } } }, forbidden, forbidden)
     const said = await at.data("github_pull_read", { repo, number: 45 })
-    expect(said).toMatchObject({ title: "T", checks: { not_seen: expect.stringContaining("may not do this (403)") } })
+    const words = expect.stringContaining("may not do this (403)")
+    expect(said).toMatchObject({ title: "T", reviews: { not_seen: words }, checks: { not_seen: words } })
+    expect(said).toMatchObject({ statuses: { pending: 1 } })
   })
 
   test("show their changes: what fits, and the rest by path and by page", async () => {
