@@ -113,6 +113,19 @@ test("a plugin is installed and granted at a terminal, runs, and comes and goes 
   expect(JSON.stringify(audit)).toContain("plugin:weather@")
 })
 
+test("what is inside the program is installed by its name, and its code is in the program too", async () => {
+  const listed = JSON.parse((await verb("tool", "list", "--available", "--json")).stdout)
+  const names: string[] = listed.data.available.map(({ name }: { name: string }) => name)
+  expect(names).toEqual(expect.arrayContaining(["github", "weather", "web-search"]))
+  const installed = await owner("tool", "install", "weather")
+  expect(installed.shown).toContain("send GET to api.open-meteo.com below /v1/forecast")
+  expect((await owner("tool", "grant", "weather")).shown).toContain("weather is active: weather_now")
+  // Without a place it has nothing to ask anybody for.
+  const call = JSON.parse((await verb("tool", "call", "weather_now", "--json")).stdout)
+  expect(call.data).toMatchObject({ state: "failed", text: expect.stringContaining("Say where") })
+  expect((await verb("tool", "remove", "weather")).status).toBe(0)
+})
+
 test("a tool is called by hand: what reads at once, what does more only by somebody at a terminal, and nothing of it stays but the record", async () => {
   const time = JSON.parse((await verb("tool", "call", "time_now", "--json")).stdout)
   expect(time).toMatchObject({ ok: true, data: { state: "done" } })
