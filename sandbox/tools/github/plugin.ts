@@ -390,6 +390,8 @@ const issueList = defineTool({
       labels?: string[]
       pulls?: boolean
     }) {
+    if (repo === undefined && (assignee ?? creator) !== undefined)
+      throw new Error("By assignee or creator: name a repository, or search with assignee: and author:")
     const common = { state, labels: labels?.join(","), since, sort, ...paging(paged) }
     const answer =
       repo === undefined
@@ -436,7 +438,7 @@ const issueRead = defineTool({
       what: `comments of ${repo}#${number}`,
     })
     const comments = itemsOf(jsonOf(answer))
-    const room = Math.max(300, Math.min(MAX_COMMENT, Math.floor(MAX_TEXT / 2 / Math.max(1, comments.length))))
+    const room = Math.max(200, Math.min(MAX_COMMENT, Math.floor(MAX_TEXT / 2 / Math.max(1, comments.length))))
     return {
       ...(paged.page === undefined || paged.page === 1 ? head : { number, title: head["title"] }),
       thread: comments.map((given) => commentFacts(fieldsOf(given), 0, room)),

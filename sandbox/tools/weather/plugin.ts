@@ -179,6 +179,7 @@ function locate({ place, latitude, longitude, language }: Where): Chosen | { que
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "")
+  if (name === "") throw new Error("Say where: a place by its name")
   const all = search(name, { language: languageOf(language), count: qualifiers.length > 0 ? 100 : 10 })
   if (all.length === 0)
     throw new Error(
@@ -193,9 +194,7 @@ function locate({ place, latitude, longitude, language }: Where): Chosen | { que
     }
   const [first, ...others] = fitting
   if (!first) throw new Error("No place was found")
-  const rivals = others.filter(
-    (other) => folded(other.name) === folded(first.name) && !(isNear(first, other) || isNear(other, first)),
-  )
+  const rivals = others.filter((other) => folded(other.name) === folded(first.name) && !isNear(first, other))
   const largest = Math.max(0, ...rivals.map(({ population = 0 }) => population))
   if (rivals.length > 0 && !first.isCapital && (first.population ?? 0) < CLEARLY_LARGER * Math.max(1, largest))
     return {

@@ -86,6 +86,7 @@ describe("issues", () => {
     expect((await at.data("github_issue_list", { repo, page: 3, pulls: true }))["issues"]).toHaveLength(5)
     expect(await at.data("github_issue_list")).toEqual({ issues: [] })
     expect(vendor.last()).toMatchObject({ path: "/issues", query: { filter: "assigned" } })
+    expect(await at.failure("github_issue_list", { creator: "octocat" })).toContain("name a repository")
   })
 
   test("are read with their thread; what is long is cut, and can be read on", async () => {

@@ -144,6 +144,7 @@ describe("what goes wrong says what to do", () => {
 
   test("in the arguments", async () => {
     expect(await at.failure("weather_now")).toContain("Say where")
+    expect(await at.failure("weather_now", { place: " , " })).toContain("Say where")
     expect(await at.failure("weather_now", { latitude: 1 })).toContain("latitude and longitude both")
     expect(await at.failure("weather_forecast", { ...here, by: "hour", days: 9 })).toContain("at most 3 days")
     for (const from of ["01.06.2026", "2026-13-01"])
