@@ -16,6 +16,14 @@ const table: Readonly<Record<string, Row>> = {
     "plugin.json": await import("./tools/github/plugin.json", { with: { type: "text" } }),
     "plugin.ts": await import("./tools/github/plugin.ts", { with: { type: "text" } }),
   }),
+  gmail: async () => ({
+    "plugin.json": await import("./tools/gmail/plugin.json", { with: { type: "text" } }),
+    "plugin.ts": await import("./tools/gmail/plugin.ts", { with: { type: "text" } }),
+  }),
+  "google-calendar": async () => ({
+    "plugin.json": await import("./tools/google-calendar/plugin.json", { with: { type: "text" } }),
+    "plugin.ts": await import("./tools/google-calendar/plugin.ts", { with: { type: "text" } }),
+  }),
   weather: async () => ({
     "plugin.json": await import("./tools/weather/plugin.json", { with: { type: "text" } }),
     "plugin.ts": await import("./tools/weather/plugin.ts", { with: { type: "text" } }),

@@ -151,6 +151,9 @@ export function http({ url, method = "GET", headers = {}, body }: HttpRequest): 
   }
 }
 
+/** Milliseconds since 1970. Coarse; nothing else tells the time here, and where its owner lives is not told at all. */
+export const nowMs = () => Date.now()
+
 /** UTF-8. */
 export const encodeText = (text: string) => new Uint8Array(host.encode(text.toWellFormed()))
 

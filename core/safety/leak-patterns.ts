@@ -642,6 +642,7 @@ const namedPatterns = (): LeakPattern[] => [
   },
   {
     rule: "named-secret",
+    // A page token says where a list goes on: whoever cannot hand it back reads first pages only.
     literal: [
       "secret",
       "token",
@@ -671,7 +672,7 @@ const namedPatterns = (): LeakPattern[] => [
       "令牌：",
     ],
     pattern: new RegExp(
-      `(?:secret(?!ar|ion)|token(?!i[sz])|_key|api[_ -]?key|access[_-]?key|private[_-]key|auth_?key|credentials?|license_key|cl(?:é|ave)_api|schlüssel|geheimnis|токен|секрет|密钥|令牌)${NAMED_VALUE}`,
+      `(?:secret(?!ar|ion)|(?<!page[_-]?)token(?!i[sz])|_key|api[_ -]?key|access[_-]?key|private[_-]key|auth_?key|credentials?|license_key|cl(?:é|ave)_api|schlüssel|geheimnis|токен|секрет|密钥|令牌)${NAMED_VALUE}`,
       "iy",
     ),
     source: "names in common use; CWE-798",

@@ -44,13 +44,17 @@ export function withToken(route: (request: VendorRequest) => VendorAnswer): (req
       : googleError(401, "authError", "Request had invalid authentication credentials.")
 }
 
+/** Page tokens are long and say nothing; each reads like a key. */
+const OPAQUE = "0i47v6jvfivqtpb0i9p:"
+export const pageToken = (from: number) => Buffer.from(`${OPAQUE}${from}`).toString("base64url")
+
 /** A page of a list: the token is where the next one begins. Google leaves out what is empty. */
 export function pageOf<One>(all: readonly One[], { size, token }: { size: number; token: string | undefined }) {
-  const from = Number(token ?? 0)
+  const from = token === undefined ? 0 : Number(Buffer.from(token, "base64url").toString().slice(OPAQUE.length))
   const items = all.slice(from, from + size)
   return {
     items,
-    next: from + size < all.length ? { nextPageToken: String(from + size) } : {},
+    next: from + size < all.length ? { nextPageToken: pageToken(from + size) } : {},
   }
 }
 

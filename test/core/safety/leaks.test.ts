@@ -323,6 +323,14 @@ describe("the leak table", () => {
     expect(rules.size).toBeGreaterThanOrEqual(150)
   })
 
+  test("named-secret: where a list goes on is no secret, whatever it is called", () => {
+    const place = randomOf(5)(ALNUM, 40)
+    for (const name of ["nextPageToken", "pageToken", "next_page_token", "page-token"])
+      for (const text of [`{"${name}":"${place}"}`, `https://example.com/list?q=a&${name}=${place}`])
+        expect(findLeaks(text)).toEqual([])
+    expect(findLeaks(`{"pageTokenSecret":"${place}","token":"${place}"}`)).toHaveLength(2)
+  })
+
   for (const { rule, make, near } of fixtures) {
     test(`${rule}: finds it in prose and in JSON, whole and at its place`, () => {
       for (const [seed, before, after] of [

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { type BundledHouse, bundledHouse } from "#test/fakes/bundled-house.ts"
 import { gmail, mail, text } from "#test/fakes/gmail-server.ts"
-import { GOOGLE_TOKEN, googleDetail, googleError } from "#test/fakes/google-server.ts"
+import { GOOGLE_TOKEN, googleDetail, googleError, pageToken } from "#test/fakes/google-server.ts"
 
 setDefaultTimeout(60_000) // children are started, on a machine that may be busy
 
@@ -68,10 +68,10 @@ describe("finding mail", () => {
         labels: ["INBOX", "UNREAD"],
         snippet: "It's a snippet",
       })),
-      next_page_token: "2",
+      next_page_token: pageToken(2),
       about: 5,
     })
-    const last = await at.data("gmail_message_search", { query: "anna", limit: 2, page_token: "4" })
+    const last = await at.data("gmail_message_search", { query: "anna", limit: 2, page_token: pageToken(4) })
     expect(last["messages"]).toMatchObject([{ id: "m4" }])
     expect(last["next_page_token"]).toBeUndefined()
   })
