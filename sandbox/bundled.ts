@@ -24,6 +24,10 @@ const table: Readonly<Record<string, Row>> = {
     "plugin.json": await import("./tools/google-calendar/plugin.json", { with: { type: "text" } }),
     "plugin.ts": await import("./tools/google-calendar/plugin.ts", { with: { type: "text" } }),
   }),
+  "google-drive": async () => ({
+    "plugin.json": await import("./tools/google-drive/plugin.json", { with: { type: "text" } }),
+    "plugin.ts": await import("./tools/google-drive/plugin.ts", { with: { type: "text" } }),
+  }),
   weather: async () => ({
     "plugin.json": await import("./tools/weather/plugin.json", { with: { type: "text" } }),
     "plugin.ts": await import("./tools/weather/plugin.ts", { with: { type: "text" } }),

@@ -9,7 +9,13 @@ export type VendorRequest = {
   /** Parsed where it is JSON, else the text. */
   body: unknown
 }
-export type VendorAnswer = { status?: number; headers?: Record<string, string>; body?: unknown }
+export type VendorAnswer = {
+  status?: number
+  headers?: Record<string, string>
+  body?: unknown
+  /** In the place of a body. */
+  bytes?: Uint8Array
+}
 
 export type VendorServer = {
   answer: Answer
@@ -44,9 +50,9 @@ export function createVendorServer(route: (request: VendorRequest) => VendorAnsw
         body: parsed(text),
       }
       requests.push(asked)
-      const { status = 200, headers = {}, body = "" } = instead.shift() ?? route(asked)
+      const { status = 200, headers = {}, body = "", bytes } = instead.shift() ?? route(asked)
       reply.writeHead(status, { "content-type": "application/json; charset=utf-8", ...headers })
-      reply.end(status === 204 ? undefined : typeof body === "string" ? body : JSON.stringify(body))
+      reply.end(status === 204 ? undefined : bytes ? bytes : typeof body === "string" ? body : JSON.stringify(body))
     },
   }
 }
