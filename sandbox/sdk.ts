@@ -13,7 +13,8 @@ declare const __ironclaw: {
   log(level: string, line: string): void
   decode(bytes: ArrayBuffer, charset?: string): string
   encode(text: string): ArrayBuffer
-  config: string
+  /** Called by the engine at the beginning of each call. */
+  configure: (config: string) => void
 }
 const host = __ironclaw
 Reflect.deleteProperty(globalThis, "__ironclaw")
@@ -190,7 +191,9 @@ export const log = {
 }
 
 /** What the owner configured; values are texts. */
-export const config: Readonly<Record<string, string>> = Object.freeze(JSON.parse(host.config) as Record<string, string>)
+export let config: Readonly<Record<string, string>> = Object.freeze({})
+// This module is evaluated once, before there is a call: what belongs to one comes with it.
+host.configure = (text) => void (config = Object.freeze(JSON.parse(text) as Record<string, string>))
 
 /** `url` with these parameters behind it; what is undefined is left out. */
 export function withQuery(url: string, query: Record<string, string | number | boolean | undefined>): string {

@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { NOTICES_FILE } from "#cmd/lib/notices.ts"
 import { SNAPSHOT_FILE } from "#core/db/snapshot.ts"
+import { METERED_QUICKJS_FILE, meterQuickjs } from "#sandbox/child/quickjs.ts"
 import { binaryPath, sourceStamp, stampPath } from "./freshness.mjs"
 import { buildNotices } from "./notices.ts"
 import { buildSnapshot } from "./snapshot.ts"
@@ -33,8 +34,12 @@ const snapshot = join(dist, SNAPSHOT_FILE)
 /** What `ironclaw licences` prints. */
 const notices = join(dist, NOTICES_FILE)
 
-/** The program; the worker that runs the embedded database, which a compiled program finds only if it is named; two files, embedded as they are. */
-const entries = ["cmd/ironclaw.ts", "core/db/embedded-worker.ts", `dist/${SNAPSHOT_FILE}`, `dist/${NOTICES_FILE}`]
+/** The program; the worker that runs the embedded database, which a compiled program finds only if it is named; files, embedded as they are. */
+const entries = [
+  "cmd/ironclaw.ts",
+  "core/db/embedded-worker.ts",
+  ...[SNAPSHOT_FILE, NOTICES_FILE, METERED_QUICKJS_FILE].map((name) => `dist/${name}`),
+]
 
 export const targetNames: readonly Target[] = Object.keys(targets).filter(isTarget)
 
@@ -136,6 +141,7 @@ export async function prepareBuild(): Promise<void> {
   mkdirSync(dist, { recursive: true })
   await buildSnapshot(snapshot)
   await buildNotices(root, notices)
+  await Bun.write(join(dist, METERED_QUICKJS_FILE), await meterQuickjs())
   for (const entry of entries) if (!existsSync(join(root, entry))) throw new Error(`${entry} is missing`)
 }
 

@@ -32,9 +32,9 @@ export async function runChild(argv: readonly string[]): Promise<number> {
       // Written by our parent, in our own program: of the type that it says.
       const load = frame.header as Load
       try {
-        if (load.part === "engine") scripts = await createScripts(frame.body)
+        if (load.part === "engine") scripts = await createScripts(frame.body, load)
         else if (load.part === "wasm") engine = loadWasm(frame.body)
-        else engine = await loadScript({ scripts, source: frame.body, sdk: load.sdk })
+        else engine = loadScript(scripts, frame.body)
         send("loaded", {})
       } catch (error) {
         fail(error)
@@ -63,9 +63,9 @@ async function runProbe(
   return 0
 }
 
-async function loadScript({ scripts, source, sdk }: { scripts: ScriptEngine | null; source: Uint8Array; sdk: string }) {
+function loadScript(scripts: ScriptEngine | null, source: Uint8Array): Engine {
   if (scripts === null) throw new Error("There is no engine for scripts")
-  return scripts.load({ source: new TextDecoder().decode(source), sdk })
+  return scripts.load(new TextDecoder().decode(source))
 }
 
 async function answer(engine: Engine, { header, body }: Frame): Promise<void> {

@@ -73,7 +73,7 @@ export const LogLine = t.Object(
 export const Nothing = t.Object({}, closed)
 
 /** To the child: `engine` is what runs JavaScript, and goes first. `sdk`: the module that guests import by the name "ironclaw". */
-export type Load = { part: "engine" } | { part: "wasm" } | { part: "js"; sdk: string }
+export type Load = { part: "engine"; sdk: string } | { part: "wasm" } | { part: "js" }
 export type Call = {
   name: string
   config: Readonly<Record<string, string>>

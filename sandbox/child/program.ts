@@ -1,20 +1,18 @@
 /** What a child is given to run: the bytes that were agreed on, judged, metered and made ready. */
 import { createHash } from "node:crypto"
-import quickjsPath from "../../node_modules/quickjs-wasi/quickjs.wasm" with { type: "file" }
 import * as sdkText from "../sdk.ts" with { type: "text" }
 import { guestImports } from "../guest-imports.ts"
 import { meterModule, type MeterOptions } from "../meter.ts"
 import type { GuestCode } from "./guest.ts"
 import type { Load } from "./messages.ts"
+import { loadMeteredQuickjs } from "./quickjs.ts"
 
 /** A page of WebAssembly's memory. */
 const PAGES_A_MIB = 16
 /** Function references of the largest programs we know are some ten thousand; each takes some tens of bytes of the child. */
 const MAX_TABLE_ENTRIES = 100_000
-/** For start functions, and for the set-up of QuickJS. */
+/** For start functions. */
 const INITIAL_FUEL = 200_000_000n
-/** QuickJS bounds what scripts may allocate by itself; this bounds QuickJS. */
-const ENGINE_MIB = 512
 /** Metered modules that are kept for the next child. */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024
 /** Scripts are read by people: larger ones are bundles of something else. */
@@ -46,7 +44,6 @@ export function createProgramSource(): ProgramSource {
   const kept = new Map<string, Part>()
   let keptBytes = 0
   let engine: Promise<Part> | null = null
-  let sdk: string | null = null
   const transpiler = new Bun.Transpiler({ loader: "ts", target: "browser" })
 
   function keep(key: string, part: Part): void {
@@ -67,11 +64,10 @@ export function createProgramSource(): ProgramSource {
       return metered.verdict === "accepted" ? { load: { part: "wasm" }, body: metered.wasm } : metered.why
     }
     if (bytes.length > MAX_SCRIPT_BYTES) return `It has ${bytes.length} bytes, over ${MAX_SCRIPT_BYTES}`
-    sdk ??= transpiler.transformSync(sdkSource)
-    if (code.kind === "js") return { load: { part: "js", sdk }, body: bytes }
+    if (code.kind === "js") return { load: { part: "js" }, body: bytes }
     try {
       const script = transpiler.transformSync(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
-      return { load: { part: "js", sdk }, body: new TextEncoder().encode(script) }
+      return { load: { part: "js" }, body: new TextEncoder().encode(script) }
     } catch (error) {
       return `It is no TypeScript: ${error instanceof Error ? error.message : String(error)}`
     }
@@ -87,18 +83,10 @@ export function createProgramSource(): ProgramSource {
       keep(key, part)
       return { ok: true, parts: [part] }
     },
-    engine: () => (engine ??= meteredEngine()),
+    engine: () => (engine ??= engineOf(transpiler.transformSync(sdkSource))),
   }
 }
 
-/** Some 100 ms, once: QuickJS is foreign code as much as what it runs. */
-async function meteredEngine(): Promise<Part> {
-  const metered = meterModule(await Bun.file(quickjsPath).bytes(), {
-    maxMemoryPages: ENGINE_MIB * PAGES_A_MIB,
-    maxTableEntries: MAX_TABLE_ENTRIES,
-    initialFuel: INITIAL_FUEL,
-    allowedImports: { env: "any function", wasi_snapshot_preview1: "any function" },
-  })
-  if (metered.verdict === "refused") throw new Error(`The engine for scripts was refused: ${metered.why}`)
-  return { load: { part: "engine" }, body: metered.wasm }
+async function engineOf(sdk: string): Promise<Part> {
+  return { load: { part: "engine", sdk }, body: await loadMeteredQuickjs() }
 }

@@ -276,6 +276,50 @@ describe("script guests", () => {
     const counter = codeOf("js", "let n = 0; export const count = () => ++n")
     expect(await outcome({ code: counter, name: "count" })).toBe("1")
     expect(await outcome({ code: counter, name: "count" })).toBe("1")
+    const vandal = codeOf(
+      "js",
+      `import { config } from "ironclaw"
+      export const spoil = () => {
+        const before = [typeof Array.prototype.mine, JSON.stringify({}), config.x]
+        Array.prototype.mine = 1
+        JSON.stringify = () => '"spoilt"'
+        Reflect.set(globalThis, "Date", null)
+        try { config.x = "mine" } catch {}
+        return before
+      }`,
+    )
+    expect(await outcome({ code: vandal, name: "spoil", config: { x: "1" } })).toBe('"spoilt"')
+    const fresh = codeOf("js", "export const look = () => [typeof Array.prototype.mine, typeof Date]")
+    expect(JSON.parse(await outcome({ code: fresh, name: "look" }))).toEqual(["undefined", "function"])
+  })
+
+  test("begin with the same heap, and with the configuration, the clock and the random numbers of their own call", async () => {
+    const code = codeOf(
+      "ts",
+      `import { config } from "ironclaw"
+      const unit = config["unit"]
+      const n = Math.random()
+      export const look = () => ({ unit, live: config["unit"], keys: Object.keys(config), n, m: Math.random(), at: Date.now() })`,
+    )
+    const first = JSON.parse(await outcome({ code, name: "look", config: { unit: "C" } }))
+    const second = JSON.parse(await outcome({ code, name: "look", config: { unit: "F" } }))
+    const third = JSON.parse(await outcome({ code, name: "look" }))
+    expect([first.unit, first.live, second.unit, second.live, third.keys]).toEqual(["C", "C", "F", "F", []])
+    expect(new Set([first.n, first.m, second.n, second.m, third.n, third.m]).size).toBe(6)
+    for (const n of [first.n, second.n, third.n]) expect(n >= 0 && n < 1).toBe(true)
+    expect(Math.abs(third.at - Date.now())).toBeLessThan(5_000)
+  })
+
+  test("find nothing of what started them", async () => {
+    const code = codeOf(
+      "js",
+      `export const look = async () => [
+        Object.getOwnPropertyNames(globalThis).filter((name) => name.startsWith("_")),
+        Object.keys(await import("ironclaw")).filter((name) => /host|configure|random/.test(name)),
+        Object.keys(await import("prelude")),
+      ]`,
+    )
+    expect(JSON.parse(await outcome({ code, name: "look" }))).toEqual([[], [], []])
   })
 })
 
