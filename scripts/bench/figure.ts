@@ -36,7 +36,7 @@ export function isKept({ measured, bound }: Figure): boolean {
 
 /** How good a figure is against its bound: 1 is just kept, 2 is twice as good. */
 export function shareOf({ measured, bound }: Figure): number | null {
-  if (bound === null) return null
+  if (bound === null || measured === 0 || bound.value === 0) return null // nothing is no multiple of anything
   return bound.kind === "at most" ? bound.value / measured : measured / bound.value
 }
 

@@ -19,7 +19,7 @@ import { destinationOf } from "#core/safety/grants.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
 import { judgeShape, t } from "#core/schema.ts"
 import { createSessionStore } from "#core/session/store.ts"
-import { createRegistry } from "#core/tools/registry.ts"
+import { createRegistry, type OpenRegistry } from "#core/tools/registry.ts"
 import { type CallRequest, createPipeline } from "#core/tools/run.ts"
 import { defineTool } from "#core/tools/tool.ts"
 import { atMost, type Bench, type Figure, median } from "./figure.ts"
@@ -42,7 +42,7 @@ function toolOf(name: string, { effect, needs }: { effect: Effect; needs: Capabi
   const own = { name, description: "Of this bench", input, effect: () => effect, needs: () => needs, timeoutMs: 10_000 }
   return defineTool({ ...own, run: async () => ({ data: TEXT, labels: [], source: "bench" }) })
 }
-const tools = [
+export const benchTools = [
   toolOf("bench_read", { effect: "read", needs: [] }),
   toolOf("bench_write", { effect: "write-local", needs: [{ kind: "memory", path: "bench.md", write: true }] }),
 ]
@@ -72,7 +72,7 @@ function open(config: Parameters<typeof openDb>[0]["config"]): Promise<Db> {
 
 /** What judges one call and its result, in the order of the pipeline, on 4 KB. */
 function gatesAlone(): Figure {
-  const { registry } = createRegistry(tools)
+  const { registry } = createRegistry(benchTools)
   const times = Array.from({ length: CALLS + WARM_UP }, () => {
     const before = performance.now()
     const card = registry.find("bench_write")
@@ -92,58 +92,7 @@ function gatesAlone(): Figure {
 
 async function measure(name: string, db: Db): Promise<Figure[]> {
   try {
-    const writer = createWriter({ db, publish() {} })
-    const { registry, take } = createRegistry(tools)
-    const line = createPipeline({
-      db,
-      writer,
-      clock: systemClock,
-      log: silentLog,
-      hooks: noHooks,
-      registry,
-      authorize: createAuthorize({ take }),
-      level: () => "supervised",
-      grants: { covers: async () => false },
-      approvals: { standingOf: nothingAsked, ask: nothingAsked },
-      fetchFor: () => nothingAsked,
-      cleanse,
-      redact: redactLeaks,
-    })
-    const sessions = createSessionStore({ db, writer, clock: systemClock })
-    const place = { channel: "bench", peer: "owner", topic: "" }
-    const { id: sessionId } = await sessions.create({ agentId: "main", place })
-    const turn = { id: newId("trn"), sessionId, agentId: "main", jobId: newId("job"), state: "running" as const }
-    await writer.commit({ statements: [db.orm.insert(turns).values(turn).toSQL()] })
-    const request = (tool: string): CallRequest => ({
-      callId: newId("call"),
-      tool,
-      arguments: { note: "one" },
-      principal: "agent:main",
-      agentId: "main",
-      sessionId,
-      turnId: turn.id,
-      channel: place.channel,
-      personId: null,
-      allowedTools: null,
-      ceiling: null,
-      attended: true,
-      isGone: () => false,
-      labels: [],
-      source: "bench",
-      ownerText: [],
-      hold: { sql: "select 1", params: [] },
-      signal: new AbortController().signal,
-    })
-    const timeOf = async (tool: string): Promise<number> => {
-      const times: number[] = []
-      for (let call = 0; call < CALLS + WARM_UP; call++) {
-        const before = performance.now()
-        const { state } = await line.run(request(tool))
-        times.push(performance.now() - before)
-        if (state !== "done") throw new Error(`${tool} was ${state}`)
-      }
-      return median(times.slice(WARM_UP))
-    }
+    const timeOf = await callsOn(db, createRegistry(benchTools))
     return [
       atMost(`a tool that reads, ${name}`, await timeOf("bench_read"), READ),
       atMost(`a tool with an effect, ${name}`, await timeOf("bench_write"), EFFECT),
@@ -151,6 +100,62 @@ async function measure(name: string, db: Db): Promise<Figure[]> {
   } finally {
     await db.close()
   }
+}
+
+/** Times calls through a pipeline on this database: the median, in ms. */
+export async function callsOn(db: Db, { registry, take }: OpenRegistry): Promise<(tool: string) => Promise<number>> {
+  const writer = createWriter({ db, publish() {} })
+  const line = createPipeline({
+    db,
+    writer,
+    clock: systemClock,
+    log: silentLog,
+    hooks: noHooks,
+    registry,
+    authorize: createAuthorize({ take }),
+    level: () => "supervised",
+    grants: { covers: async () => false },
+    approvals: { standingOf: nothingAsked, ask: nothingAsked },
+    fetchFor: () => nothingAsked,
+    cleanse,
+    redact: redactLeaks,
+  })
+  const sessions = createSessionStore({ db, writer, clock: systemClock })
+  const place = { channel: "bench", peer: "owner", topic: "" }
+  const { id: sessionId } = await sessions.create({ agentId: "main", place })
+  const turn = { id: newId("trn"), sessionId, agentId: "main", jobId: newId("job"), state: "running" as const }
+  await writer.commit({ statements: [db.orm.insert(turns).values(turn).toSQL()] })
+  const request = (tool: string): CallRequest => ({
+    callId: newId("call"),
+    tool,
+    arguments: tool.startsWith("bench_") ? { note: "one" } : {},
+    principal: "agent:main",
+    agentId: "main",
+    sessionId,
+    turnId: turn.id,
+    channel: place.channel,
+    personId: null,
+    allowedTools: null,
+    ceiling: null,
+    attended: true,
+    isGone: () => false,
+    labels: [],
+    source: "bench",
+    ownerText: [],
+    hold: { sql: "select 1", params: [] },
+    signal: new AbortController().signal,
+  })
+  const timeOf = async (tool: string): Promise<number> => {
+    const times: number[] = []
+    for (let call = 0; call < CALLS + WARM_UP; call++) {
+      const before = performance.now()
+      const { state } = await line.run(request(tool))
+      times.push(performance.now() - before)
+      if (state !== "done") throw new Error(`${tool} was ${state}`)
+    }
+    return median(times.slice(WARM_UP))
+  }
+  return timeOf
 }
 
 function nothingAsked(): never {

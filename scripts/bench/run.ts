@@ -6,11 +6,14 @@ import { loadavg } from "node:os"
 import { createServerDatabase } from "#test/core/db/memory.ts"
 import { startPostgres } from "../postgres.ts"
 import { audit } from "./audit.ts"
+import { corpus } from "./corpus.ts"
 import { type Bench, type Figure, isKept, table } from "./figure.ts"
 import { idle } from "./idle.ts"
 import { longSession } from "./long-session.ts"
 import { memory } from "./memory.ts"
+import { meter } from "./meter.ts"
 import { pipeline } from "./pipeline.ts"
+import { plugins } from "./plugins.ts"
 import { safety } from "./safety.ts"
 import { sandbox } from "./sandbox.ts"
 import { start } from "./start.ts"
@@ -28,6 +31,9 @@ const benches: Record<string, Bench> = {
   pipeline,
   safety,
   sandbox,
+  plugins,
+  meter,
+  corpus,
 }
 
 async function main(): Promise<void> {

@@ -27,7 +27,7 @@ export const start: Bench = async ({ tell }) => {
 }
 
 /** Asks the 0600 socket, whose place is known before the start: no port to wait for, and no token to read. */
-async function secondsToReady(home: string): Promise<number> {
+export async function secondsToReady(home: string): Promise<number> {
   const socket = join(home, ".ironclaw/run/ironclaw.sock")
   mkdirSync(home, { recursive: true })
   const startMs = performance.now()

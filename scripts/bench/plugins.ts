@@ -1,0 +1,179 @@
+/** Plugins as the house has them: a call through the whole pipeline, and what a hundred that nobody calls cost a service. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { systemClock } from "#core/clock.ts"
+import type { Db } from "#core/db/db.ts"
+import { openDb } from "#core/db/open.ts"
+import { loadSnapshot } from "#core/db/snapshot.ts"
+import { createWriter } from "#core/db/writer.ts"
+import { createEventBus } from "#core/event.ts"
+import { openHome } from "#core/home.ts"
+import { createMemory } from "#core/memory/memory.ts"
+import { type AuthoritySeal, createAuthoritySeal } from "#core/safety/authority.ts"
+import { openMasterKey } from "#core/secrets/master-key.ts"
+import { createRegistry, type OpenRegistry } from "#core/tools/registry.ts"
+import { createBundled } from "#sandbox/bundled.ts"
+import { createSandbox } from "#sandbox/child/sandbox.ts"
+import { createInstalledFolder } from "#sandbox/installed.ts"
+import { createPluginPins } from "#sandbox/pins.ts"
+import { createPlugins, type Plugins } from "#sandbox/plugins.ts"
+import { environmentOf } from "#test/fakes/binary.ts"
+import { quietLog } from "#test/fakes/guest.ts"
+import { startService } from "#test/fakes/service.ts"
+import { wasmPlugin } from "#test/sandbox/plugin-tools.ts"
+import { binaryPath } from "../freshness.mjs"
+import { atMost, type Bench, type Figure, median, told } from "./figure.ts"
+import { makeHome, removeHome } from "./house.ts"
+import { benchTools, callsOn } from "./pipeline.ts"
+import { pssMib } from "./processes.ts"
+import { secondsToReady } from "./start.ts"
+
+const MANY = 100
+const START_ROUNDS = 7
+const SETTLE_MS = 15_000
+const command = [binaryPath(join(import.meta.dir, "../..")), "sandbox-child"]
+
+export const plugins: Bench = async ({ tell }) => {
+  tell("plugins: calls of an empty .wasm tool through the pipeline")
+  return [...(await throughPipeline()), ...(await manyInstalled(tell))]
+}
+
+/** Of a plugin with one tool, which answers "done". */
+export function writePlugin(path: string, name: string): void {
+  const tool = `${name.replaceAll("-", "_")}_tool`
+  const described = { tools: [{ name: tool, description: "A tool of this bench.", inputSchema: { type: "object" } }] }
+  const answer = { content: [{ type: "text", text: "done" }] }
+  mkdirSync(path, { recursive: true })
+  writeFileSync(
+    join(path, "plugin.wasm"),
+    wasmPlugin({ describe: JSON.stringify(described), call: JSON.stringify(answer) }),
+  )
+  const manifest = { name, version: "1.0.0", entry: "plugin.wasm", effects: { [tool]: "read" } }
+  writeFileSync(join(path, "plugin.json"), JSON.stringify(manifest))
+}
+
+type House = { plugins: Plugins; registry: OpenRegistry; close(): Promise<void> }
+
+function openPlugins({ db, seal, dir }: { db: Db; seal: AuthoritySeal; dir: string }): House {
+  const sandbox = createSandbox({ command, clock: systemClock, log: quietLog })
+  const bus = createEventBus({ onListenerError() {} })
+  const writer = createWriter({ db, publish: bus.publish })
+  const registry = createRegistry(benchTools)
+  const made = createPlugins({
+    installed: createInstalledFolder({ dir }),
+    bundled: createBundled(),
+    pins: createPluginPins({ db, writer, clock: systemClock, seal, onBadSeal() {} }),
+    sandbox,
+    registry,
+    memory: createMemory({ db, writer, bus }),
+    secretValue: () => null,
+    log: quietLog,
+  })
+  return {
+    plugins: made,
+    registry,
+    async close() {
+      await sandbox.stopAll()
+      await writer.drain()
+      await db.close()
+    },
+  }
+}
+
+async function install({ plugins: made }: House, { from, names }: { from: string; names: readonly string[] }) {
+  const { signal } = new AbortController()
+  for (const name of names) {
+    const path = join(from, name)
+    writePlugin(path, name)
+    await made.install(await made.prepareInstall({ path }, signal))
+    const { state } = await made.grant(await made.prepareGrant(name, signal))
+    if (state !== "active") throw new Error(`${name} is ${state}`)
+  }
+}
+
+async function throughPipeline(): Promise<Figure[]> {
+  const folder = mkdtempSync(join(tmpdir(), "ironclaw-bench-plugin-"))
+  const config = { kind: "embedded" as const, dir: join(folder, "pgdata") }
+  const db = await openDb({ config, clock: systemClock, onWarning() {}, loadSnapshot })
+  const seal = createAuthoritySeal({ key: () => new Uint8Array(32).fill(1) })
+  const house = openPlugins({ db, seal, dir: join(folder, "plugins") })
+  try {
+    await install(house, { from: join(folder, "sources"), names: ["empty"] })
+    const timeOf = await callsOn(db, house.registry)
+    return [
+      atMost("empty .wasm tool, warm, through the pipeline, p50", await timeOf("empty_tool"), { value: 4, unit: "ms" }),
+      told("a builtin tool the same way", await timeOf("bench_read"), "ms"),
+    ]
+  } finally {
+    await house.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function manyInstalled(tell: (words: string) => void): Promise<Figure[]> {
+  const homes = { none: makeHome(), many: makeHome() }
+  try {
+    // The first start makes the database and the key.
+    await secondsToReady(homes.none)
+    await secondsToReady(homes.many)
+    tell(`plugins: installing ${MANY}`)
+    await installInto(homes.many)
+    const seconds: Record<keyof typeof homes, number[]> = { none: [], many: [] }
+    for (let round = 1; round <= START_ROUNDS; round++) {
+      tell(`plugins: starts, round ${round}`)
+      seconds.none.push(await secondsToReady(homes.none))
+      seconds.many.push(await secondsToReady(homes.many))
+    }
+    tell(`plugins: ${(2 * SETTLE_MS) / 1000} s of silence`)
+    const none = await idleMib(homes.none, 0)
+    const many = await idleMib(homes.many, MANY)
+    const later = (median(seconds.many) - median(seconds.none)) * 1000
+    return [
+      told("start-up without plugins", median(seconds.none) * 1000, "ms"),
+      atMost(`start-up with ${MANY} plugins, later by`, later, { value: 100, unit: "ms" }),
+      told("idle memory without plugins (PSS)", none, "MiB"),
+      atMost(`idle memory with ${MANY} plugins, more by`, many - none, { value: 60, unit: "MiB" }),
+    ]
+  } finally {
+    removeHome(homes.none)
+    removeHome(homes.many)
+  }
+}
+
+async function installInto(userHome: string): Promise<void> {
+  const home = openHome({ env: { IRONCLAW_HOME: environmentOf(userHome)["IRONCLAW_HOME"] } })
+  const config = { kind: "embedded" as const, dir: join(home.folder("db"), "pgdata") }
+  const db = await openDb({ config, clock: systemClock, onWarning() {}, loadSnapshot })
+  // In a home of its own the service finds no keychain, and keeps its key in a file.
+  const keychain = {
+    read: async () => null,
+    works: async () => false,
+    write: async () => false,
+    delete: async () => true,
+  }
+  const key = await openMasterKey({ db, clock: systemClock, home, keychain, environment: undefined, lock: null })
+  const seal = createAuthoritySeal({ key: () => key.derive("authority") })
+  const house = openPlugins({ db, seal, dir: home.paths.plugins })
+  try {
+    const names = Array.from({ length: MANY }, (_, at) => `bench-${at}`)
+    await install(house, { from: join(userHome, "sources"), names })
+  } finally {
+    await house.close()
+  }
+}
+
+/** Of all its processes. Throws where it has not as many plugins as it should. */
+async function idleMib(home: string, count: number): Promise<number> {
+  const service = await startService({ home, env: { LLM_BACKEND: "demo" } })
+  try {
+    const answer = await service.call("GET", "/api/plugins")
+    const { items } = answer.body as { items: { state: string }[] } // as the API lists them
+    const active = items.filter(({ state }) => state === "active").length
+    if (active !== count) throw new Error(`${active} plugins are active, not ${count}`)
+    await Bun.sleep(SETTLE_MS)
+    return pssMib(service.pid)
+  } finally {
+    await service.stop()
+  }
+}
