@@ -115,6 +115,7 @@ import {
 import { BACKUP_LOOK_MS, BACKUP_SECRET, createBackupSchedule } from "./lib/backup-schedule.ts"
 import { createBackups } from "./lib/backups.ts"
 import { createExamination } from "./lib/examination.ts"
+import { createOpened } from "./lib/opened.ts"
 import { createReleases } from "./lib/releases.ts"
 import { createHealth, type Health } from "./lib/health.ts"
 import { sandboxChildCommand } from "./lib/own-command.ts"
@@ -180,9 +181,13 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     onWarning: (warning) => log.warn(warning.message, { hint: warning.hint }),
     loadSnapshot,
   })
+  const opened = createOpened()
+  opened.add(db.close)
   try {
     let auditHead: AuditHead | null = null // sealed with a key that is opened by way of the writer
+    opened.add(() => auditHead?.close())
     const writer = createWriter({ db, publish: bus.publish, clock, onAudit: (last) => auditHead?.note(last) })
+    opened.add(writer.drain)
     const keychain = systemKeychain({ place: home.root, clock })
     const environment = loaded.environment.get(ENVIRONMENT_NAME)
     const masterKey = await openMasterKey({ db, clock, home, keychain, environment, lock: keyLock })
@@ -197,6 +202,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       key: masterKey,
       reseal: [resealAuthority, resealHooks, resealPlugins],
     })
+    opened.add(vault.close)
     const secretValues = secretValuesOf(vault, loaded.environment)
     const redact = createRedactor({ leaks: redactLeaks, secretValues })
     const reply = createReplyGate({ secretValues })
@@ -209,6 +215,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     })
     auditHead = sealedHead
     const auditBuffer = createAuditBuffer({ writer, clock, log })
+    opened.add(auditBuffer.flush)
 
     // Who acts, for the record of what a model call sends out: the turn that is running, where there is one.
     const acting = new AsyncLocalStorage<Actor>()
@@ -227,6 +234,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       },
       limits: defaultLimits,
     })
+    opened.add(egress.close)
 
     const settings = () => llmSettingsOf(config)
     const shortKeys = new Set<string>()
@@ -269,11 +277,14 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       onFault: (error) => log.error("The hooks could not be read", { error }),
     })
     const hooks = createHookChain({ store: hookStore, egress, writer, clock, log, redact })
+    opened.add(hooks.endAll)
+    opened.add(hooks.drain)
     const sessions = withSessionHooks(createSessionStore({ db, writer, clock }), hooks)
     const memory = createMemory({ db, writer, bus })
     const project = projectOf(config, home)
     const changes = createFileChanges({ db, writer })
     const sandbox = createSandbox({ command: sandboxChildCommand(), clock, log })
+    opened.add(sandbox.stopAll)
     const openRegistry = createRegistry([
       ...timeTools({ clock, timeZone }),
       ...memoryTools({ memory }),
@@ -599,6 +610,10 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       version,
     })
 
+    opened.add(gateway.close)
+    opened.add(sandbox.stopAll) // the gateway waits for what it is answering, and that may wait for a child
+    opened.add(jobs.close)
+    opened.add(() => Promise.all([lockdown.close(), hookStore.close(), tokens.close()]))
     const work = startedOnce(() => jobs.start(), jobs.wake)
     if (as === "service") await Promise.all([lockdown.watch(), hookStore.watch(), tokens.watch()])
     if (as === "service") await configRecord.notice(config)
@@ -612,17 +627,15 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       log,
       olderThan: () => (database.kind === "embedded" ? startedAt : new Date(clock.nowMs() - LONGEST_CALL_MS)),
     })
-    if (as === "service")
-      void leftCalls
-        .sweep()
-        .catch((error: unknown) => log.warn("Calls that were cut off are looked for later", { error }))
     const tasks = [
-      { name: "left calls", everyMs: SWEEP_EVERY_MS, run: leftCalls.sweep },
+      { name: "left calls", everyMs: SWEEP_EVERY_MS, firstMs: 0, run: leftCalls.sweep },
       { name: "expire approvals", everyMs: EXPIRE_EVERY_MS, run: approvals.expireDue },
       { name: "vacuum", everyMs: DAY_MS, run: () => vacuum(db) },
       { name: "backup", everyMs: BACKUP_LOOK_MS, run: backupSchedule.runDue },
     ]
     const upkeep = startUpkeep({ clock, log, tasks: as === "service" ? tasks : [] })
+    opened.add(upkeep.stop)
+    opened.add(backupSchedule.stop)
     const pluginWatch =
       as === "service"
         ? watchPlugins({
@@ -632,7 +645,8 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
             onChange: () => void plugins.refresh(),
           })
         : null
-    const stopPinWatch = as === "service" ? await pluginPins.listen(() => void plugins.refresh()) : async () => {}
+    opened.add(() => pluginWatch?.close())
+    if (as === "service") opened.add(await pluginPins.listen(() => void plugins.refresh()))
     const watch =
       as === "verb"
         ? null
@@ -660,6 +674,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
             },
             onProblem: (error) => log.warn(`The configuration is wrong and was left as it was: ${error.message}`),
           })
+    opened.add(() => watch?.close())
 
     return {
       config: () => config,
@@ -673,27 +688,10 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
         addresses.push(address)
         return address
       },
-      async close() {
-        watch?.close()
-        pluginWatch?.close()
-        backupSchedule.stop()
-        await Promise.all([upkeep.stop(), stopPinWatch()])
-        await Promise.all([lockdown.close(), hookStore.close(), tokens.close()])
-        await jobs.close()
-        await sandbox.stopAll()
-        await gateway.close()
-        await hooks.drain()
-        hooks.endAll()
-        egress.close()
-        await auditBuffer.flush()
-        await vault.close()
-        await writer.drain()
-        sealedHead.close()
-        await db.close()
-      },
+      close: opened.closeAll,
     }
   } catch (error) {
-    await db.close()
+    await opened.closeAll().catch((fault: unknown) => log.warn("Not all could be closed again", { error: fault }))
     throw error
   }
 }

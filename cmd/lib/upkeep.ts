@@ -2,9 +2,9 @@
 import type { Clock } from "#core/clock.ts"
 import type { Log } from "#core/log.ts"
 
-export type Task = { name: string; everyMs: number; run: () => Promise<unknown> }
+/** `firstMs`: after the start; absent: one interval after it, for most of this is not urgent, and a start has other things to do. */
+export type Task = { name: string; everyMs: number; firstMs?: number; run: () => Promise<unknown> }
 
-/** The first run comes one interval after the start: nothing here is urgent, and a start has other things to do. */
 export function startUpkeep({ clock, log, tasks }: { clock: Clock; log: Log; tasks: readonly Task[] }): {
   stop(): Promise<void>
 } {
@@ -12,23 +12,23 @@ export function startUpkeep({ clock, log, tasks }: { clock: Clock; log: Log; tas
   const cancels = new Map<Task, () => void>()
   let stopped = false
 
-  function later(task: Task): void {
+  function later(task: Task, delayMs: number): void {
     cancels.set(
       task,
-      clock.after(task.everyMs, () => {
+      clock.after(delayMs, () => {
         const run = task
           .run()
           .then(() => {})
           .catch((error: unknown) => log.warn("Upkeep failed; it is tried again later", { task: task.name, error }))
           .finally(() => {
             running.delete(run)
-            if (!stopped) later(task)
+            if (!stopped) later(task, task.everyMs)
           })
         running.add(run)
       }),
     )
   }
-  for (const task of tasks) later(task)
+  for (const task of tasks) later(task, task.firstMs ?? task.everyMs)
 
   return {
     async stop() {
