@@ -68,6 +68,7 @@ import { createRedactor } from "#core/safety/redactor.ts"
 import { createRefusals } from "#core/safety/refusals.ts"
 import { createReplyGate } from "#core/safety/reply.ts"
 import { resealAuthority } from "#core/safety/reseal.ts"
+import { createSecretFinder } from "#core/safety/secret-window.ts"
 import { createTokens } from "#core/safety/tokens.ts"
 import type { KeyLock } from "#core/secrets/key-lock.ts"
 import { systemKeychain } from "#core/secrets/keychain.ts"
@@ -205,6 +206,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     opened.add(vault.close)
     const secretValues = secretValuesOf(vault, loaded.environment)
     const redact = createRedactor({ leaks: redactLeaks, secretValues })
+    const findSecrets = createSecretFinder({ secretValues })
     const reply = createReplyGate({ secretValues })
     log.setRedact(redact)
     const sealedHead = createAuditHead({
@@ -288,7 +290,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     const openRegistry = createRegistry([
       ...timeTools({ clock, timeZone }),
       ...memoryTools({ memory }),
-      ...sessionTools({ db }),
+      ...sessionTools({ db, findSecrets }),
       ...jsonTools(),
       ...httpTools(),
       ...webTools({ readPage: createReadPage({ sandbox }) }),
@@ -305,7 +307,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
         agent: () => agent,
         jobs: () => jobs,
       }),
-      ...(project ? [...fileReadTools({ project }), ...fileFindTools({ project })] : []),
+      ...(project ? [...fileReadTools({ project, findSecrets }), ...fileFindTools({ project, findSecrets })] : []),
       ...(project && holdsFolders
         ? [...fileWriteTools({ project, keepChange: changes.keep }), ...fileUndoTools({ project, changes })]
         : []),

@@ -66,7 +66,8 @@ function scan(text: string, onLeak: (leak: Leak) => void): void {
       return isPlain(match.slice(0, HEAD)) && match.length >= HEAD ? SURE : false
     if (kind === "jwt" && !isJwt(match)) return false
     if (kind === "url" && isShownPassword(match)) return false
-    onLeak({ rule, start, end: kind === "random" ? endOfValue(text, end, KEY_END) : end })
+    if (rule === "private-key") onLeak({ rule, start, end: endOfBlock(text, end) })
+    else onLeak({ rule, start, end: kind === "random" ? endOfValue(text, end, KEY_END) : end })
     return true
   })
 }
@@ -79,6 +80,15 @@ const BARE_END = /[\s"'`,;<>(){}\\&]/
 function endOfValue(text: string, from: number, ends: RegExp): number {
   const rest = text.slice(from, from + MAX_VALUE).search(ends)
   return rest === -1 ? Math.min(text.length, from + MAX_VALUE) : from + rest
+}
+
+/** The pattern looks at as much of a block as proves that it is one; whatever of it comes behind that is as secret. */
+const MAX_BLOCK = 1024 * 1024
+const BLOCK_END = /---|[^A-Za-z0-9+/=\s\\:,.()"'#-]/
+function endOfBlock(text: string, from: number): number {
+  if (text.charAt(from - 1) === "-") return from // the line that ends it
+  const rest = text.slice(from, from + MAX_BLOCK).search(BLOCK_END)
+  return rest === -1 ? Math.min(text.length, from + MAX_BLOCK) : from + rest
 }
 
 /**

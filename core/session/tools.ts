@@ -3,6 +3,7 @@ import { and, eq, inArray, or, sql } from "drizzle-orm"
 import type { Db } from "../db/db.ts"
 import { messages, sessions, turns } from "../db/schema.ts"
 import { isId } from "../id.ts"
+import { type FindSecrets, sliceWithoutSecrets } from "../safety/secret-window.ts"
 import { int, type Static, t } from "../schema.ts"
 import type { Tool } from "../tools/tool.ts"
 import { MAX_SHOWN_CHARACTERS, pairEnd, pairStart } from "./shown.ts"
@@ -26,7 +27,7 @@ const ReadInput = t.Object(
 )
 
 /** The tools of this folder. `result_read` reaches only its own session, sub-turns of it, and nothing that the owner cleared or undid. */
-export function sessionTools({ db }: { db: Db }): Tool[] {
+export function sessionTools({ db, findSecrets }: { db: Db; findSecrets: FindSecrets }): Tool[] {
   // Written out, not by `defineTool`: this folder stands below the one that has it, and may know its type alone.
   const resultRead: Tool<Static<typeof ReadInput>> = {
     name: "result_read",
@@ -63,7 +64,7 @@ export function sessionTools({ db }: { db: Db }): Tool[] {
           offset: start,
           totalCharacters: row.text.length,
           nextOffset: end < row.text.length ? end : null,
-          text: row.text.slice(start, end),
+          text: sliceWithoutSecrets(row.text, { start, end }, findSecrets),
         },
         labels: row.labels,
         source: row.source,

@@ -1,6 +1,7 @@
 /** file_glob and file_grep: files of the project by name, and lines by pattern. What is closed to tools is not looked at. */
 import { RE2JS } from "re2js"
 import type { FolderEntry, Jail } from "../safety/paths.ts"
+import { type FindSecrets, type SecretSpan, withoutSpans } from "../safety/secret-window.ts"
 import { t } from "../schema.ts"
 import { judgeFileKind, KIND_BYTES } from "./file-kind.ts"
 import { FILE_LABELS, readBytes } from "./file-read.ts"
@@ -14,13 +15,15 @@ const MAX_LINE_CHARACTERS = 300 // shows what a line is; minified code would fil
 const MAX_VISITED = 50_000 // entries; about 1 s
 const MAX_FILE_BYTES = 2 * 1024 * 1024 // source is smaller; one file takes at most some 70 ms of the process at 30 MB/s
 const MAX_SEARCHED_BYTES = 128 * 1024 * 1024
+/** Files with lines that are shown are looked through for secrets, each whole: a line of a private key is none that a pattern knows. */
+const MAX_JUDGED_CHARACTERS = 16 * 1024 * 1024
 /** Not looked into unless named: what tools made, a hundred times what people wrote. */
 const SKIPPED_FOLDERS: readonly string[] = [".git", "node_modules"]
 
 const closed = { additionalProperties: false }
 const folder = t.Optional(t.String({ maxLength: 4_096, description: "Default: the project" }))
 
-export function fileFindTools({ project }: { project: Jail }): Tool[] {
+export function fileFindTools({ project, findSecrets }: { project: Jail; findSecrets: FindSecrets }): Tool[] {
   const glob = defineTool({
     name: "file_glob",
     description: 'Find files of the project by name, e.g. "src/**/{a,b}*.ts". Newest first.',
@@ -85,20 +88,27 @@ export function fileFindTools({ project }: { project: Jail }): Tool[] {
       const lines: { path: string; line: number; text: string }[] = []
       let searched = 0
       let tooLarge = 0
+      let judged = 0
       for await (const file of walk.files) {
         if (name && !name.match(file.below)) continue
         if (file.size > MAX_FILE_BYTES) tooLarge++
         else if (searched + file.size <= MAX_SEARCHED_BYTES) {
           searched += file.size
           const text = await readText(project, file.path)
-          if (text !== null)
-            lines.push(...matchingLines(compiled, { path: file.path, text, room: MAX_LINES + 1 - lines.length }))
+          if (text !== null) {
+            const room = MAX_LINES + 1 - lines.length
+            const found = matchingLines(compiled, { path: file.path, text, room, findSecrets })
+            lines.push(...found)
+            if (found.length > 0) judged += text.length
+          }
         }
-        if (lines.length > MAX_LINES || searched + file.size > MAX_SEARCHED_BYTES) break
+        if (judged > MAX_JUDGED_CHARACTERS || lines.length > MAX_LINES || searched + file.size > MAX_SEARCHED_BYTES)
+          break
       }
       const note = [
         ...walk.notes(),
         ...(tooLarge > 0 ? [`${tooLarge} files above 2 MiB were not searched`] : []),
+        ...(judged > MAX_JUDGED_CHARACTERS ? ["too many large files have such lines: narrow it"] : []),
         ...(lines.length > MAX_LINES ? [`only the first ${MAX_LINES} lines: narrow it`] : []),
       ]
       return {
@@ -131,18 +141,28 @@ async function readText(project: Jail, path: string): Promise<string | null> {
   return new TextDecoder().decode(read.value)
 }
 
-function matchingLines(pattern: RE2JS, { path, text, room }: { path: string; text: string; room: number }) {
+function matchingLines(
+  pattern: RE2JS,
+  { path, text, room, findSecrets }: { path: string; text: string; room: number; findSecrets: FindSecrets },
+) {
   const found: { path: string; line: number; text: string }[] = []
+  let spans: SecretSpan[] | null = null
   let number = 0
+  let start = 0
   for (const line of text.split("\n")) {
     number++
-    if (!pattern.matcher(line).find()) continue
-    found.push({
-      path,
-      line: number,
-      text: line.length <= MAX_LINE_CHARACTERS ? line : `${line.slice(0, MAX_LINE_CHARACTERS).toWellFormed()}…`,
-    })
-    if (found.length === room) break
+    const end = start + line.length
+    if (pattern.matcher(line).find()) {
+      spans ??= findSecrets(text)
+      const clean = withoutSpans(text, { start, end }, spans)
+      found.push({
+        path,
+        line: number,
+        text: clean.length <= MAX_LINE_CHARACTERS ? clean : `${clean.slice(0, MAX_LINE_CHARACTERS).toWellFormed()}…`,
+      })
+      if (found.length === room) break
+    }
+    start = end + 1
   }
   return found
 }

@@ -2,6 +2,7 @@
 import { read as readCallback } from "node:fs"
 import { promisify } from "node:util"
 import type { Jail, OpenFile } from "../safety/paths.ts"
+import { type FindSecrets, keyStart, LONGEST_KEY, NEIGHBOURHOOD, withoutSpans } from "../safety/secret-window.ts"
 import { int, t } from "../schema.ts"
 import { judgeFileKind, KIND_BYTES } from "./file-kind.ts"
 import { pathFailure } from "./path-failure.ts"
@@ -12,6 +13,7 @@ const MAX_RESULT_BYTES = 128 * 1024 // some 30,000 tokens: more would push every
 const DEFAULT_LINES = 2_000
 const MAX_SCANNED_BYTES = 256 * 1024 * 1024 // to reach a line far down; 0.2 s from a warm cache
 const BLOCK_BYTES = 256 * 1024
+const NEWLINE = 10
 const MAX_ENTRIES = 500
 const MAX_DEPTH = 5
 
@@ -24,7 +26,9 @@ const path = t.String({
 /** Whoever wrote the file, it was not said by the owner in this conversation; and it is theirs, not the world's. */
 export const FILE_LABELS = ["untrusted", "private"] as const
 
-export function fileReadTools({ project }: { project: Jail }): Tool[] {
+export type FileReadDeps = { project: Jail; findSecrets: FindSecrets }
+
+export function fileReadTools({ project, findSecrets }: FileReadDeps): Tool[] {
   const read = defineTool({
     name: "file_read",
     description: "Read lines of a text file of the project, or bytes where lines are long.",
@@ -56,7 +60,9 @@ export function fileReadTools({ project }: { project: Jail }): Tool[] {
         const part =
           unit === "bytes" ? readByteRange(file, { offset, limit }) : readLines(file, { offset, limit, signal })
         const { path: real, size, modifiedAt } = file
-        return { data: { path: real, size, modifiedAt, ...(await part) } }
+        const { bytes, from, note, ...about } = await part
+        const text = await withoutSecrets(file, { bytes, from }, findSecrets)
+        return { data: { path: real, size, modifiedAt, ...about, ...decode(bytes, note), ...text } }
       })
       if (!opened.ok) return pathFailure(opened)
       const { value } = opened
@@ -87,14 +93,53 @@ export function fileReadTools({ project }: { project: Jail }): Tool[] {
   return [read, list]
 }
 
-type Part = { offset: number; more: boolean; note?: string; text: string }
+/** `from`: where in the file the bytes begin. */
+type Part = { offset: number; more: boolean; note?: string; bytes: Uint8Array; from: number }
+
+/** The text of a part, where a secret lies in it or reaches into it: judged with what stands around it in the file. */
+async function withoutSecrets(
+  file: OpenFile,
+  { bytes, from }: Pick<Part, "bytes" | "from">,
+  find: FindSecrets,
+): Promise<{ text?: string }> {
+  if (bytes.length === 0) return {}
+  const far = Math.max(0, from - LONGEST_KEY)
+  const before = Buffer.from(await readBytes(file, { from: far, count: from - far }))
+  const near = Math.max(0, before.length - NEIGHBOURHOOD)
+  const start = charStart(before, Math.min(near, keyStart(before, before.length) ?? near))
+  const after = await readBytes(file, { from: from + bytes.length, count: NEIGHBOURHOOD })
+  const all = Buffer.concat([before.subarray(start), bytes, after])
+  // In whole characters: what a border cut in two belongs to this part.
+  const first = charStart(all, before.length - start)
+  const last = charEnd(all, before.length - start + bytes.length)
+  const head = all.toString("utf8", 0, first).length
+  const window = { start: head, end: head + all.toString("utf8", first, last).length }
+  const whole = all.toString("utf8")
+  const spans = find(whole).filter((span) => span.end > window.start && span.start < window.end)
+  return spans.length === 0 ? {} : { text: withoutSpans(whole, window, spans) }
+}
+
+/** `at`, or where the UTF-8 character begins, or ends, in the middle of which it stands. */
+function charStart(bytes: Uint8Array, at: number): number {
+  let start = at
+  while (start > 0 && start > at - 3 && isInside(bytes[start])) start -= 1
+  return start
+}
+function charEnd(bytes: Uint8Array, at: number): number {
+  let end = at
+  while (end < bytes.length && end < at + 3 && isInside(bytes[end])) end += 1
+  return end
+}
+function isInside(byte: number | undefined): boolean {
+  return byte !== undefined && (byte & 0xc0) === 0x80
+}
 
 async function readByteRange(
   file: OpenFile,
   { offset, limit }: { offset: number; limit: number | undefined },
 ): Promise<Part> {
   const bytes = await readBytes(file, { from: offset, count: Math.min(limit ?? MAX_RESULT_BYTES, MAX_RESULT_BYTES) })
-  return { offset, more: offset + bytes.length < file.size, ...decode(bytes) }
+  return { offset, more: offset + bytes.length < file.size, bytes, from: offset }
 }
 
 type LineWindow = { offset: number; limit: number | undefined; signal: AbortSignal }
@@ -104,16 +149,18 @@ async function readLines(file: OpenFile, { offset, limit, signal }: LineWindow):
   const wanted = Math.min(limit ?? DEFAULT_LINES, DEFAULT_LINES)
   const kept: Uint8Array[] = []
   let keptBytes = 0
+  let from = 0
   let line = 0 // of the byte that is looked at
   for (let at = 0; at < Math.min(file.size, MAX_SCANNED_BYTES);) {
     signal.throwIfAborted()
     const block = await readBytes(file, { from: at, count: BLOCK_BYTES })
     if (block.length === 0) break // cut short meanwhile
     for (let start = 0; start < block.length;) {
-      const newline = block.indexOf(10, start)
+      const newline = block.indexOf(NEWLINE, start)
       const end = newline < 0 ? block.length : newline + 1
-      if (line >= offset + wanted) return { offset, lines: wanted, more: true, ...decode(Buffer.concat(kept)) }
+      if (line >= offset + wanted) return { offset, lines: wanted, more: true, bytes: Buffer.concat(kept), from }
       if (line >= offset) {
+        if (kept.length === 0) from = at + start
         const room = MAX_RESULT_BYTES - keptBytes
         kept.push(block.slice(start, Math.min(end, start + room)))
         keptBytes += end - start
@@ -123,7 +170,9 @@ async function readLines(file: OpenFile, { offset, limit, signal }: LineWindow):
             offset,
             lines: line - offset + 1,
             more: true,
-            ...decode(Buffer.concat(kept), `cut here: read on by bytes from offset ${here}`),
+            bytes: Buffer.concat(kept),
+            from,
+            note: `cut here: read on by bytes from offset ${here}`,
           }
         }
       }
@@ -132,11 +181,11 @@ async function readLines(file: OpenFile, { offset, limit, signal }: LineWindow):
     }
     at += block.length
   }
-  const text = decode(Buffer.concat(kept))
-  const lines = Math.max(0, line - offset + (text.text === "" || text.text.endsWith("\n") ? 0 : 1))
+  const bytes = Buffer.concat(kept)
+  const lines = Math.max(0, line - offset + (bytes.length === 0 || bytes.at(-1) === NEWLINE ? 0 : 1))
   if (file.size > MAX_SCANNED_BYTES && lines < wanted)
-    return { offset, lines, more: true, ...text, note: "the file is longer: read on by bytes" }
-  return { offset, lines, more: false, ...text }
+    return { offset, lines, more: true, bytes, from, note: "the file is longer: read on by bytes" }
+  return { offset, lines, more: false, bytes, from }
 }
 
 export async function readBytes(

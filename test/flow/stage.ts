@@ -14,7 +14,7 @@ import type { SessionId } from "#core/id.ts"
 import { createMemory, type Memory } from "#core/memory/memory.ts"
 import { memoryTools } from "#core/memory/tools.ts"
 import type { ApprovalLevel } from "#core/safety/authorize.ts"
-import { redactLeaks } from "#core/safety/leaks.ts"
+import { findLeaks, redactLeaks } from "#core/safety/leaks.ts"
 import { openJail } from "#core/safety/paths.ts"
 import { createRedactor } from "#core/safety/redactor.ts"
 import { createReplyGate } from "#core/safety/reply.ts"
@@ -130,14 +130,14 @@ export async function openStage({
             ...tools,
             ...timeTools({ clock: systemClock, timeZone: () => "UTC" }),
             ...memoryTools({ memory }),
-            ...sessionTools({ db: parts.db }),
+            ...sessionTools({ db: parts.db, findSecrets: findLeaks }),
             ...jsonTools(),
             ...messageTools({ ...parts, clock: systemClock, ownerId: () => parts.ownerId, reply, redact }),
             ...httpTools(),
             ...webTools({ readPage }),
             ...approvalPlanTools(parts),
-            ...fileReadTools({ project }),
-            ...fileFindTools({ project }),
+            ...fileReadTools({ project, findSecrets: findLeaks }),
+            ...fileFindTools({ project, findSecrets: findLeaks }),
             ...fileWriteTools({ project, keepChange: changes.keep }),
             ...fileUndoTools({ project, changes }),
           ],

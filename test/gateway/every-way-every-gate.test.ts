@@ -15,7 +15,7 @@ import { filesOf } from "#core/hooks/program.ts"
 import type { ModelRequest } from "#core/llm/model.ts"
 import type { ApprovalLevel } from "#core/safety/authorize.ts"
 import type { Capability, Effect } from "#core/safety/capability.ts"
-import { redactLeaks } from "#core/safety/leaks.ts"
+import { findLeaks, redactLeaks } from "#core/safety/leaks.ts"
 import { openJail } from "#core/safety/paths.ts"
 import { t } from "#core/schema.ts"
 import { fileReadTools } from "#core/tools/file-read.ts"
@@ -83,7 +83,7 @@ const tools = (project: string) => [
   }),
   post("api.example.com", `token=${SECRET}`),
   post("other.example.com", "hello"),
-  ...fileReadTools({ project: openJail({ root: project, closed: [] }) }),
+  ...fileReadTools({ project: openJail({ root: project, closed: [] }), findSecrets: findLeaks }),
 ]
 
 type Call = { name: string; arguments: Record<string, unknown> }

@@ -1,5 +1,6 @@
 /** Sub-turns through the caller: the owner's message goes in, and rows, events, audit and what reaches a sink are looked at. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { findLeaks } from "#core/safety/leaks.ts"
 import { stopWork } from "#cmd/lib/stop-work.ts"
 import type { Incoming } from "#core/agent/agent.ts"
 import type { Db } from "#core/db/db.ts"
@@ -89,7 +90,13 @@ beforeEach(async () => {
   sent = []
   for (const table of ["jobs", "grants", "sessions", "events"])
     await db.query({ sql: `delete from ${table}`, params: [] })
-  const tools = [...webTools({ readPage }), ...httpTools(), ...sessionTools({ db }), mail, diary]
+  const tools = [
+    ...webTools({ readPage }),
+    ...httpTools(),
+    ...sessionTools({ db, findSecrets: findLeaks }),
+    mail,
+    diary,
+  ]
   rig = await toolRig({ tools, spawns: true, db })
   rig.internet.name("api.example.com", [PUBLIC])
   await rig.internet.site(PUBLIC, (_request, answer) => answer.setHeader("content-type", "text/plain").end(HOSTILE))

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { findLeaks } from "#core/safety/leaks.ts"
 import { newId, type MessageId, type SessionId } from "#core/id.ts"
 import { judgeShape } from "#core/schema.ts"
 import { sessionTools } from "#core/session/tools.ts"
@@ -11,7 +12,7 @@ describe.each(engines())("on $name", ({ open }) => {
   let tool: Tool
   beforeAll(async () => {
     rig = await openRig(open)
-    const [only] = sessionTools({ db: rig.db })
+    const [only] = sessionTools({ db: rig.db, findSecrets: findLeaks })
     if (!only) throw new Error("no tool")
     tool = only
   }, 30_000) // the first database of a process is made from nothing, on a machine that may be busy

@@ -1,5 +1,6 @@
 /** file_glob and file_grep on a real folder. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { findLeaks } from "#core/safety/leaks.ts"
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -28,7 +29,7 @@ beforeAll(() => {
   symlinkSync(join(base, "outside"), join(root, "link"))
   utimesSync(join(root, "src", "a.ts"), 1, 1)
   jail = openJail({ root, closed: [join(root, "home")] })
-  tools = fileFindTools({ project: jail })
+  tools = fileFindTools({ project: jail, findSecrets: findLeaks })
 })
 afterAll(() => {
   jail.close()

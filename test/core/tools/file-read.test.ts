@@ -1,5 +1,6 @@
 /** file_read and file_list on a real folder. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { findLeaks } from "#core/safety/leaks.ts"
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -32,7 +33,7 @@ beforeAll(() => {
   writeFileSync(join(root, "docs", "deep", "b.md"), "# B")
   symlinkSync("../secret.txt", join(root, "link"))
   jail = openJail({ root, closed: [join(base, "home")] })
-  tools = fileReadTools({ project: jail })
+  tools = fileReadTools({ project: jail, findSecrets: findLeaks })
 })
 afterAll(() => {
   jail.close()

@@ -1,5 +1,6 @@
 /** What a message of one word costs: every word of a tool's description is sent, and paid for, with every request. */
 import { afterAll, expect, test } from "bun:test"
+import { findLeaks } from "#core/safety/leaks.ts"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -46,13 +47,13 @@ test("one word, with every builtin tool there, sends at most 6 KB to the model",
     ...approvalPlanTools({ registry: () => createRegistry([]).registry, approvals: unused, writer }),
     ...timeTools({ clock, timeZone: () => "UTC" }),
     ...memoryTools({ memory: createMemory({ db, writer, bus }) }),
-    ...sessionTools({ db }),
+    ...sessionTools({ db, findSecrets: findLeaks }),
     ...jsonTools(),
     ...httpTools(),
     ...webTools({ readPage }),
     ...messageTools({ db, writer, clock, ownerId: () => newId("per"), reply, redact: (text) => text }),
-    ...fileReadTools({ project }),
-    ...fileFindTools({ project }),
+    ...fileReadTools({ project, findSecrets: findLeaks }),
+    ...fileFindTools({ project, findSecrets: findLeaks }),
     ...fileWriteTools({ project, keepChange: changes.keep }),
     ...fileUndoTools({ project, changes }),
     ...toolSearchTools({ registry: unused }),

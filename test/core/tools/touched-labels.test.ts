@@ -1,5 +1,6 @@
 /** What a call takes in is a part of its labels: from what it declares, whatever the tool. */
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
+import { findLeaks } from "#core/safety/leaks.ts"
 import { createWriter } from "#core/db/writer.ts"
 import type { Db } from "#core/db/db.ts"
 import { createEventBus } from "#core/event.ts"
@@ -46,7 +47,7 @@ const share = (source: Capability) =>
 const read = (name: string, args: Record<string, unknown> = {}) => ({ name, arguments: args })
 
 test("what memory gives back is private, at every tool that reads it, and stays so in what is read again by handle", async () => {
-  rig = await toolRig({ tools: [...memoryTools({ memory }), ...sessionTools({ db })], db })
+  rig = await toolRig({ tools: [...memoryTools({ memory }), ...sessionTools({ db, findSecrets: findLeaks })], db })
   const { results, sessionId } = await rig.ask("Look", [
     read("memory_read", { path: "notes.md" }),
     read("memory_search", { query: "blue" }),
