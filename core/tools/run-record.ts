@@ -28,8 +28,16 @@ export type Judged = {
   /** Exact places that the call reaches, as the gates saw them. */
   destination: string
   durationMs: number
-  /** Its row is there already, as `started`. */
-  started: boolean
+  /** `no`: it was not run. `on record`: its row is there already. `untold`: it was run, and its start goes on record with its end. */
+  started: "no" | "on record" | "untold"
+}
+
+/** A refusal may quote what the model wrote, so it is as tainted as what the model had read. */
+export function refusalOf(
+  { labels, source }: Pick<CallRequest, "labels" | "source">,
+  why: Pick<Judged, "text" | "verdicts" | "effect" | "destination">,
+): Judged {
+  return { ...why, state: "refused", labels, source, durationMs: 0, started: "no" }
 }
 
 export type Recorder = {
@@ -61,13 +69,14 @@ export function createRecorder({
     const labels = [...judged.labels]
     const { state } = judged
     const finished = { state, labels, source: judged.source, finishedAt: clock.iso() }
-    const callStatement = judged.started
-      ? db.orm.update(calls).set(finished).where(eq(calls.id, request.callId)).toSQL()
-      : db.orm
-          .insert(calls)
-          .values({ ...callRow(request), ...finished, effect: judged.effect })
-          .onConflictDoUpdate({ target: calls.id, set: finished })
-          .toSQL()
+    const callStatement =
+      judged.started === "on record"
+        ? db.orm.update(calls).set(finished).where(eq(calls.id, request.callId)).toSQL()
+        : db.orm
+            .insert(calls)
+            .values({ ...callRow(request), ...finished, effect: judged.effect })
+            .onConflictDoUpdate({ target: calls.id, set: finished })
+            .toSQL()
     const message = db.orm
       .insert(messages)
       .values({
@@ -86,6 +95,7 @@ export function createRecorder({
       // What a tool asked for in the middle of its own call is no message of the conversation.
       statements: [request.hold, callStatement, ...(request.within ? [] : [message])],
       events: [
+        ...(judged.started === "untold" ? [startedEvent(request)] : []),
         {
           type: "tool.finished",
           sessionId: request.sessionId,
@@ -195,7 +205,7 @@ export function createRecorder({
         effect,
         destination: "",
         durationMs: 0,
-        started: true,
+        started: "on record",
       }),
     async asked(request, { approval, statement, event, verdicts }) {
       await writer.commit({

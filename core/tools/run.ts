@@ -25,12 +25,13 @@ import { fingerprint } from "../safety/fingerprint.ts"
 import { destinationOf } from "../safety/grants.ts"
 import { joinLabels, joinSources } from "../safety/labels.ts"
 import { describeProblems, judgeShape } from "../schema.ts"
+import { startCall } from "./call-start.ts"
 import { createGetLimit } from "./get-limit.ts"
 import { ownerUrlsOf } from "./owner-urls.ts"
 import type { Registry, ToolBody, ToolCard } from "./registry.ts"
 import { type Cleansed, type CutOff, judgeResult } from "./cleanse-result.ts"
 import { type CallToConsent, type ConsentDeps, createConsent } from "./consent.ts"
-import { createRecorder, type Judged } from "./run-record.ts"
+import { createRecorder, type Judged, refusalOf } from "./run-record.ts"
 import { secretWritten } from "./secret-written.ts"
 import { unknownTool } from "./tool-search.ts"
 import { actsAs, type CallFacts, type ToolContext, type ToolResult } from "./tool.ts"
@@ -137,32 +138,13 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
   const getLimit = createGetLimit()
   const recorder = createRecorder({ db, writer, clock, redact })
 
-  /** A refusal may quote what the model wrote, so it is as tainted as what the model had read. */
-  const refusal = (
-    { labels, source }: CallRequest,
-    text: string,
-    verdicts: Record<string, string>,
-    effect: Effect,
-    destination = "",
-  ): Judged => ({
-    state: "refused",
-    text,
-    labels,
-    source,
-    verdicts,
-    effect,
-    destination,
-    durationMs: 0,
-    started: false,
-  })
-
   async function judgeAndExecute(
     given: CallRequest,
   ): Promise<{ request: CallRequest; judged: Judged } | { request: CallRequest; asked: Asked }> {
     let request = given
     const refused = (text: string, by: Record<string, string>, effect: Effect, destination = "") => ({
       request,
-      judged: refusal(request, text, by, effect, destination),
+      judged: refusalOf(request, { text, verdicts: by, effect, destination }),
     })
     const verdicts: Record<string, string> = {}
     // What is unknown or malformed is treated as the worst it could have been.
@@ -269,19 +251,18 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       return refused(`Refused: ${limited}. ${next}`, { ...verdicts, flow: `deny: ${limited}` }, effect, destination)
     }
 
-    const onRecord = recorder.started(request, { effect, with: use })
+    const begun = () => recorder.started(request, { effect, with: use })
+    const start = startCall(begun, { clock, waits: !hasEffect(effect) && use.length === 0 })
     // A call with an effect is on record before it runs; one that only reads need not wait for the disk.
-    if (hasEffect(effect)) await onRecord
+    if (hasEffect(effect)) await start.now()
     const begin = clock.monotonicMs()
-    const [result] = await Promise.all([
-      execute({ request, card, effect, needs, input, body: authorized.open() }),
-      onRecord,
-    ])
+    const running = execute({ request, card, effect, needs, input, body: authorized.open(), onRecord: start.now })
+    const result = await Promise.race([running, start.failed])
     const durationMs = Math.round(clock.monotonicMs() - begin)
     const onFault = (error: unknown) =>
       log.error("The result of a tool could not be judged", { tool: request.tool, callId: request.callId, error })
     const clean = judgeResult({ request, result, effect, needs, verdicts, cleanse }, onFault)
-    return { request, judged: { ...clean, destination, durationMs, started: true } }
+    return { request, judged: { ...clean, destination, durationMs, started: await start.end() } }
   }
 
   type Asked = {
@@ -296,6 +277,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
     needs: ReturnType<ToolCard["needs"]>
     input: unknown
     body: ToolBody
+    onRecord: () => Promise<void>
   }): Promise<ToolResult | CutOff> {
     const { request, card, body, input } = call
     const deadline = AbortSignal.timeout(card.timeoutMs)
@@ -314,8 +296,9 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       allowedTools: request.allowedTools,
       ownerUrls: factsOf(request).ownerUrls,
       effect: call.effect,
-      invoke: (asked) =>
-        run({
+      async invoke(asked) {
+        await call.onRecord() // what may have an effect inside it is not done again by doing it again
+        return run({
           ...request,
           callId: newId("call"),
           tool: asked.tool,
@@ -328,7 +311,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
           ownerText: [],
           attended: false,
           signal,
-        }),
+        })
+      },
     }
     const aborted = Promise.withResolvers<never>()
     const onAbort = () => aborted.reject(signal.reason)
@@ -360,10 +344,11 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       if (error instanceof AppError) throw error
       log.error("A gate threw", { tool: given.tool, callId: given.callId, error })
       const text = "Refused: a check failed inside, so the call was not run. The log holds the details."
-      step = { request: given, judged: refusal(given, text, { pipeline: "deny: a gate threw" }, "exec") }
+      const verdicts = { pipeline: "deny: a gate threw" }
+      step = { request: given, judged: refusalOf(given, { text, verdicts, effect: "exec", destination: "" }) }
     }
     // A result that says it was cut off would stand in the way of whoever does it again.
-    if ("judged" in step && step.judged.started && !hasEffect(step.judged.effect) && given.isGone())
+    if ("judged" in step && step.judged.started !== "no" && !hasEffect(step.judged.effect) && given.isGone())
       throw given.signal.reason
     if ("judged" in step) return recorder.finished(step.request, step.judged)
     const { approval, ask, verdicts } = step.asked
