@@ -8,6 +8,7 @@ import { startPostgres } from "../postgres.ts"
 import { audit } from "./audit.ts"
 import { corpus } from "./corpus.ts"
 import { type Bench, type Figure, isKept, table } from "./figure.ts"
+import { firstDay } from "./first-day.ts"
 import { idle } from "./idle.ts"
 import { longSession } from "./long-session.ts"
 import { memory } from "./memory.ts"
@@ -23,6 +24,7 @@ import { version } from "./version.ts"
 const benches: Record<string, Bench> = {
   version,
   start,
+  firstday: firstDay,
   idle,
   turns,
   memory,
