@@ -26,7 +26,7 @@ import { usageRoutes } from "./api/usage.ts"
 import type { Calls } from "./caller.ts"
 import type { GatewayDeps } from "./deps.ts"
 import { openAiRoutes } from "./openai.ts"
-import { createProve } from "./presence.ts"
+import { createProve, createProveInUse } from "./presence.ts"
 import { readQuery } from "./shape.ts"
 import type { Streams } from "./stream.ts"
 
@@ -40,6 +40,7 @@ export type AppParts = {
 
 export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerError }: AppParts) {
   const prove = createProve({ presence: deps.presence, calls })
+  const proveInUse = createProveInUse({ prove, hasActed: deps.hasActed })
   return (
     new Elysia({
       normalize: false, // an unknown field is a problem, not something to drop
@@ -60,8 +61,8 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(memoryRoutes(deps))
       .use(usageRoutes(deps))
       .use(modelRoutes(deps, calls))
-      .use(configRoutes(deps, { calls, prove }))
-      .use(secretRoutes(deps, { calls, prove }))
+      .use(configRoutes(deps, { calls, proveInUse }))
+      .use(secretRoutes(deps, { calls, proveInUse }))
       .use(backupRoutes(deps, { calls, prove }))
       .use(updateRoutes(deps, calls))
       .use(doctorRoutes(deps, calls))

@@ -80,6 +80,8 @@ export type ServiceStatus = {
   /** Questions that wait for the owner. */
   approvals: number
   today: { calls: number; costUsdMicros: number }
+  /** Somebody has talked with the assistant: from then on the owner confirms what changes safety. */
+  inUse: boolean
   /** What the owner should know, one sentence each; `ironclaw doctor` says more. */
   warnings: string[]
 }

@@ -37,6 +37,13 @@ export const presenceField = {
 /** Null: the owner means it. Else the challenge, which the route answers with 202. Throws `presence.…`. */
 export type Prove = (request: Request, change: SafetyChange, proof: Proof | undefined) => Challenge | null
 
+/** The same, where there is something to guard: before anybody has talked with the assistant a script can set it up. */
+export type ProveInUse = (request: Request, change: SafetyChange, proof: Proof | undefined) => Promise<Challenge | null>
+
+export function createProveInUse({ prove, hasActed }: { prove: Prove; hasActed: () => Promise<boolean> }): ProveInUse {
+  return async (request, change, proof) => ((await hasActed()) ? prove(request, change, proof) : null)
+}
+
 export function createProve({ presence, calls }: { presence: Presence; calls: Calls }): Prove {
   return (request, change, proof) => {
     const { caller, meta } = calls.of(request)

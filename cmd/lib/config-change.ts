@@ -1,7 +1,7 @@
 /**
  * A change of the configuration from the command line. What makes a difference to safety goes through the API, which asks whether the
- * owner is there and puts it on record; where nothing can be opened because the configuration is wrong, the owner is asked right here,
- * and the next start records it. Before anything ever ran in this home there is nothing to guard, so a script can set it up.
+ * owner is there, once somebody has talked with the assistant, and puts it on record; where nothing can be opened because the
+ * configuration is wrong, the owner is asked right here, and the next start records it.
  */
 import { existsSync } from "node:fs"
 import { loadConfig } from "#core/config.ts"
@@ -26,7 +26,7 @@ export async function changeConfig(
   wanted: WantedChange,
   { setting, flags, ui, signal }: { setting: Setting } & Pick<VerbContext, "flags" | "ui" | "signal">,
 ): Promise<ConfigChange> {
-  if (!isSafetyKey(wanted.key) || !wasUsed(setting.home)) return editFile(wanted, setting)
+  if (!isSafetyKey(wanted.key) || isUntouched(setting.home)) return editFile(wanted, setting)
   try {
     return await changeGuarded(wanted, { setting, flags, ui, signal })
   } catch (error) {
@@ -61,9 +61,9 @@ async function changeGuarded(
   }
 }
 
-/** A service or a command has run here: both leave a log. */
-export function wasUsed(home: Home): boolean {
-  return existsSync(home.paths.logs) || existsSync(home.paths.db)
+/** Nothing has run here yet, for whatever runs leaves a log: there is nobody to ask whether the assistant is in use. */
+export function isUntouched(home: Home): boolean {
+  return !existsSync(home.paths.logs) && !existsSync(home.paths.db)
 }
 
 /** What a change of the configuration may be meant to mend. */

@@ -1,6 +1,7 @@
 /** How the service is: for `/ready`, `/api/status`, and the totals that `/usage` shows. */
 import { countActive } from "#core/agent/turn-rows.ts"
 import type { UsageTotal } from "#core/agent/commands.ts"
+import { hasActed } from "#core/audit-read.ts"
 import type { Clock } from "#core/clock.ts"
 import type { Db } from "#core/db/db.ts"
 import { AppError } from "#core/errors.ts"
@@ -33,13 +34,14 @@ export type HealthDeps = {
   lockdown: () => { active: boolean; since: string | null }
 }
 
-type Counts = Pick<ServiceStatus, "turns" | "sessions" | "jobs" | "approvals" | "today">
+type Counts = Pick<ServiceStatus, "turns" | "sessions" | "jobs" | "approvals" | "today" | "inUse">
 const nothing: Counts = {
   turns: { running: 0, queued: 0, suspended: 0 },
   sessions: 0,
   jobs: { running: 0, queued: 0, failedToday: 0 },
   approvals: 0,
   today: { calls: 0, costUsdMicros: 0 },
+  inUse: true, // where it cannot be told, there is something to guard
 }
 
 export function createHealth({
@@ -78,8 +80,9 @@ export function createHealth({
 
   async function countAll(): Promise<Counts> {
     const today = new Date(dayOf(clock.nowMs(), timeZone()).fromMs).toISOString()
-    const [active, [row = {}]] = await Promise.all([
+    const [active, inUse, [row = {}]] = await Promise.all([
       countActive(db),
+      hasActed(db),
       db.query({
         sql: `select (select count(*)::int from sessions) as sessions,
           (select count(*)::int from jobs where state = 'running') as running,
@@ -98,6 +101,7 @@ export function createHealth({
       jobs: { running: Number(row["running"]), queued: Number(row["queued"]), failedToday: Number(row["failed"]) },
       approvals: Number(row["approvals"]),
       today: { calls: Number(row["calls"]), costUsdMicros: Number(row["cost"]) },
+      inUse,
     }
   }
 

@@ -6,11 +6,10 @@ import type { Home } from "#core/home.ts"
 import { judgeShape, type Static, t } from "#core/schema.ts"
 
 const Answered = t.Object({ step: t.String(), set: t.String(), where: t.String() })
-const Noted = t.Object({ first: t.Boolean(), done: t.Array(Answered) })
+const Noted = t.Object({ done: t.Array(Answered) })
 /** A step that was answered: what it set, and where that is, in words. */
 export type Answered = Static<typeof Answered>
 
-/** `first`: nothing had run in this home when it was begun. */
 export type Noted = Static<typeof Noted>
 
 export type Progress = {
@@ -22,7 +21,7 @@ export type Progress = {
 }
 
 /** It costs a few Enter keys, and no answer. */
-const damaged: Noted = { first: false, done: [] }
+const damaged: Noted = { done: [] }
 
 export function progressOf(home: Home): Progress {
   const path = () => join(home.folder("run"), "onboard.json")

@@ -4,7 +4,6 @@ import { createDrawnAsker } from "./asker-drawn.ts"
 import { createNobody } from "./asker-nobody.ts"
 import { createPlainAsker } from "./asker-plain.ts"
 import type { Asker } from "./asker.ts"
-import { wasUsed } from "./config-change.ts"
 import type { Setting } from "./setting.ts"
 import { plainLines } from "./markdown.ts"
 import { type Ui, visible } from "./ui.ts"
@@ -40,8 +39,7 @@ export async function runWizard(request: WizardRequest): Promise<WizardDone> {
     : isPlain
       ? createPlainAsker({ ui, signal })
       : createDrawnAsker({ ui, signal })
-  const isFirst = progressOf(setting.home).read()?.first ?? !wasUsed(setting.home)
-  const wizard = createWizard({ ...request, ask, ui, isFirst })
+  const wizard = createWizard({ ...request, ask, ui })
   try {
     const missing = silent ? await missingOf(steps, wizard) : []
     if (missing.length > 0) return { missing, set: [] }
@@ -77,7 +75,7 @@ async function walk(
     const result = await unlessLeft(step.run(wizard), signal)
     ask.done(`${step.title}: ${result.set}`)
     done.push({ step: step.name, ...result })
-    progress.note({ first: wizard.isFirst, done })
+    progress.note({ done })
   }
   progress.clear()
   return done

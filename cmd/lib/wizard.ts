@@ -6,12 +6,13 @@ import { type ConfigKey, loadConfig, type LoadedConfig } from "#core/config.ts"
 import { type ConfigChange, setConfigValue, unsetConfigValue } from "#core/config-edit.ts"
 import { readConfigFile } from "#core/config-file.ts"
 import { isSafetyKey } from "#core/config-keys.ts"
-import type { AppError } from "#core/errors.ts"
+import { AppError } from "#core/errors.ts"
 import { systemKeychain } from "#core/secrets/keychain.ts"
 import { ENVIRONMENT_NAME, type KeyPlace } from "#core/secrets/master-key.ts"
 import type { KeyLock } from "#core/secrets/key-lock.ts"
 import type { Client } from "#gateway/client.ts"
 import type { Asker } from "./asker.ts"
+import { isUntouched } from "./config-change.ts"
 import { connect, type Connection } from "./connect.ts"
 import { findKeyLock } from "./key-passphrase.ts"
 import { proveOwner } from "./owner-proof.ts"
@@ -43,16 +44,14 @@ export type Wizard = {
   readonly flags: GlobalFlags
   readonly ui: Ui
   readonly signal: AbortSignal
-  /** Nothing had run in this home before: there is nothing to guard yet, and nobody else to ask. */
-  readonly isFirst: boolean
-  /** Later on, what changes safety is confirmed at the terminal by the owner. Throws `presence.…`. */
+  /** Once somebody has talked with the assistant, what changes safety is confirmed at the terminal by the owner. Throws `presence.…`. */
   prove(change: { subject: string; words: string }): Promise<void>
   /** The configuration as it is now. */
   config(): Promise<LoadedConfig>
   /** Sets keys in config.toml, null takes one out; what has no effect, or none yet, is said. */
   save(values: ConfigChanges): Promise<void>
-  /** Stores it encrypted; confirmed by the owner where the home is in use. Throws `presence.…`. */
-  keepSecret(secret: { name: string; value: string }): Promise<void>
+  /** Stores it encrypted, with the keys of the configuration that go with it, by one word of the owner. Throws `presence.…`. */
+  keepSecret(secret: { name: string; value: string }, values?: ConfigChanges): Promise<void>
   keyPlace(): Promise<KeyPlace>
   /** What opens a master key that is sealed by a passphrase: looked for or asked for once. */
   unlock(): Promise<KeyLock | null>
@@ -67,15 +66,29 @@ export type Wizard = {
   failed(error: AppError): void
 }
 
-export type WizardDeps = Pick<Wizard, "ask" | "answers" | "setting" | "flags" | "ui" | "signal" | "isFirst">
+export type WizardDeps = Pick<Wizard, "ask" | "answers" | "setting" | "flags" | "ui" | "signal">
 
-export function createWizard({ ask, answers, setting, flags, ui, signal, isFirst }: WizardDeps): Wizard {
+export function createWizard({ ask, answers, setting, flags, ui, signal }: WizardDeps): Wizard {
   const { home } = setting
   let connection: Connection | null = null
   const config = () => loadConfig(setting)
 
+  let inUse: boolean | undefined
+  async function isInUse(): Promise<boolean> {
+    if (isUntouched(home) || !(await isSetUp())) return false
+    const wasOpen = connection !== null
+    try {
+      return (await (await client()).api.status.get()).inUse
+    } catch (error) {
+      if (error instanceof AppError && /^(?:db|service)\./.test(error.code)) return true // nobody can tell: so it is guarded
+      throw error
+    } finally {
+      if (!wasOpen) await release() // the step may be about to change what was opened
+    }
+  }
+
   async function prove({ subject, words }: { subject: string; words: string }): Promise<void> {
-    if (isFirst) return
+    if (!(inUse ??= await isInUse())) return
     const holdsHome = connection?.mode === "process"
     await proveOwner({ verb: "onboard", subject, details: words, words }, { home, holdsHome, signal })
   }
@@ -108,6 +121,27 @@ export function createWizard({ ask, answers, setting, flags, ui, signal, isFirst
     return connection.client
   }
 
+  async function release(): Promise<void> {
+    const open = connection
+    connection = null
+    await open?.close()
+  }
+
+  async function isSetUp(): Promise<boolean> {
+    const { database } = (await config()).config
+    return database.kind === "postgres" || existsSync(join(home.paths.db, "pgdata"))
+  }
+
+  async function sayWhatGoesBefore(values: ConfigChanges): Promise<void> {
+    const { sources } = (await config()).config
+    // Object.keys forgets that the names are keys.
+    for (const key of Object.keys(values) as ConfigKey[]) {
+      const { from, name } = sources[key]
+      if (from !== "file" && from !== "default")
+        ask.warn(`${name} (${from}) sets ${key} too, and goes before what you answered: take it out there`)
+    }
+  }
+
   return {
     ask,
     answers,
@@ -116,7 +150,6 @@ export function createWizard({ ask, answers, setting, flags, ui, signal, isFirst
     ui,
     signal,
     config,
-    isFirst,
     prove,
     async save(values) {
       const changed = await changedOf(values)
@@ -128,18 +161,17 @@ export function createWizard({ ask, answers, setting, flags, ui, signal, isFirst
         changes.push(
           await (value === null ? unsetConfigValue({ ...setting, key }) : setConfigValue({ ...setting, key, value })),
         )
-      const { sources } = (await config()).config
-      for (const key of Object.keys(values) as ConfigKey[]) {
-        const { from, name } = sources[key]
-        if (from !== "file" && from !== "default")
-          ask.warn(`${name} (${from}) sets ${key} too, and goes before what you answered: take it out there`)
-      }
+      await sayWhatGoesBefore(values)
       if (connection?.mode === "service" && changes.some(({ restartNeeded }) => restartNeeded))
         ask.warn("The running service takes this up at its next start: `ironclaw service restart`")
     },
-    async keepSecret({ name, value }) {
+    async keepSecret(secret, values = {}) {
       const { api } = await client()
-      await withPresence((presence) => api.secrets({ name }).put({ body: { value, presence } }), signal)
+      const texts: Record<string, string | null> = {}
+      for (const [key, value] of await changedOf(values)) texts[key] = value === null ? null : String(value)
+      const body = { values: texts, secret }
+      await withPresence((presence) => api.config.post({ body: { ...body, presence } }), signal)
+      await sayWhatGoesBefore(values)
     },
     async keyPlace() {
       const { environment } = await config()
@@ -152,16 +184,9 @@ export function createWizard({ ask, answers, setting, flags, ui, signal, isFirst
     },
     unlock,
     lockedBy: (lock) => void (keyLock = lock),
-    async isSetUp() {
-      const { database } = (await config()).config
-      return database.kind === "postgres" || existsSync(join(home.paths.db, "pgdata"))
-    },
+    isSetUp,
     client,
-    async release() {
-      const open = connection
-      connection = null
-      await open?.close()
-    },
+    release,
     failed(error) {
       if (!ask.someone) throw error
       ask.warn(`${error.message}${error.hint ? ` — ${error.hint}` : ""}`)

@@ -293,18 +293,19 @@ async function keep(
   { vendor, baseUrl, key, name, ms }: Whole & { text: string; ms: number },
 ): Promise<StepResult> {
   const { ask } = wizard
-  if (key !== null) {
+  const values = {
+    "model.backend": vendor.name,
+    "model.base_url": baseUrl === vendor.baseUrl ? null : baseUrl,
+    "model.name": vendor.format === "demo" ? null : name,
+  }
+  if (key === null) await wizard.save(values)
+  else {
     const secret = vendor.keyNames[0] ?? "LLM_API_KEY"
-    await wizard.keepSecret({ name: secret, value: key })
+    await wizard.keepSecret({ name: secret, value: key }, values)
     const before = environment.get(secret)
     if (before !== undefined && before !== key)
       ask.warn(`${secret} in your environment is another key, and goes before the one that works: take it out there`)
   }
-  await wizard.save({
-    "model.backend": vendor.name,
-    "model.base_url": baseUrl === vendor.baseUrl ? null : baseUrl,
-    "model.name": vendor.format === "demo" ? null : name,
-  })
   if (vendor.format === "demo")
     return { set: "the demo, which is no model", where: "`ironclaw onboard model` sets one up" }
   return {

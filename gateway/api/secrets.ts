@@ -5,11 +5,10 @@
  */
 import { Elysia, status } from "elysia"
 import { sha256Hex } from "#core/safety/fingerprint.ts"
-import type { Challenge, Proof, SafetyChange } from "#core/safety/presence.ts"
 import { t } from "#core/schema.ts"
 import { type Calls, demandHome } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
-import { type Prove, presenceField } from "../presence.ts"
+import { presenceField, type ProveInUse } from "../presence.ts"
 import { body } from "../shape.ts"
 
 const strict = { additionalProperties: false }
@@ -35,16 +34,14 @@ const RotateBody = t.Object(
   strict,
 )
 
-export function secretRoutes(
-  { secrets, hasActed }: Pick<GatewayDeps, "secrets" | "hasActed">,
-  { calls, prove }: { calls: Calls; prove: Prove },
-) {
-  const proveInUse = async (
-    request: Request,
-    change: SafetyChange,
-    proof: Proof | undefined,
-  ): Promise<Challenge | null> => ((await hasActed()) ? prove(request, change, proof) : null)
+export function secretWords({ name, version }: { name: string; version: number }): string {
+  return version === 0 ? `Set the secret ${name}.` : `Replace version ${version} of the secret ${name}.`
+}
 
+export function secretRoutes(
+  { secrets }: Pick<GatewayDeps, "secrets">,
+  { calls, proveInUse }: { calls: Calls; proveInUse: ProveInUse },
+) {
   return new Elysia({ prefix: "/api/secrets" })
     .get("/", async () => ({ items: await secrets.list() }), {
       detail: { operationId: "secrets.list", summary: "Names of secrets, never values" },
@@ -54,7 +51,7 @@ export function secretRoutes(
       async ({ params, body: { value, mustExist = false, presence }, request }) => {
         demandHome(calls.of(request), "Setting a secret")
         const { name, version } = await secrets.judge({ name: params.name, value, mustExist }) // before a code is typed for it
-        const words = version === 0 ? `Set the secret ${name}.` : `Replace version ${version} of the secret ${name}.`
+        const words = secretWords({ name, version })
         const details = { version, value: sha256Hex(value) }
         const challenge = await proveInUse(request, { verb: "secret.set", subject: name, details, words }, presence)
         if (challenge) return status(202, { challenge })

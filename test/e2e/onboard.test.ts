@@ -287,13 +287,16 @@ describe("with nobody to ask", () => {
 
   test("once the home was in use, what changes safety is the owner's alone, at a terminal, and asked once", async () => {
     using home = makeHome()
-    mkdirSync(join(home.path, ".ironclaw/logs"), { recursive: true, mode: 0o700 }) // what anything that ran leaves behind
+    expect((await runBinary(["onboard", "--non-interactive", "--model", "demo"], { home: home.path })).status).toBe(0)
+    const before = await runBinary(["config", "set", "limits.day_usd", "7"], { home: home.path })
+    expect(before.status, before.stderr).toBe(0) // set up, but nobody has talked with it: a script goes on setting it up
+    expect((await runBinary(["run", "-m", "hello"], { home: home.path })).status).toBe(0)
     const spend = ["onboard", "spending", "--day-usd", "none"]
     const refused = await runBinary([...spend, "--json"], { home: home.path })
     expect([refused.status, JSON.parse(refused.stdout).error.code]).toEqual([1, "presence.no_terminal"])
     const turns = (key: string) => [["Do it? [y/N]", `${key}${ENTER}`]] as const
     const no = await drive(spend, { home: home.path, turns: turns("n") })
-    expect([no.status, existsSync(join(home.path, ".ironclaw/config.toml"))]).toEqual([1, false])
+    expect([no.status, configOf(home.path).includes("day_usd = 7")]).toEqual([1, true])
     const yes = await drive(spend, { home: home.path, turns: turns("y") })
     expect([yes.status, yes.shown.includes("Set limits.day_usd to none.")]).toEqual([0, true])
     expect(configOf(home.path)).toContain('day_usd = "none"')
@@ -310,12 +313,12 @@ describe("with nobody to ask", () => {
       home: home.path,
       turns: [
         ["OpenAI key", `${RIGHT}${ENTER}`],
-        ["Do it? [y/N]", `y${ENTER}`],
-        ["Do it? [y/N]", `y${ENTER}`],
+        ["Do it? [y/N]", `y${ENTER}`], // once, for the key and the settings that go with it
       ],
     })
     expect([status, shown.includes(RIGHT)]).toEqual([0, false])
     expect(shown).toContain("Set the secret OPENAI_API_KEY.")
+    expect(shown).toMatch(/Set model\.backend to openai/)
     expect((await json(home.path, "secret", "list")).data.items).toMatchObject([{ name: "OPENAI_API_KEY" }])
     expect((await runBinary(["run", "-m", "hi"], { home: home.path })).stdout).toBe("echo: hi\n")
   })

@@ -1,4 +1,5 @@
 /** A gateway on services in memory, and what tests of it share. */
+import { judgedValue } from "#core/config-edit.ts"
 import type { Incoming } from "#core/agent/agent.ts"
 import { type Clock, systemClock } from "#core/clock.ts"
 import { AppError } from "#core/errors.ts"
@@ -80,7 +81,9 @@ export function gatewayHouse({
     config: {
       list: () => [],
       schema: () => ({ type: "object" }),
-      judge: () => {},
+      judge(key, value) {
+        if (value !== null) judgedValue(key, value)
+      },
       set: async (key, value) => ({ key, value, source: null, restartNeeded: false, problem: null }),
       unset: async (key) => ({ key, value: null, source: null, restartNeeded: false, problem: null }),
     },
@@ -201,6 +204,7 @@ export function gatewayHouse({
       jobs: { running: 0, queued: 0, failedToday: 0 },
       approvals: 0,
       today: { calls: 0, costUsdMicros: 0 },
+      inUse: true,
       warnings: [],
     }),
     log,
