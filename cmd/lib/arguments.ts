@@ -79,6 +79,7 @@ export function judgeFlags(words: readonly string[], args: ArgsDef): string | nu
     const name = long && left.startsWith("no-") && takesValue.get(left.slice(3)) === false ? left.slice(3) : left
     const valued = takesValue.get(name)
     if (valued === undefined) {
+      if (/\s/.test(word)) return "A text that begins with a dash goes behind `--`, which ends the flags"
       const near = nearest(
         name,
         [...takesValue.keys()].filter((known) => known.length > 1),

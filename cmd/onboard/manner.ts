@@ -1,4 +1,7 @@
-/** What it is called, what it calls its owner, when and how it speaks: two settings, and the documents that every prompt carries. */
+/**
+ * What it is called, what it calls its owner, when and how it speaks: two settings, and the documents that every prompt carries. The name
+ * is `agent.name` and nothing else; where an IDENTITY.md of the owner's says one too, that line follows, so that the two never disagree.
+ */
 import { userInfo } from "node:os"
 import { judgeValue } from "#core/config-judge.ts"
 import { AppError } from "#core/errors.ts"
@@ -42,6 +45,7 @@ export const manner: Step = {
       ...(all.name === now.name ? {} : { "agent.name": all.name }),
       ...(all.timeZone === now.timeZone ? {} : { "agent.time_zone": all.timeZone }),
     })
+    await write(client, "IDENTITY.md", (text) => (lineIn(text, "Name") === null ? text : withLine(text, "Name", all.name)))
     await write(client, "USER.md", (text) =>
       withLine(withLine(text || "# About the owner\n", "Name", all.owner), "Language", all.language),
     )
@@ -146,13 +150,16 @@ async function write(client: Client, path: string, change: (text: string) => str
   if (content !== before) await client.api.memory.document.put({ body: { path, content } })
 }
 
+/** `- Name: Ada`, and with stars around the word, as other assistants write it. */
+const lineOf = (name: string) => new RegExp(`^(- (?:\\*\\*)?${name}:(?:\\*\\*)?) *(.*)$`, "m")
+
 function lineIn(text: string, name: string): string | null {
-  return new RegExp(`^- ${name}: *(.*)$`, "m").exec(text)?.[1]?.trim() ?? null
+  return lineOf(name).exec(text)?.[2]?.trim() ?? null
 }
 
 function withLine(text: string, name: string, value: string): string {
   const own = `- ${name}: ${value}`
-  if (lineIn(text, name) !== null) return text.replace(new RegExp(`^- ${name}:.*$`, "m"), () => own)
+  if (lineIn(text, name) !== null) return text.replace(lineOf(name), (_, label: string) => `${label} ${value}`)
   return value === "" ? text : `${text.trimEnd()}\n${own}\n`
 }
 

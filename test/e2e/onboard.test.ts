@@ -238,6 +238,36 @@ describe("with nobody to ask", () => {
     expect((await json(home.path, "secret", "list")).data.items).toMatchObject([{ version: 1 }])
   })
 
+  test("name and manner reach the model, and another run changes what it is told", async () => {
+    using home = makeHome()
+    const env = modelEnvironment(server.url)
+    const told = async () => {
+      server.requests.length = 0
+      expect((await runBinary(["run", "-m", "hi"], { home: home.path, env })).status).toBe(0)
+      return JSON.stringify(server.requests.at(0)?.body)
+    }
+    const manner = (...args: string[]) => runBinary(["onboard", "manner", ...args], { home: home.path, env })
+    const first = ["--name", "Ada", "--owner", "Ann", "--language", "German", "--manner", "formal"]
+    expect((await manner(...first, "--time-zone", "Pacific/Kiritimati")).status).toBe(0)
+    const before = await told()
+    for (const part of ["You are Ada, the personal", "- Name: Ann", "- Language: German", "Be formal and exact"])
+      expect(before).toContain(part)
+    // What an owner brought along says the name too, in its own way.
+    const identity = "- **Name:** Ada\n- **Creature:** a lobster"
+    const write = ["memory", "write", "IDENTITY.md"]
+    expect((await runBinary(write, { home: home.path, env, stdin: identity })).status).toBe(0)
+    expect((await manner("--name", "Bob", "--language", "French", "--manner", "You rhyme.")).status).toBe(0)
+    const after = await told()
+    for (const part of ["You are Bob, the personal", "- **Name:** Bob", "a lobster", "- Name: Ann", "- Language: French"])
+      expect(after).toContain(part)
+    expect(after).toContain("You rhyme.")
+    for (const part of ["Ada", "German", "Be formal"]) expect(after).not.toContain(part)
+    const day = (zone: string) => new Date().toLocaleDateString("en-GB", { timeZone: zone, day: "numeric", month: "long" })
+    expect(before).toContain(day("Pacific/Kiritimati"))
+    expect((await manner("--time-zone", "Pacific/Pago_Pago")).status).toBe(0)
+    expect(await told()).toContain(day("Pacific/Pago_Pago"))
+  })
+
   test("an answer that does not work is refused with the reason, and is not saved", async () => {
     using home = makeHome()
     const env = { OPENAI_API_KEY: "sk-wrong-0123456789" }
