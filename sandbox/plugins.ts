@@ -129,7 +129,12 @@ export function createPlugins({
     const shown: PluginStatus[] = []
     for (const one of found) {
       const pin = agreed.get(one.name)
-      const status = statusOf(one, { pin, isForged: broken.includes(one.name), publisher: signerOf(one), secretValue: host.secretValue })
+      const status = statusOf(one, {
+        pin,
+        isForged: broken.includes(one.name),
+        publisher: signerOf(one),
+        secretValue: host.secretValue,
+      })
       if (pin && one.codeSha256 !== null && status.state === "active") {
         // A name that became ours, or somebody else's, since the owner agreed.
         const shadows = judgeNames(pin.tools, taken)

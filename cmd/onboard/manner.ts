@@ -45,7 +45,9 @@ export const manner: Step = {
       ...(all.name === now.name ? {} : { "agent.name": all.name }),
       ...(all.timeZone === now.timeZone ? {} : { "agent.time_zone": all.timeZone }),
     })
-    await write(client, "IDENTITY.md", (text) => (lineIn(text, "Name") === null ? text : withLine(text, "Name", all.name)))
+    await write(client, "IDENTITY.md", (text) =>
+      lineIn(text, "Name") === null ? text : withLine(text, "Name", all.name),
+    )
     await write(client, "USER.md", (text) =>
       withLine(withLine(text || "# About the owner\n", "Name", all.owner), "Language", all.language),
     )

@@ -68,6 +68,9 @@ function openPlugins({ db, seal, dir }: { db: Db; seal: AuthoritySeal; dir: stri
     registry,
     memory: createMemory({ db, writer, bus }),
     secretValue: () => null,
+    fetchFrom() {
+      throw new Error("Nothing is fetched here")
+    },
     log: quietLog,
   })
   return {
@@ -86,7 +89,7 @@ async function install({ plugins: made }: House, { from, names }: { from: string
   for (const name of names) {
     const path = join(from, name)
     writePlugin(path, name)
-    await made.install(await made.prepareInstall({ path }, signal))
+    await made.install(await made.prepareInstall({ source: { path }, known: {} }, signal))
     const { state } = await made.grant(await made.prepareGrant(name, signal))
     if (state !== "active") throw new Error(`${name} is ${state}`)
   }

@@ -45,7 +45,7 @@ test("a part that fails late leaves nothing at work, and the home can be opened 
   const setting = { home: openHome({ env: {}, explicit: home.path }), env: { LLM_BACKEND: "demo" }, flags: {} }
   const loaded = await loadConfig(setting)
   const open = (clock: Clock) =>
-    createApp({ setting, loaded, clock, log: silentLog, as: "service", holdsHome: true, died: null })
+    createApp({ setting, loaded, clock, log: silentLog, as: "service", holdsHome: true, died: null, keyLock: null })
   const failing = watchedClock((delayMs) => delayMs === LATE_MS)
   let told: unknown
   await open(failing.clock).catch((error: unknown) => (told = error))

@@ -258,11 +258,18 @@ describe("with nobody to ask", () => {
     expect((await runBinary(write, { home: home.path, env, stdin: identity })).status).toBe(0)
     expect((await manner("--name", "Bob", "--language", "French", "--manner", "You rhyme.")).status).toBe(0)
     const after = await told()
-    for (const part of ["You are Bob, the personal", "- **Name:** Bob", "a lobster", "- Name: Ann", "- Language: French"])
+    for (const part of [
+      "You are Bob, the personal",
+      "- **Name:** Bob",
+      "a lobster",
+      "- Name: Ann",
+      "- Language: French",
+    ])
       expect(after).toContain(part)
     expect(after).toContain("You rhyme.")
     for (const part of ["Ada", "German", "Be formal"]) expect(after).not.toContain(part)
-    const day = (zone: string) => new Date().toLocaleDateString("en-GB", { timeZone: zone, day: "numeric", month: "long" })
+    const day = (zone: string) =>
+      new Date().toLocaleDateString("en-GB", { timeZone: zone, day: "numeric", month: "long" })
     expect(before).toContain(day("Pacific/Kiritimati"))
     expect((await manner("--time-zone", "Pacific/Pago_Pago")).status).toBe(0)
     expect(await told()).toContain(day("Pacific/Pago_Pago"))

@@ -21,6 +21,7 @@ const pin = {
   tools: [],
   state: "active" as const,
   config: {},
+  publisher: null,
   createdAt: "2026-01-15T10:00:00.000Z",
 }
 const prepared: PreparedToken = {
