@@ -5,6 +5,8 @@ import { join } from "node:path"
 import { atTerminal, codeIn } from "#test/fakes/at-terminal.ts"
 import { binary, environmentOf, runBinary, spawnBinary, until } from "#test/fakes/binary.ts"
 import { makeHome } from "#test/fakes/home.ts"
+import { searxngServer } from "#test/fakes/search-servers.ts"
+import { startPlainSite } from "#test/core/safety/fake-internet.ts"
 import { startModelServer } from "#test/fakes/model-server.ts"
 
 setDefaultTimeout(120_000) // whole processes on a busy machine; nothing here measures
@@ -56,7 +58,11 @@ const verb = (...args: string[]) => runBinary(args, { home: home.path })
 const stateOf = async (): Promise<unknown> =>
   JSON.parse((await verb("tool", "info", "weather", "--json")).stdout)?.data?.state ?? "none"
 const owner = (...args: string[]) =>
-  atTerminal([binary, ...args], { env: environmentOf(home.path), cwd: home.path, answer: codeIn })
+  atTerminal([binary, ...args], {
+    env: environmentOf(home.path),
+    cwd: home.path,
+    answer: (shown) => codeIn(shown) ?? "y",
+  })
 
 /** What the model was told of the tool. */
 async function called(): Promise<string> {
@@ -124,6 +130,24 @@ test("what is inside the program is installed by its name, and its code is in th
   const call = JSON.parse((await verb("tool", "call", "weather_now", "--json")).stdout)
   expect(call.data).toMatchObject({ state: "failed", text: expect.stringContaining("Say where") })
   expect((await verb("tool", "remove", "weather")).status).toBe(0)
+})
+
+test("the web is searched with the owner's own engine, at the address that they set and with their yes", async () => {
+  const searxng = searxngServer()
+  const site = await startPlainSite(searxng.answer)
+  await owner("tool", "install", "web-search")
+  await owner("tool", "grant", "web-search")
+  const search = () => owner("tool", "call", "web_search", "--arguments", '{"query":"two words","count":2}')
+  expect((await search()).shown).toContain("Nobody is set up to search with")
+  const address = `http://127.0.0.1:${site.port}`
+  expect((await verb("tool", "config", "web-search", "searxng_url", address)).status).toBe(1)
+  expect((await owner("tool", "config", "web-search", "searxng_url", address)).status).toBe(0)
+  const { shown } = await search()
+  expect(shown).toContain(`{"query":"two words","count":2}`)
+  expect(shown).toContain("https://site-2.example.org/page")
+  expect(searxng.requests.map(({ query }) => query["q"])).toEqual(["two words"])
+  expect((await verb("tool", "remove", "web-search")).status).toBe(0)
+  site.close()
 })
 
 test("a tool is called by hand: what reads at once, what does more only by somebody at a terminal, and nothing of it stays but the record", async () => {

@@ -1,5 +1,6 @@
 /** The GitHub plugin, in its child, against a server that answers as GitHub's documentation says. */
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { createPluginAuth } from "#sandbox/auth.ts"
 import { type BundledHouse, bundledHouse } from "#test/fakes/bundled-house.ts"
 import { github, HEAD_SHA, TOKEN } from "#test/fakes/github-server.ts"
 
@@ -67,6 +68,37 @@ test("the token is in the socket and nowhere else, beside the version of the API
     await at.db.query({ sql: "select text from messages", params: [] }),
   ])
   expect(rows).not.toContain(TOKEN)
+})
+
+test("a new token is tried at GitHub before it is kept, and the owner is told where to make one", async () => {
+  const kept: string[] = []
+  const auth = createPluginAuth({
+    plugins: at.plugins,
+    egress: at.internet.egress,
+    vault: {
+      value: (name) => secrets[name.toLowerCase()] ?? null,
+      judge: async ({ name }) => ({ name, version: 1 }),
+      async set({ name, value }) {
+        kept.push(value)
+        return { name, version: 2 }
+      },
+      async delete() {},
+    },
+  })
+  const save = async (value: string) => {
+    const prepared = await auth.prepare("github", { secret: null, value })
+    return auth.save(prepared, { value, unchecked: false, signal: AbortSignal.timeout(30_000) })
+  }
+  expect(await auth.status("github")).toMatchObject({
+    displayName: "GitHub",
+    setupUrl: "https://github.com/settings/personal-access-tokens/new",
+    triedAt: "api.github.com",
+    secrets: [{ name: "github_token", isRequired: false }],
+  })
+  await save(TOKEN)
+  expect(vendor.last()).toMatchObject({ method: "GET", path: "/user", headers: { authorization: `Bearer ${TOKEN}` } })
+  expect(await save("wrong-token-0123456789").catch(String)).toContain("api.github.com does not take this github_token")
+  expect(kept).toEqual([TOKEN])
 })
 
 describe("issues", () => {
