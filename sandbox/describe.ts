@@ -76,7 +76,7 @@ export async function describePlugin({
 }
 
 function judgeTools(tools: readonly PluginTool[], taken: readonly string[]): string[] {
-  const problems = judgeNames(tools, taken)
+  const problems = createTakenNames(taken).problems(tools)
   const others = new Map(taken.map((name) => [foldName(name), name]))
   for (const { name, description, inputSchema } of tools) {
     if (description === "") problems.push(`${name}: it has no description`)
@@ -99,15 +99,29 @@ function judgeTools(tools: readonly PluginTool[], taken: readonly string[]): str
   return [...new Set(problems)]
 }
 
+export type TakenNames = {
+  /** What is wrong with these, beside those before and each other. */
+  problems(tools: readonly Pick<PluginTool, "name">[]): string[]
+  add(names: readonly string[]): void
+}
+
 /** A name that a person or a model would take for another tool's stands in for it. */
-export function judgeNames(tools: readonly Pick<PluginTool, "name">[], taken: readonly string[]): string[] {
+export function createTakenNames(taken: readonly string[]): TakenNames {
   const others = new Map(taken.map((name) => [foldName(name), name]))
-  return tools.flatMap(({ name }) => {
-    const folded = foldName(name)
-    const like = others.get(folded)
-    others.set(folded, name)
-    return like === undefined ? [] : [`${name}: a tool is called ${like} already`]
-  })
+  return {
+    problems(tools) {
+      const own = new Map<string, string>()
+      return tools.flatMap(({ name }) => {
+        const folded = foldName(name)
+        const like = own.get(folded) ?? others.get(folded)
+        own.set(folded, name)
+        return like === undefined ? [] : [`${name}: a tool is called ${like} already`]
+      })
+    },
+    add(names) {
+      for (const name of names) others.set(foldName(name), name)
+    },
+  }
 }
 
 /** An effect for a tool that is not there is a slip of the pen, and would hide that the one meant counts as the worst. */

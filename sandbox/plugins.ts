@@ -10,7 +10,7 @@ import type { LocalEndpoint } from "#core/safety/hosts.ts"
 import type { OpenRegistry } from "#core/tools/registry.ts"
 import type { Tool } from "#core/tools/tool.ts"
 import type { Sandbox } from "./child/guest.ts"
-import { judgeNames } from "./describe.ts"
+import { createTakenNames } from "./describe.ts"
 import { createDownload, type FetchFrom } from "./download.ts"
 import type { HostFunctionDeps } from "./host-functions.ts"
 import type { Bundled } from "./bundled.ts"
@@ -125,7 +125,7 @@ export function createPlugins({
     agreed = new Map(rows.map((pin) => [pin.name, pin]))
     const found = installed.scan((name) => agreed.get(name)?.sha256 ?? null)
     const next = new Map<string, Live>()
-    const taken = builtinNames()
+    const taken = createTakenNames(builtinNames())
     const shown: PluginStatus[] = []
     for (const one of found) {
       const pin = agreed.get(one.name)
@@ -137,14 +137,14 @@ export function createPlugins({
       })
       if (pin && one.codeSha256 !== null && status.state === "active") {
         // A name that became ours, or somebody else's, since the owner agreed.
-        const shadows = judgeNames(pin.tools, taken)
+        const shadows = taken.problems(pin.tools)
         if (shadows.length > 0) shown.push({ ...status, state: "broken", problems: shadows })
         else {
           const former = live.get(one.name)
           const isSame =
             former?.pin.sha256 === pin.sha256 && canonicalJson(former.pin.config) === canonicalJson(pin.config)
           next.set(one.name, former && isSame ? former : makeLive(pin, one.codeSha256))
-          taken.push(...pin.tools.map((tool) => tool.name))
+          taken.add(pin.tools.map((tool) => tool.name))
           shown.push(status)
         }
       } else shown.push(status)

@@ -1,8 +1,5 @@
 /** Rows that carry authority are sealed with a key outside the database: whoever can write to it can still not allow anything. */
-import { timingSafeEqual } from "node:crypto"
-import { hmac } from "@noble/hashes/hmac.js"
-import { sha256 } from "@noble/hashes/sha2.js"
-import { utf8ToBytes } from "@noble/hashes/utils.js"
+import { createHmac, timingSafeEqual } from "node:crypto"
 import { canonicalJson } from "./fingerprint.ts"
 
 type SealKind = "approval" | "grant" | "token" | "person" | "lockdown" | "hook" | "plugin" | "plugin-signature"
@@ -17,12 +14,14 @@ export type AuthoritySeal = {
 /** `key`: 32 bytes derived from the master key for this purpose alone; asked each time, for a rotation changes it. HMAC-SHA256 over kind and fields as canonical JSON. */
 export function createAuthoritySeal({ key }: { key: () => Uint8Array }): AuthoritySeal {
   const seal = (kind: string, fields: readonly unknown[]) =>
-    hmac(sha256, key(), utf8ToBytes(canonicalJson([kind, ...fields])))
+    createHmac("sha256", key())
+      .update(canonicalJson([kind, ...fields]))
+      .digest()
   return {
-    mac: (kind, fields) => Buffer.from(seal(kind, fields)).toString("hex"),
+    mac: (kind, fields) => seal(kind, fields).toString("hex"),
     holds(kind, fields, mac) {
       const given = Buffer.from(mac, "hex")
-      const right = Buffer.from(seal(kind, fields))
+      const right = seal(kind, fields)
       return given.length === right.length && timingSafeEqual(given, right)
     },
   }
