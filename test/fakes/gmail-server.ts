@@ -78,7 +78,7 @@ export function gmail(): Gmail {
     const [kind = "", id, act, attachment] = request.path.slice(ROOT.length + 1).split("/")
     if (!request.path.startsWith(`${ROOT}/`)) return notFound()
     if (kind === "labels") return { body: { labels: self.labels } }
-    if (kind === "threads") return thread(id ?? "")
+    if (kind === "threads") return thread(id ?? "", request.query["format"])
     if (kind === "drafts") return request.method === "POST" ? writeDraft(request, id) : readDrafts(request, id)
     if (kind !== "messages") return notFound()
     if (id === undefined) return search(request)
@@ -105,8 +105,9 @@ export function gmail(): Gmail {
     return { body: { ...(messages.length > 0 ? { messages } : {}), ...next, resultSizeEstimate: all.length } }
   }
 
-  function thread(id: string): VendorAnswer {
-    const messages = self.mails.filter(({ threadId }) => threadId === id)
+  function thread(id: string, format: string | undefined): VendorAnswer {
+    const found = self.mails.filter(({ threadId }) => threadId === id)
+    const messages = format === "metadata" ? found.map(withoutBody) : found
     return messages.length > 0 ? { body: { id, historyId: "1", messages } } : notFound()
   }
 

@@ -197,13 +197,20 @@ function attachmentData(messageId: string, attachmentId: string): string {
 
 const LISTED_HEADERS = ["From", "To", "Cc", "Subject", "Date"]
 
+/** Labels of the owner's own have ids that say nothing; names cost one request more, and only where there are such. */
+function withLabelNames<One extends { labels: string[] }>(all: readonly One[]): One[] {
+  if (!all.some(({ labels }) => labels.some((id) => id.startsWith("Label_")))) return [...all]
+  const names = new Map(labelList().map(({ id, name = "" }) => [id, plainLine(name).slice(0, 100)]))
+  return all.map((one) => ({ ...one, labels: one.labels.map((id) => names.get(id) ?? id) }))
+}
+
 function summaryOf({ id = "", threadId = "", labelIds = [], snippet = "", internalDate, payload }: Message) {
   const header = (name: string) => headerOf(payload?.headers, name)
   const time = Number(internalDate)
   return {
     id,
     thread_id: threadId,
-    from: header("from"),
+    from: header("from").slice(0, 200),
     to: header("to").slice(0, 200),
     ...(header("cc") === "" ? {} : { cc: header("cc").slice(0, 200) }),
     subject: header("subject").slice(0, 200),
@@ -277,7 +284,7 @@ const searchMessages = defineTool({
       },
     })
     return {
-      messages: messages.map(({ id }) => summaryOf(readSummary(id ?? ""))),
+      messages: withLabelNames(messages.map(({ id }) => summaryOf(readSummary(id ?? "")))),
       ...(nextPageToken ? { next_page_token: nextPageToken } : {}),
       ...(resultSizeEstimate === undefined ? {} : { about: resultSizeEstimate }),
     }
@@ -304,7 +311,7 @@ const readOne = defineTool({
     const message = ask<Message>(`/messages/${idOf(id, "message")}`, { query: { format: "full" } })
     const { text, attachments } = readMessage(message)
     const replyTo = headerOf(message.payload?.headers, "reply-to")
-    const { snippet: _, ...summary } = summaryOf(message)
+    const [{ snippet: _, ...summary } = summaryOf(message)] = withLabelNames([summaryOf(message)])
     return { ...summary, reply_to: replyTo || summary.from, attachments, ...sliceOf(text, offset, MAX_TEXT) }
   },
 })
@@ -320,15 +327,14 @@ const readThread = defineTool({
     additionalProperties: false,
   },
   run({ thread_id: id }: { thread_id: string }) {
-    const { messages = [] } = ask<{ messages: Message[] }>(`/threads/${idOf(id, "thread")}`, {
-      query: { format: "full" },
-    })
+    const { messages = [], tooLarge = false } = threadOf(idOf(id, "thread"))
     const shown = messages.slice(-20)
     const each = Math.min(4_000, Math.floor(MAX_THREAD_TEXT / Math.max(1, shown.length)))
     return {
       thread_id: id,
       subject: summaryOf(messages[0] ?? {}).subject,
       ...(messages.length > shown.length ? { earlier_messages_left_out: messages.length - shown.length } : {}),
+      ...(tooLarge ? { note: "Too large to be read at once: read its mails one by one with gmail_message_read" } : {}),
       messages: shown.map((message) => {
         const { text, attachments } = readMessage(message)
         const { thread_id: _, snippet: __, subject: ___, ...summary } = summaryOf(message)
@@ -344,6 +350,17 @@ const readThread = defineTool({
     }
   },
 })
+
+/** Its mails, or where they have too many bytes to be fetched at once, their headers. */
+function threadOf(id: string): { messages?: Message[]; tooLarge?: boolean } {
+  try {
+    return ask<{ messages: Message[] }>(`/threads/${id}`, { query: { format: "full" } })
+  } catch (error) {
+    if (!(error instanceof Error) || !/answer .*\d bytes/.test(error.message)) throw error
+    const query = { format: "metadata", metadataHeaders: LISTED_HEADERS }
+    return { ...ask<{ messages: Message[] }>(`/threads/${id}`, { query }), tooLarge: true }
+  }
+}
 
 const readAttachment = defineTool({
   name: "gmail_attachment_read",
@@ -563,7 +580,7 @@ const createDraft = defineTool({
       to: people,
       cc: people,
       bcc: people,
-      subject: { type: "string", maxLength: 900 },
+      subject: { type: "string", maxLength: 250 },
       text: body,
       reply_to_message_id: ID,
     },
@@ -646,7 +663,7 @@ const sendMessage = defineTool({
       to: { ...people, minItems: 1 },
       cc: people,
       bcc: people,
-      subject: { type: "string", maxLength: 900 },
+      subject: { type: "string", maxLength: 250 },
       text: body,
     },
     required: ["to", "subject", "text"],

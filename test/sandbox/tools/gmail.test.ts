@@ -183,6 +183,23 @@ describe("reading mail", () => {
     })
   })
 
+  test("of a thread that is too large to be fetched says which mails it has", async () => {
+    server.mails = Array.from({ length: 3 }, (_, n) => ({
+      ...plain(`m${n}`, {}, "x".repeat(3_000_000)),
+      threadId: "t1",
+    }))
+    const thread = await at.data("gmail_thread_read", { thread_id: "t1" })
+    expect(thread["note"]).toContain("one by one")
+    expect(thread["messages"]).toMatchObject([{ id: "m0", text: "" }, { id: "m1" }, { id: "m2" }])
+  })
+
+  test("calls the owner's own labels by their names", async () => {
+    server.mails = [{ ...plain("m1"), labelIds: ["INBOX", "Label_7", "Label_gone"] }]
+    const labels = ["INBOX", "Taxes 2026", "Label_gone"]
+    expect(await at.data("gmail_message_read", { message_id: "m1" })).toMatchObject({ labels })
+    expect((await at.data("gmail_message_search"))["messages"]).toMatchObject([{ labels }])
+  })
+
   test("reads a forwarded mail, an empty one and one that is nested past all reason", async () => {
     let deep = text("too deep")
     for (let n = 0; n < 100; n++) deep = { mimeType: "multipart/mixed", parts: [deep] }
@@ -400,6 +417,15 @@ describe("writing", () => {
     expect(server.sent).toHaveLength(1)
     expect(await at.data("gmail_draft_create", { text: "A thought" })).toMatchObject({ subject: "" })
   })
+})
+
+test("without a login it says how the owner makes one, and asks nobody", async () => {
+  const alone = await bundledHouse("gmail")
+  await alone.internet.vendor("gmail.googleapis.com", server.answer)
+  const before = server.requests.length
+  expect(await alone.failure("gmail_message_search")).toContain("`ironclaw tool auth gmail`")
+  expect(server.requests).toHaveLength(before)
+  await alone.close()
 })
 
 describe("what goes wrong at Gmail", () => {
