@@ -9,6 +9,8 @@ import { LOOKALIKES } from "./view-letters.ts"
 /** Arguments as the question shows them: the beginning and the end, for what matters may stand in either. */
 const HEAD_CHARACTERS = 1_000
 const TAIL_CHARACTERS = 500
+/** Of each text among the arguments, tried one after the other until all of it fits. */
+const TEXT_CHARACTERS = [1_200, 600, 300, 150, 75]
 /** A tool that words its own question has bounded it, so that the owner sees all of it. */
 const WORDED_CHARACTERS = 12_000
 /** Enough to show that there is something, and where. */
@@ -16,9 +18,12 @@ const MAX_DOUBTFUL = 5
 const MAX_DOUBTFUL_CHARACTERS = 60
 
 export function questionOf(call: AskedCall, redact: (text: string) => string): string {
-  const shown = visibleText(redact(call.shown ?? JSON.stringify(call.arguments, null, 1) ?? "{}"))
+  const whole = redact(call.shown ?? JSON.stringify(call.arguments, null, 1) ?? "{}")
+  const shown = visibleText(whole)
   const quoted =
-    call.shown === undefined ? ends(shown, HEAD_CHARACTERS, TAIL_CHARACTERS) : ends(shown, WORDED_CHARACTERS, 0)
+    call.shown === undefined
+      ? ends(visibleText(withShortTexts(whole)), HEAD_CHARACTERS, TAIL_CHARACTERS)
+      : ends(shown, WORDED_CHARACTERS, 0)
   const hand = call.labels.includes("untrusted")
     ? `\nText from outside had a hand in it: ${visibleLine(preview(call.source)) || "its source is not known"}.`
     : ""
@@ -27,6 +32,25 @@ export function questionOf(call: AskedCall, redact: (text: string) => string): s
   const doubt =
     words.length === 0 ? "" : `\nCareful, letters of another alphabet that look like Latin ones: ${words.join(", ")}`
   return `May ${visibleLine(call.principal)} run ${call.tool}?\n${call.why}.${hand}${reach}${doubt}\nThe exact call: ${quoted}`
+}
+
+/**
+ * Arguments that are too long to be shown whole, each of their texts by both its ends: between two long ones a short one would else be
+ * lost, such as one more to send to. Given redacted, so that no secret is cut in two before it is found.
+ */
+function withShortTexts(json: string): string {
+  let shortest = json
+  for (const max of TEXT_CHARACTERS) {
+    if (visibleText(shortest).length <= HEAD_CHARACTERS + TAIL_CHARACTERS) break
+    try {
+      const shorten = (_key: string, value: unknown): unknown =>
+        typeof value === "string" ? ends(value, (max * 2) / 3, max / 3) : value
+      shortest = JSON.stringify(JSON.parse(json), shorten, 1)
+    } catch {
+      return json // what was redacted is no JSON any more: it is cut as any text
+    }
+  }
+  return shortest
 }
 
 /**

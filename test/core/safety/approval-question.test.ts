@@ -66,6 +66,29 @@ describe("the question", () => {
     expect(ask({ shown: "b".repeat(8_000) })).toContain("b".repeat(8_000))
   })
 
+  test("loses no argument between two long ones, and no secret where one is cut", () => {
+    const long = {
+      subject: "a".repeat(900),
+      bcc: ["eve@example.com"],
+      text: `${"b".repeat(799)}hunter2${"c".repeat(9_000)}`,
+    }
+    for (const given of [
+      long,
+      { text: long.text, bcc: long.bcc, subject: long.subject },
+      { ...long, more: "\u200b".repeat(900) },
+    ]) {
+      const question = ask({ arguments: given })
+      expect(question).toContain("eve@example.com")
+      for (const name of Object.keys(given)) expect(question).toContain(`"${name}"`)
+      expect(question).not.toContain("hunter")
+      expect(question.length).toBeLessThan(2_000)
+    }
+    // Too many to be shown, and it says so.
+    expect(ask({ arguments: { to: Array(200).fill("anna@example.com") } })).toMatch(
+      /\[\d+ of \d+ characters are not shown\]/,
+    )
+  })
+
   test("points at letters that only look Latin, and not at words of another alphabet", () => {
     const question = ask({ arguments: { to: "p\u0430ypal.com" } })
     expect(question).toContain("letters of another alphabet that look like Latin ones: pа⟨U+0430⟩ypal.com")
