@@ -1,6 +1,7 @@
 /** The full service in this process: the home's lock, the log, the app, its socket and its port. For `serve` and `run`. */
 import { systemClock } from "#core/clock.ts"
 import type { LoadedConfig } from "#core/config.ts"
+import { AppError } from "#core/errors.ts"
 import { type HomeLock, requireLock } from "#core/home-lock.ts"
 import { prepareSocket, removeSocket } from "#core/home-socket.ts"
 import type { RootLog } from "#core/log.ts"
@@ -26,15 +27,16 @@ export type ServiceDeps = { setting: Setting; loaded: LoadedConfig; what: "serve
 /** Throws `home.locked` where another process has the home, and what opening the database or the port throws. */
 export async function startService({ setting, loaded, what, verbose, ui }: ServiceDeps): Promise<Service> {
   const { home } = setting
-  // Before the lock: others wait for who holds it, and a person may take their time.
-  const keyLock = await findKeyLock({ home, loaded, ui, signal: new AbortController().signal })
-  const lock: HomeLock = await requireLock({ home, clock: systemClock, what, as: "service" })
   const log = openLog({ home, config: loaded.config, verbose, ui })
-  const undo: (() => Promise<void> | void)[] = [() => lock.release(), () => log.close()]
+  const undo: (() => Promise<void> | void)[] = [() => log.close()]
   const close = async () => {
     for (const step of undo.splice(0).reverse()) await step()
   }
   try {
+    // Before the lock: others wait for who holds it, and a person may take their time.
+    const keyLock = await findKeyLock({ home, loaded, ui, signal: new AbortController().signal })
+    const lock: HomeLock = await requireLock({ home, clock: systemClock, what, as: "service" })
+    undo.push(() => lock.release())
     for (const warning of loaded.warnings) log.warn(warning)
     if (lock.died) log.warn("The service before this one ended without a stop", { ...lock.died })
     const app = await createApp({
@@ -61,7 +63,9 @@ export async function startService({ setting, loaded, what, verbose, ui }: Servi
     }
     return { app, log, address, isAlive, close }
   } catch (error) {
-    log.error("The service could not start", { error })
+    // Who is refused because another one runs has no business in that one's log.
+    if (!(error instanceof AppError) || error.code !== "home.locked")
+      log.error("The service could not start", { error })
     await close()
     throw error
   }

@@ -107,6 +107,7 @@ describe("wrong usage", () => {
     [["thing", "show", "1", "2"], '"2"'],
     [["echo", "--laud"], "did you mean --loud?"],
     [["echo", "-x"], "There is no flag -x"],
+    [["thing", "show", "- milk"], "goes behind `--`"],
     [["echo", "--message"], "--message needs a value"],
     [["echo", "-m", "--loud"], "-m needs a value"],
     [["echo", "--mood", "odd"], "good, bad"],

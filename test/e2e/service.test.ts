@@ -1,9 +1,10 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { binary, environmentOf, runBinary, until } from "#test/fakes/binary.ts"
+import { binary, runBinary, until } from "#test/fakes/binary.ts"
 import { makeHome } from "#test/fakes/home.ts"
 import type { Json } from "#test/fakes/service.ts"
+import { inSystemd, noSystemd } from "#test/fakes/systemd.ts"
 
 setDefaultTimeout(120_000)
 const env = { GATEWAY_PORT: "0" }
@@ -58,25 +59,9 @@ test("with a configuration that cannot work it says why, at once, and is not sta
   expect(message).toContain("not tried again")
 })
 
-/** A manager of a user's own, in a mount namespace in which /run says that the machine was started by systemd. */
-const noSystemd =
-  process.platform !== "linux" || process.getuid?.() !== 0
-    ? "not root on Linux"
-    : !existsSync("/lib/systemd/systemd") || Bun.which("systemctl") === null || Bun.which("unshare") === null
-      ? "no systemd"
-      : null
-if (noSystemd !== null) console.log(`systemd: skipped, ${noSystemd}`)
-
 test.skipIf(noSystemd !== null)("a real systemd takes the unit, keeps the service, and lets it be", async () => {
   using home = makeHome()
   const script = `
-    mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system /run/user && chmod 700 /run/user || exit 97
-    export XDG_RUNTIME_DIR=/run/user
-    /lib/systemd/systemd --user >manager.log 2>&1 &
-    manager=$!
-    trap 'kill $manager; wait $manager' EXIT
-    for n in $(seq 100); do systemctl --user show-environment >/dev/null 2>&1 && break; sleep 0.1; done
-    systemctl --user show-environment >/dev/null 2>&1 || exit 98
     echo "== install"; "$BINARY" service install --json
     echo "== unit"; systemd-analyze --user verify "$HOME/.config/systemd/user/ironclaw.service" 2>&1
     kill -9 "$(systemctl --user show ironclaw -p MainPID --value)"
@@ -90,27 +75,12 @@ test.skipIf(noSystemd !== null)("a real systemd takes the unit, keeps the servic
     echo "== mended"; "$BINARY" service restart --json
     echo "== stopped"; "$BINARY" service stop --json
     echo "== uninstalled"; "$BINARY" service uninstall --json
-    exit 0
   `
-  const child = Bun.spawn(["unshare", "-m", "--propagation", "private", "sh", "-c", script], {
-    cwd: home.path,
-    env: environmentOf(home.path, { ...env, BINARY: binary, GATEWAY_PORT: "0" }),
-    stdout: "pipe",
-    stderr: "pipe",
-  })
-  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()])
-  const status = await child.exited
-  if (status === 97 || status === 98) return console.log(`systemd: no manager could be started here (${status})`)
-  expect(status, stdout + stderr).toBe(0)
-  const said = new Map(
-    stdout.split(/^== /m).map((part): [string, string] => {
-      const at = part.indexOf("\n")
-      return [part.slice(0, at), part.slice(at + 1).trim()]
-    }),
-  )
-  const answer = (name: string): Json => JSON.parse(said.get(name) ?? "")
+  const said = await inSystemd(script, { home: home.path, env: { ...env, BINARY: binary } })
+  if (said === null) return
+  const answer = said.json
   expect(answer("install").data).toMatchObject({ manager: "systemd", started: true })
-  expect(said.get("unit")).toBe("")
+  expect(said.text("unit")).toBe("")
   expect(answer("killed").data.service.died).toMatchObject({ pid: expect.any(Number) })
   expect(answer("broken").error.message).toContain("0.0.0.0 is not loopback")
   expect(answer("broken status").data).toMatchObject({ running: false, keeper: "systemd" })
@@ -120,3 +90,30 @@ test.skipIf(noSystemd !== null)("a real systemd takes the unit, keeps the servic
   expect(answer("uninstalled").data.uninstalled).toBe(true)
   expect(existsSync(join(home.path, ".config/systemd/user/ironclaw.service"))).toBe(false)
 })
+
+test.skipIf(noSystemd !== null)(
+  "a sealed master key: the unit without its passphrase is not started again and again, and with it runs",
+  async () => {
+    using home = makeHome()
+    const script = `
+    run() { "$BINARY" "$@" --json; }
+    printf 'correct horse battery staple' > words; chmod 600 words
+    run onboard --non-interactive --model demo --encryption passphrase --passphrase-file words >/dev/null
+    run config unset encryption.passphrase_file >/dev/null
+    echo "== without"; run service install
+    sleep 2
+    echo "== state"; run service status
+    IRONCLAW_KEY_PASSPHRASE='correct horse battery staple' run config set encryption.passphrase_file "$HOME/words" >/dev/null
+    echo "== file"; run service start
+    echo "== secrets"; run secret list
+    run service uninstall >/dev/null
+  `
+    const said = await inSystemd(script, { home: home.path, env: { ...env, BINARY: binary } })
+    if (said === null) return
+    expect(said.json("without").error.message).toContain("is sealed by a passphrase")
+    expect(said.json("state").data).toMatchObject({ running: false, state: { restarts: 0 } })
+    expect(said.json("state").data.state.why).toContain("78")
+    expect(said.json("file").data).toMatchObject({ running: true })
+    expect(said.json("secrets").ok).toBe(true)
+  },
+)
