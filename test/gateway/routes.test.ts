@@ -70,6 +70,7 @@ const table: Readonly<Record<string, Row>> = {
   "GET /api/config/schema": "owner",
   "GET /api/config/{key}": "owner",
   "PUT /api/config/approvals.level": ["proved here", { value: "trusted" }],
+  "POST /api/config": ["proved here", { values: { "approvals.level": "trusted" } }],
   "GET /api/secrets": "owner",
   "PUT /api/secrets/{name}": ["proved here", { value: "sk-other" }],
   "DELETE /api/secrets/{name}": ["proved here", {}],
