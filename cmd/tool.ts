@@ -43,6 +43,9 @@ const list = askVerb({
       for (const problem of problems) ui.warn(`${name}: ${visible(problem)}`)
       if (state === "inactive") ui.note(`${name} is inactive: \`ironclaw tool grant ${name}\` shows what it asks for`)
     }
+    for (const { name, version, installed } of available)
+      if (installed !== null && installed !== version)
+        ui.note(`${name} ${visible(installed)}: inside this program is ${version}: \`ironclaw tool install ${name}\``)
     for (const { name } of tools) ui.print(name)
     if (items.length === 0 && available.length > 0)
       ui.note("`ironclaw tool list --available` shows what can be installed by name")

@@ -11,7 +11,8 @@ import { describePlugin } from "./describe.ts"
 import type { Manifest } from "./manifest.ts"
 import { judgePackage } from "./package.ts"
 import type { PluginCode, PluginFolder, PluginPin, PluginTool } from "./plugin.ts"
-import { differences, publisherChange, sentencesFor } from "./sentences.ts"
+import { differences, olderChange, publisherChange, sentencesFor } from "./sentences.ts"
+import type { Source } from "./source.ts"
 
 /** A plugin that may be installed or agreed to, and what that would mean. */
 export type Prepared = {
@@ -21,6 +22,8 @@ export type Prepared = {
   manifest: Manifest
   tools: readonly PluginTool[]
   asks: string[]
+  /** The version that the owner agreed to before; null: none. */
+  replaces: string | null
   /** What is different from what the owner agreed to; null where they never agreed to any version. */
   changes: string[] | null
   folder: PluginFolder
@@ -30,16 +33,14 @@ export type Prepared = {
 
 /** Judges all of it, its own words of its tools too. Throws `plugin.unusable` with everything that is wrong. */
 export async function preparePlugin({
-  folder,
-  publisher,
+  source: { folder, publisher, isKnown },
   from,
   sandbox,
   takenBeside,
   pinOf,
   signal,
 }: {
-  folder: PluginFolder
-  publisher: string | null
+  source: Source
   /** For words alone. */
   from: string
   sandbox: Pick<Sandbox, "call">
@@ -67,7 +68,15 @@ export async function preparePlugin({
     changes:
       pin === null
         ? null
-        : [...differences(pin, { manifest, tools }), ...publisherChange({ before: pin.publisher, now: publisher })],
+        : [
+            ...differences(pin, { manifest, tools }),
+            ...publisherChange({ before: pin.publisher, now: publisher }),
+            ...(publisher === null ? [] : olderChange({ before: pin.version, now: version })),
+            ...(isKnown || pin.sha256 === folder.sha256
+              ? []
+              : ["~ its files, which came from an address without a hash or a signature that you know"]),
+          ],
+    replaces: pin?.version ?? null,
     folder,
     publisher,
   }

@@ -179,8 +179,8 @@ export function createPlugins({
   }
 
   const pinOf = (name: string) => agreed.get(name) ?? null
-  const prepare = (from: string, signal: AbortSignal, { folder, publisher }: Source) =>
-    preparePlugin({ folder, publisher, from, sandbox, takenBeside, pinOf, signal })
+  const prepare = (from: string, signal: AbortSignal, source: Source) =>
+    preparePlugin({ source, from, sandbox, takenBeside, pinOf, signal })
   /** Who is known to have signed what lies in the folder now. */
   const signerOf = (one: { name: string; sha256: string | null }) =>
     signatures.find(({ plugin, sha256 }) => plugin === one.name && sha256 === one.sha256)?.key ?? null
@@ -261,6 +261,7 @@ export function createPlugins({
         return prepare(name, signal, {
           folder: read.folder,
           publisher: signerOf({ name, sha256: read.folder.sha256 }),
+          isKnown: true,
         })
       }),
     grant: (prepared) =>

@@ -2,7 +2,8 @@
  * Question: did the publisher whose key the owner gave sign these exact bytes?
  * Fails closed by: a key or a signature of another form, of other bytes, or by another key is a refusal; nothing in them is a choice of
  * what is checked.
- * Known limits: who holds the key can sign anything, an older version too; a key does not expire, and is taken back by giving another one.
+ * Known limits: who holds the key can sign anything; a key does not expire, and is taken back by giving another one. An old version that
+ * was signed once can be sent again: one with a lower number is not active by itself (sentences.ts).
  * Source: RFC 8032; the format of minisign (its signatures, its comments, its hashed form).
  */
 import { createHash, createPublicKey, verify } from "node:crypto"

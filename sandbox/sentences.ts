@@ -114,6 +114,14 @@ export function differences(before: Asked, after: Asked): string[] {
   ]
 }
 
+/** A publisher's signature never ends: whoever keeps an old version with a hole can send it again. */
+export function olderChange({ before, now }: { before: string; now: string }): string[] {
+  const isOrdered = [before, now].every((version) => /^\d+\.\d+\.\d+/.test(version))
+  return isOrdered && Bun.semver.order(now, before) < 0
+    ? [`~ its version, which is older (${now}) than the one that you granted (${before})`]
+    : []
+}
+
 /** What is signed by nobody, or by somebody else, is another's until the owner says otherwise. */
 export function publisherChange({ before, now }: { before: string | null; now: string | null }): string[] {
   if (before === null || before === now) return []

@@ -24,8 +24,13 @@ export type KnownOfSource = {
 }
 export type Asked = { source: PluginSource; known: KnownOfSource }
 
-/** `publisher`: the key by which these files were signed, where that was proved. */
-export type Source = { folder: PluginFolder; publisher: string | null }
+export type Source = {
+  folder: PluginFolder
+  /** The key by which these files were signed, where that was proved. */
+  publisher: string | null
+  /** False: they came over the network, and nothing says that they are those that their owner meant. */
+  isKnown: boolean
+}
 export type ReadSource = (
   asked: Asked,
   /** `publisherOf`: the key that the owner gave for this plugin before. */
@@ -62,7 +67,7 @@ export function createReadSource({ bundled, readArchive, download }: SourceDeps)
       if (known.signature !== undefined)
         problems.push("It is a folder, which has no bytes of its own to sign: sign an archive of it")
       if (problems.length > 0) throw unusable(from, problems)
-      return { folder: found.folder, publisher: null }
+      return { folder: found.folder, publisher: null, isKnown: true }
     }
     const signature = await signatureOf(known, signal)
     const given = known.key === undefined ? null : readPublisherKey(known.key)
@@ -73,12 +78,13 @@ export function createReadSource({ bundled, readArchive, download }: SourceDeps)
     const contents = await contentsOf(found.file, { readArchive, signal })
     if (!contents.ok) throw unusable(from, contents.problems)
     const { folder } = contents
-    if (signature === null) return { folder, publisher: null }
+    if (signature === null)
+      return { folder, publisher: null, isKnown: !("url" in source) || known.sha256 !== undefined }
     const key = given ?? publisherOf(nameIn(folder))
     if (key === null) throw unusable(from, ["It came with a signature, and no key of its publisher: --key gives one"])
     const why = given === null ? bad(key) : null
     if (why !== null) throw unusable(from, [why])
-    return { folder, publisher: key }
+    return { folder, publisher: key, isKnown: true }
   }
 }
 

@@ -43,17 +43,18 @@ export const install = askVerb({
   async ask({ client, args, signal, ui }) {
     const source = sourceOf(args.source)
     const known = await knownOf(args)
-    const { plugin, asks, changes } = await withPresence(async (presence) => {
+    const { plugin, asks, changes, replaces } = await withPresence(async (presence) => {
       const send = () => client.api.plugins.post({ body: { ...source, ...known, presence } })
       // Not while a code is asked for on the same terminal.
       if (!("code" in presence)) return send()
       const progress = ui.progress("url" in source ? "Fetching and examining it" : "Examining it")
       return send().finally(progress.stop)
     }, signal)
-    return { plugin, asks, changes }
+    return { plugin, asks, changes, replaces }
   },
-  show({ plugin, asks, changes }, { ui }) {
-    ui.print(`${plugin.name} ${visible(plugin.version)} is installed, and ${plugin.state}`)
+  show({ plugin, asks, changes, replaces }, { ui }) {
+    const place = replaces === null ? "" : ` in the place of ${visible(replaces)}, which you granted`
+    ui.print(`${plugin.name} ${visible(plugin.version)} is installed${place}, and ${plugin.state}`)
     if (plugin.publisher !== null) ui.print(`It is signed with the key ${plugin.publisher}`)
     if (plugin.state === "active") return
     ui.print("It asks to:")

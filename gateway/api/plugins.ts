@@ -82,13 +82,14 @@ export function pluginRoutes(
           verb: "plugin.install",
           subject: wordsOf(asked.source),
           details: asked,
-          words: `Install the plugin ${aboutAsked(asked)}. It stays inactive until you grant what it asks for; a new version of one that you granted is active at once where it asks for nothing more.`,
+          words: `Install the plugin ${aboutAsked(asked)}. It stays inactive until you grant what it asks for; a new version of one that you granted is active at once where it asks for nothing more${"url" in asked.source ? ", and you know its bytes by a hash or a signature" : ""}.`,
         }
         const challenge = prove(request, change, presence)
         if (challenge) return status(202, { challenge })
         calls.of(request).meta.holdOpen() // fetching takes its time
         const prepared = await plugins.prepareInstall(asked, request.signal)
-        return status(201, { plugin: await plugins.install(prepared), asks: prepared.asks, changes: prepared.changes })
+        const { asks, changes, replaces } = prepared
+        return status(201, { plugin: await plugins.install(prepared), asks, changes, replaces })
       },
       {
         body: body(InstallBody),

@@ -159,6 +159,44 @@ describe("a plugin from an address", () => {
   })
 })
 
+describe("a new version of a granted plugin", () => {
+  test("that came from an address is active by itself only where its bytes are known, whatever it asks for", async () => {
+    await at.install(served("/a1", zipped("addressed")))
+    await at.grant("addressed")
+    // The very bytes that were agreed to.
+    expect(await at.install(served("/a1", zipped("addressed")))).toMatchObject({ state: "active", changes: [] })
+    const second = zipped("addressed", { version: "2.0.0", says: "somebody else's" })
+    expect(await at.install(served("/a2", second))).toMatchObject({ state: "inactive" })
+    const { changes, replaces } = await at.plugins.prepareInstall(
+      { source: served("/a2", second), known: {} },
+      new AbortController().signal,
+    )
+    expect({ changes, replaces }).toEqual({
+      changes: ["~ its files, which came from an address without a hash or a signature that you know"],
+      replaces: "1.0.0",
+    })
+    expect((await at.call("addressed_tool")).told?.state).toBe("refused")
+    expect(await at.install(served("/a2", second), { sha256: sha256Of(second) })).toMatchObject({
+      state: "active",
+      version: "2.0.0",
+    })
+  })
+
+  test("that its publisher signed long ago is not active by itself in the place of a newer one", async () => {
+    const old = zipped("rolled", { version: "1.9.0" })
+    const now = zipped("rolled", { version: "1.10.0" })
+    await at.install(served("/r2", now), { key: mia.key, signature: mia.sign(now) })
+    await at.grant("rolled")
+    expect(await at.install(served("/r1", old), { signature: mia.sign(old) })).toMatchObject({ state: "inactive" })
+    const asked = { source: served("/r1", old), known: { signature: mia.sign(old) } }
+    expect((await at.plugins.prepareInstall(asked, new AbortController().signal)).changes).toEqual([
+      "~ its version, which is older (1.9.0) than the one that you granted (1.10.0)",
+    ])
+    const next = zipped("rolled", { version: "1.11.0" })
+    expect(await at.install(served("/r3", next), { signature: mia.sign(next) })).toMatchObject({ state: "active" })
+  })
+})
+
 describe("what the owner knows of the bytes", () => {
   test("is held against them: of a file its own hash, of a folder the one that is shown", async () => {
     const bytes = zipped("known")
