@@ -13,6 +13,7 @@ import { idle } from "./idle.ts"
 import { longSession } from "./long-session.ts"
 import { memory } from "./memory.ts"
 import { meter } from "./meter.ts"
+import { pages } from "./pages.ts"
 import { pipeline } from "./pipeline.ts"
 import { plugins } from "./plugins.ts"
 import { safety } from "./safety.ts"
@@ -36,6 +37,7 @@ const benches: Record<string, Bench> = {
   plugins,
   meter,
   corpus,
+  pages,
 }
 
 async function main(): Promise<void> {

@@ -2,8 +2,12 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { systemClock } from "#core/clock.ts"
+import { createSandbox } from "#sandbox/child/sandbox.ts"
+import { createReadPage } from "#sandbox/parser.ts"
 import { atTerminal, codeIn } from "#test/fakes/at-terminal.ts"
 import { binary, environmentOf, runBinary, spawnBinary, until } from "#test/fakes/binary.ts"
+import { quietLog } from "#test/fakes/guest.ts"
 import { makeHome } from "#test/fakes/home.ts"
 import { makePublisher } from "#test/fakes/publisher.ts"
 import { gzipOf, tarOf, zipOf } from "#test/sandbox/parse/archive-maker.ts"
@@ -106,6 +110,28 @@ test("archives are opened by the compiled program in its locked child: installed
   const unsigned = await owner("tool", "install", next)
   expect(unsigned.shown).toContain("it is not signed by the publisher whose key you gave")
   expect(await stateOf("zipped")).toBe("inactive")
+})
+
+test("pages are parsed by the compiled program in its locked child", async () => {
+  const sandbox = createSandbox({ command: [binary, "sandbox-child"], clock: systemClock, log: quietLog })
+  const readPage = createReadPage({ sandbox })
+  const signal = AbortSignal.timeout(60_000)
+  const page = {
+    html: "<title>T</title><h1>A</h1><p hidden>no</p><p>x &eacute; <a href=/b>b</a>",
+    url: "https://example.com/",
+  }
+  expect(await readPage(page, signal)).toEqual({
+    ok: true,
+    title: "T",
+    markdown: "# A\n\nx é b (example.com/b)",
+    cut: null,
+  })
+  for (const html of ["<".repeat(2_000_000), "<div>".repeat(100_000), "&amp;".repeat(400_000)])
+    expect(await readPage({ ...page, html }, signal)).toMatchObject({ ok: true })
+  const { lock, children } = sandbox.status()
+  if (process.platform === "linux") expect(lock.state).toBe("locked")
+  expect(children).toHaveLength(1)
+  await sandbox.stopAll()
 })
 
 test("what is wrong ends with status 1 and everything that is wrong, and nothing of it is on disk", async () => {

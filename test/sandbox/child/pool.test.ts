@@ -96,6 +96,27 @@ describe("the pool", () => {
     expect(owners).toContain("q4")
   })
 
+  test("makes no parser ahead: one is started for its first caller, kept for the next, and ended when idle", async () => {
+    const { clock, pool, acquire, alive } = setUp()
+    const first = await acquire("(parser)", "html", "parser")
+    await settle()
+    pool.release(first.slot)
+    await settle()
+    expect(pool.slots()).toHaveLength(1)
+    const again = await acquire("(parser)", "html", "parser")
+    expect(again).toEqual({ slot: first.slot, isFresh: false })
+    pool.release(again.slot)
+    // Of another format, so another child.
+    const other = await acquire("(parser)", "archive", "parser")
+    expect(other.slot).not.toBe(first.slot)
+    other.slot.isRetired = true
+    pool.release(other.slot)
+    expect(pool.slots()).toHaveLength(1)
+    await clock.advance(120_000)
+    expect(pool.slots()).toHaveLength(0)
+    expect(alive.size).toBe(0)
+  })
+
   test("keeps two warm once something is active, and none when all has been idle", async () => {
     const { pool, acquire, clock, alive } = setUp()
     await settle()
