@@ -11,13 +11,8 @@ import { readdirSync, readlinkSync } from "node:fs"
 import { type Libc, openLibc } from "./libc.ts"
 import type { Ready } from "./messages.ts"
 import { createFilter, encodeFilter } from "./seccomp-filter.ts"
+import { syscallNumbers } from "./syscall-numbers.ts"
 import type { Machine } from "./syscalls.ts"
-
-/** Calls that the lock itself makes or tries, by machine; the source is that of syscalls.ts. */
-const numbers = {
-  x64: { prctl: 157, prlimit64: 302, seccomp: 317, close: 3, openat: 257, socket: 41, kill: 62, getppid: 110 },
-  arm64: { prctl: 167, prlimit64: 261, seccomp: 277, close: 57, openat: 56, socket: 198, kill: 129, getppid: 173 },
-} as const satisfies Record<Machine, unknown>
 
 /** linux/prctl.h, linux/seccomp.h, asm-generic/resource.h, linux/fcntl.h, linux/socket.h */
 const PR_SET_PDEATHSIG = 1
@@ -48,7 +43,7 @@ export function lockChild(): Ready {
 }
 
 function lockWith(libc: Libc, machine: Machine): Ready {
-  const call = numbers[machine]
+  const call = syscallNumbers[machine]
   const parts: string[] = []
   const missing: string[] = []
   const note = (part: string, isOn: boolean) => void (isOn ? parts : missing).push(part)
@@ -104,12 +99,12 @@ function filterCalls(libc: Libc, machine: Machine): boolean {
   program.setUint16(0, filter.length / 8, true)
   program.setBigUint64(8, BigInt(ptr(filter)), true)
   const at = ptr(new Uint8Array(program.buffer))
-  return libc.syscall(numbers[machine].seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, at) === 0
+  return libc.syscall(syscallNumbers[machine].seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, at) === 0
 }
 
 /** Tries it, by calls that hurt nobody where they work. */
 function isFiltered(libc: Libc, machine: Machine): boolean {
-  const call = numbers[machine]
+  const call = syscallNumbers[machine]
   const root = ptr(new Uint8Array([0x2f, 0]))
   return (
     libc.syscall(call.openat, AT_FDCWD, root, 0) === -1 &&

@@ -5,6 +5,7 @@
 import { ptr } from "bun:ffi"
 import { writeFileSync, writeSync } from "node:fs"
 import { type Libc, openLibc } from "./libc.ts"
+import { syscallNumbers } from "./syscall-numbers.ts"
 import type { Machine } from "./syscalls.ts"
 
 /** What the acts are aimed at; made by the parent. */
@@ -40,50 +41,6 @@ export const acts = [
 ] as const
 export type Act = (typeof acts)[number]
 
-/** Numbers of what is tried; the source is that of syscalls.ts. `clone` with SIGCHLD alone is fork. */
-const numbers = {
-  x64: {
-    openat: 257,
-    read: 0,
-    socket: 41,
-    connect: 42,
-    bind: 49,
-    listen: 50,
-    getsockname: 51,
-    memfd: 319,
-    uring: 425,
-    unshare: 272,
-    clone: 56,
-    exit: 231,
-    prlimit64: 302,
-    readv: 310,
-    ptrace: 101,
-    kill: 62,
-    tgkill: 234,
-    execve: 59,
-  },
-  arm64: {
-    openat: 56,
-    read: 63,
-    socket: 198,
-    connect: 203,
-    bind: 200,
-    listen: 201,
-    getsockname: 204,
-    memfd: 279,
-    uring: 425,
-    unshare: 97,
-    clone: 220,
-    exit: 94,
-    prlimit64: 261,
-    readv: 270,
-    ptrace: 117,
-    kill: 129,
-    tgkill: 131,
-    execve: 221,
-  },
-} as const satisfies Record<Machine, unknown>
-
 const AT_FDCWD = -100
 const O_CREATE_AND_WRITE = 0o101
 const AF_INET = 2
@@ -97,7 +54,7 @@ const RLIMIT_CORE = 4
 const PTRACE_SEIZE = 0x4206
 const STANDARD_OUTPUT = 1
 
-type Kernel = { libc: Libc; call: (typeof numbers)[Machine] }
+type Kernel = { libc: Libc; call: (typeof syscallNumbers)[Machine] }
 
 /** A sockaddr_in of loopback. */
 function loopback(port: number): Uint8Array {
@@ -141,14 +98,15 @@ function attempt(act: Act, { libc, call }: Kernel, targets: ProbeTargets): boole
     case "create":
       return libc.syscall(call.openat, AT_FDCWD, ptr(cString(targets.newFile)), O_CREATE_AND_WRITE, 0o600) >= 0
     case "memory file":
-      return libc.syscall(call.memfd, ptr(cString("probe")), 0) >= 0
+      return libc.syscall(call.memfd_create, ptr(cString("probe")), 0) >= 0
     case "io_uring":
-      return libc.syscall(call.uring, 1, ptr(new Uint8Array(RING_PARAMETERS_BYTES))) >= 0
+      return libc.syscall(call.io_uring_setup, 1, ptr(new Uint8Array(RING_PARAMETERS_BYTES))) >= 0
     case "namespace":
       return libc.syscall(call.unshare, CLONE_NEWUTS) === 0
     case "fork": {
+      // With SIGCHLD alone it is fork.
       const pid = libc.syscall(call.clone, SIGCHLD, 0, 0, 0, 0)
-      if (pid === 0) libc.syscall(call.exit, 0)
+      if (pid === 0) libc.syscall(call.exit_group, 0)
       return pid > 0
     }
     case "limits of another":
@@ -157,7 +115,7 @@ function attempt(act: Act, { libc, call }: Kernel, targets: ProbeTargets): boole
       const got = cString(targets.secret.replaceAll(/./g, " "))
       const local = BigUint64Array.from([BigInt(ptr(got)), BigInt(targets.secret.length)])
       const remote = BigUint64Array.from([BigInt(first.address), BigInt(targets.secret.length)])
-      libc.syscall(call.readv, first.pid, ptr(local), 1, ptr(remote), 1, 0)
+      libc.syscall(call.process_vm_readv, first.pid, ptr(local), 1, ptr(remote), 1, 0)
       return new TextDecoder().decode(got).startsWith(targets.secret)
     }
     case "environment of another":
@@ -181,7 +139,7 @@ function attempt(act: Act, { libc, call }: Kernel, targets: ProbeTargets): boole
 function kernelHere(): Kernel {
   const libc = openLibc()
   if (!libc || (process.arch !== "x64" && process.arch !== "arm64")) throw new Error("There is no lock to prove here")
-  return { libc, call: numbers[process.arch] }
+  return { libc, call: syscallNumbers[process.arch] }
 }
 
 function say(value: unknown): void {

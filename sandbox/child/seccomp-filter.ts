@@ -5,7 +5,8 @@
  * Known limits: it judges numbers, not what pointers point to, so nothing is allowed whose danger is behind a pointer.
  * Source: linux/seccomp.h, linux/filter.h, linux/audit.h, sched.h; seccomp(2).
  */
-import { allowedSyscalls, clone3, judgedSyscalls, type Machine, type SyscallNumbers } from "./syscalls.ts"
+import { syscallNumbers } from "./syscall-numbers.ts"
+import { allowedSyscalls, type Machine, type SyscallName, UNKNOWN_SYSCALL } from "./syscalls.ts"
 
 /** linux/audit.h: the machine's ELF number, 64 bits, little-endian. */
 const AUDIT_ARCH: Readonly<Record<Machine, number>> = { x64: 0xc000_003e, arm64: 0xc000_00b7 }
@@ -54,8 +55,8 @@ const argumentHigh = (index: number) => load(ARGUMENTS_AT + index * 8 + 4)
 export function createFilter(machine: Machine, pid: number): FilterInstruction[] {
   const denied = give(ERROR | EPERM)
   /** `then` runs where the number is this one, and must return; elsewhere the next rule is asked. */
-  const on = (numbers: SyscallNumbers, then: FilterInstruction[]): FilterInstruction[] => {
-    const number = numbers[machine]
+  const on = (name: SyscallName, then: FilterInstruction[]): FilterInstruction[] => {
+    const number = syscallNumbers[machine][name]
     return number === null ? [] : [jump(JUMP_EQUAL, number, { yes: 0, no: then.length }), ...then]
   }
   const allow = [give(ALLOW)]
@@ -74,9 +75,9 @@ export function createFilter(machine: Machine, pid: number): FilterInstruction[]
     load(NUMBER_AT),
     jump(JUMP_AT_LEAST, X32_BIT, { yes: 0, no: 1 }),
     denied,
-    ...Object.values(allowedSyscalls).flatMap((numbers) => on(numbers, allow)),
+    ...allowedSyscalls.flatMap((name) => on(name, allow)),
     // A thread of this process, and nothing that is a process or a namespace of its own.
-    ...on(judgedSyscalls.clone, [
+    ...on("clone", [
       argument(0),
       jump(JUMP_SET, CLONE_THREAD, { yes: 0, no: 4 }),
       jump(JUMP_SET, CLONE_VM, { yes: 0, no: 3 }),
@@ -85,11 +86,11 @@ export function createFilter(machine: Machine, pid: number): FilterInstruction[]
       denied,
       denied,
     ]),
-    ...on(judgedSyscalls.tgkill, among(0, [pid])),
-    ...on(judgedSyscalls.prlimit64, among(0, [0, pid])),
-    ...on(judgedSyscalls.prctl, among(0, [PR_SET_NAME])),
-    ...on(judgedSyscalls.fcntl, among(1, [F_GETFD, F_GETFL])),
-    ...on(clone3, [give(ERROR | ENOSYS)]),
+    ...on("tgkill", among(0, [pid])),
+    ...on("prlimit64", among(0, [0, pid])),
+    ...on("prctl", among(0, [PR_SET_NAME])),
+    ...on("fcntl", among(1, [F_GETFD, F_GETFL])),
+    ...on(UNKNOWN_SYSCALL, [give(ERROR | ENOSYS)]),
     denied,
   ]
 }

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test"
+import { readFileSync } from "node:fs"
 import { createFilter, encodeFilter, type FilterInstruction } from "#sandbox/child/seccomp-filter.ts"
+import { syscallNumbers } from "#sandbox/child/syscall-numbers.ts"
 import type { Machine } from "#sandbox/child/syscalls.ts"
+import { headersHere, numbersIn } from "#scripts/syscalls.ts"
 
 const ALLOW = 0x7fff_0000
 const EPERM = 0x0005_0001
@@ -79,6 +82,29 @@ const calls = {
     bpf: 280,
   },
 } as const
+
+const paths = headersHere()
+test.skipIf(paths === null)("the shipped numbers are those of the kernel's headers", () => {
+  for (const machine of ["x64", "arm64"] as const) {
+    const known = numbersIn(readFileSync(paths?.[machine] ?? "", "utf8"))
+    let same = 0
+    for (const [name, number] of Object.entries(syscallNumbers[machine])) {
+      // Headers of an older kernel do not know the newest calls.
+      if (known.has(name)) expect(`${name} ${number}`).toBe(`${name} ${known.get(name)}`)
+      else expect(number === null || number > 430).toBe(true)
+      if (known.has(name)) same += 1
+    }
+    expect(same).toBeGreaterThan(55)
+  }
+})
+
+test("a number that stands under another name first is found, and what 32 bits have in its place is not", () => {
+  const header =
+    "#define __NR3264_mmap 222\n#define __NR_mmap __NR3264_mmap\n#define __NR_mmap2 __NR3264_mmap\n#define __NR_read 63\n#define __NR_syscalls 451\n"
+  expect(numbersIn(header).get("mmap")).toBe(222)
+  expect(numbersIn(header).get("read")).toBe(63)
+  expect(numbersIn(header).get("poll")).toBeUndefined()
+})
 
 for (const machine of ["x64", "arm64"] as const) {
   describe(`the filter for ${machine}`, () => {
