@@ -119,6 +119,7 @@ async function runTool({
     limits: limitsOf(pin.manifest),
     host,
     signal: context.signal,
+    isNested: context.isNested,
   })
   const source = `plugin:${pin.name}`
   const failed = (words: string): ToolResult => {

@@ -296,6 +296,7 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       allowedTools: request.allowedTools,
       ownerUrls: factsOf(request).ownerUrls,
       effect: call.effect,
+      isNested: request.within !== undefined,
       async invoke(asked) {
         await call.onRecord() // what may have an effect inside it is not done again by doing it again
         return run({

@@ -31,6 +31,8 @@ export type ToolContext = {
   allowedTools: readonly string[] | null
   /** What the call was declared to do, and may therefore do. */
   effect: Effect
+  /** Another tool's run asked for this one, and waits. */
+  isNested: boolean
   /** Runs another tool in this one's name, through every gate. Nobody is asked: what would have to be is refused. */
   invoke: (call: { tool: string; arguments: unknown }) => Promise<CallOutcome | AskedOutcome>
 } & Pick<CallFacts, "ownerUrls">

@@ -90,6 +90,8 @@ export type GuestCall = {
   limits: GuestLimits
   host: HostFunctions
   signal: AbortSignal
+  /** The call of another guest waits for it: where no child is free it is refused at once. */
+  isNested?: boolean
 }
 
 /** Bytes of a foreign format, for a parser of ours in a child that can do nothing else. */

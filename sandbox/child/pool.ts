@@ -8,6 +8,8 @@ import type { Child, ChildKind } from "./child-process.ts"
 /** Calls of one plugin that run at once; more wait. */
 export const MAX_PER_PLUGIN = 4
 export const MAX_CHILDREN = 16
+/** Of those, in calls of plugins: the rest is for parsers, which a call of a plugin may wait for, and which wait for nobody. */
+export const MAX_FOR_PLUGINS = 14
 /** Started, locked, and no one's yet. */
 const WARM = 2
 /** An idle child holds some 10 MB of its own. */
@@ -25,6 +27,15 @@ export type Slot = {
   isRetired: boolean
 }
 
+/** There is no child for whoever may not wait for one. */
+export class NoneFree extends Error {}
+
+/**
+ * `isNested`: for a call that another child's call waits for. Were it to wait for a child, all children could wait for one another: it gets
+ * one now, or NoneFree.
+ */
+export type Want = { owner: Owner; kind: ChildKind; signal: AbortSignal; isNested: boolean }
+
 export type PoolDeps = {
   clock: Clock
   /** A child that said it is ready, its engine in it. */
@@ -33,7 +44,7 @@ export type PoolDeps = {
 
 export type Pool = {
   /** Waits for a child of this owner; `isFresh` where nothing is loaded into it. Rejects when the signal aborts, or none can be started. */
-  acquire(want: { owner: Owner; kind: ChildKind; signal: AbortSignal }): Promise<{ slot: Slot; isFresh: boolean }>
+  acquire(want: Want): Promise<{ slot: Slot; isFresh: boolean }>
   release(slot: Slot): void
   warm(kind: ChildKind): Promise<void>
   retire(which: (owner: Owner) => boolean, how: { drain: boolean }): Promise<void>
@@ -42,10 +53,7 @@ export type Pool = {
   waiting(): number
 }
 
-type Waiter = {
-  owner: Owner
-  kind: ChildKind
-  signal: AbortSignal
+type Waiter = Want & {
   resolve(got: { slot: Slot; isFresh: boolean }): void
   reject(error: unknown): void
 }
@@ -54,7 +62,7 @@ export function createPool({ clock, start }: PoolDeps): Pool {
   let slots: Slot[] = []
   let waiters: Waiter[] = []
   /** Whose the children are that are on their way; null: to be warm. They count as if they were there. */
-  let starting: (Owner | null)[] = []
+  let starting: { owner: Owner | null; kind: ChildKind }[] = []
   let isClosed = false
   let cancelReap: Cancel | null = null
   /** Kinds that were asked for since everything was idle: what the warm ones should be. */
@@ -72,9 +80,10 @@ export function createPool({ clock, start }: PoolDeps): Pool {
   function place({ owner, kind }: Waiter): { slot: Slot; isFresh: boolean } | "start" | "wait" {
     slots = slots.filter((slot) => slot.state === "busy" || slot.child.isAlive())
     const mine = ofPlugin(owner.pluginId)
+    if (kind !== "parser" && busyWithPlugins() >= MAX_FOR_PLUGINS) return "wait"
     const idle = mine.find((slot) => slot.state === "idle" && isUsable(slot) && slot.owner?.version === owner.version)
     if (idle) return { slot: take(idle, owner), isFresh: false }
-    const coming = starting.filter((other) => other?.pluginId === owner.pluginId).length
+    const coming = starting.filter((other) => other.owner?.pluginId === owner.pluginId).length
     if (mine.length + coming >= MAX_PER_PLUGIN) {
       const old = mine.find((slot) => slot.state === "idle")
       if (!old) return "wait"
@@ -87,6 +96,11 @@ export function createPool({ clock, start }: PoolDeps): Pool {
     if (!spare) return "wait"
     drop(spare)
     return "start"
+  }
+
+  function busyWithPlugins(): number {
+    const busy = slots.filter(({ state, child }) => state === "busy" && child.kind !== "parser").length
+    return busy + starting.filter(({ owner, kind }) => owner !== null && kind !== "parser").length
   }
 
   /** Warm ones of the other kind first, then who was idle longest. */
@@ -116,7 +130,8 @@ export function createPool({ clock, start }: PoolDeps): Pool {
   }
 
   async function startSlot(kind: ChildKind, owner: Owner | null): Promise<Slot> {
-    starting = [...starting, owner]
+    const one = { owner, kind }
+    starting = [...starting, one]
     try {
       const child = await start(kind)
       if (isClosed) {
@@ -134,7 +149,7 @@ export function createPool({ clock, start }: PoolDeps): Pool {
       slots.push(slot)
       return slot
     } finally {
-      starting = starting.toSpliced(starting.indexOf(owner), 1)
+      starting = starting.filter((other) => other !== one)
     }
   }
 
@@ -145,7 +160,9 @@ export function createPool({ clock, start }: PoolDeps): Pool {
     for (const waiter of waited) {
       if (waiter.signal.aborted) continue
       const got = place(waiter)
-      if (got === "wait") still.push(waiter)
+      if (got === "wait" && waiter.isNested)
+        waiter.reject(new NoneFree("Every place for plugins is taken, and a call inside of another waits for none"))
+      else if (got === "wait") still.push(waiter)
       else if (got === "start") void startFor(waiter)
       else waiter.resolve(got)
     }
@@ -172,7 +189,12 @@ export function createPool({ clock, start }: PoolDeps): Pool {
     for (const kind of active) {
       const there = slots.filter((slot) => slot.state === "warm" && slot.child.kind === kind).length
       const wanted = Math.ceil(WARM / active.size)
-      if (there < wanted && !starting.includes(null) && slots.length + starting.length < MAX_CHILDREN && !isClosed)
+      if (
+        there < wanted &&
+        !starting.some(({ owner }) => owner === null) &&
+        slots.length + starting.length < MAX_CHILDREN &&
+        !isClosed
+      )
         // What cannot be started now is told to the next call that needs it.
         void startSlot(kind, null).then(refill, () => {})
     }
@@ -187,7 +209,7 @@ export function createPool({ clock, start }: PoolDeps): Pool {
   }
 
   return {
-    acquire({ owner, kind, signal }) {
+    acquire({ owner, kind, signal, isNested }) {
       // A parser is kept while it is used, and none is made ahead: its first caller waits for it.
       if (kind !== "parser") active.add(kind)
       return new Promise((resolve, reject) => {
@@ -199,6 +221,7 @@ export function createPool({ clock, start }: PoolDeps): Pool {
           owner,
           kind,
           signal,
+          isNested,
           resolve(got) {
             heard()
             resolve(got)

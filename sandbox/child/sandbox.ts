@@ -95,7 +95,7 @@ export function createSandbox({ command, clock, log }: SandboxDeps): Sandbox {
     let got: { slot: Slot; isFresh: boolean }
     try {
       if (call.signal.aborted) return refused("cancelled", "The call was cancelled")
-      got = await pool.acquire({ owner, kind, signal: call.signal })
+      got = await pool.acquire({ owner, kind, signal: call.signal, isNested: call.isNested ?? false })
     } catch (error) {
       return failedToStart(error, call.signal)
     }

@@ -16,6 +16,7 @@ export function toolContext(given: Partial<ToolContext> = {}): ToolContext {
     principal: "agent:main",
     allowedTools: null,
     effect: "read",
+    isNested: false,
     invoke: () => Promise.reject(new Error("This tool calls no other")),
     ownerUrls: () => false,
     ...given,

@@ -30,6 +30,7 @@ describe.each(engines())("on $name", ({ open }) => {
       sessionId,
       turnId: newId("trn"),
       effect: "read",
+      isNested: false,
       invoke: () => Promise.reject(new Error("this tool calls no other")),
       ownerUrls: () => false,
       principal: `agent:${agentId}`,

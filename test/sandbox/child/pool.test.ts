@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import type { Child, ChildKind } from "#sandbox/child/child-process.ts"
-import { createPool, MAX_CHILDREN, MAX_PER_PLUGIN } from "#sandbox/child/pool.ts"
+import { createPool, MAX_CHILDREN, MAX_FOR_PLUGINS, MAX_PER_PLUGIN } from "#sandbox/child/pool.ts"
 import { createFakeClock } from "#test/fakes/clock.ts"
 import { nextTurn } from "#core/clock.ts"
 
@@ -25,8 +25,8 @@ function setUp() {
   }
   const pool = createPool({ clock, start })
   const { signal } = new AbortController()
-  const acquire = (pluginId: string, version = "1", kind: ChildKind = "wasm") =>
-    pool.acquire({ owner: { pluginId, version }, kind, signal })
+  const acquire = (pluginId: string, version = "1", kind: ChildKind = "wasm", isNested = false) =>
+    pool.acquire({ owner: { pluginId, version }, kind, signal, isNested })
   return { clock, pool, acquire, alive }
 }
 
@@ -77,6 +77,31 @@ describe("the pool", () => {
     await Promise.all(work)
     expect(most).toBeLessThanOrEqual(MAX_CHILDREN)
     expect(pool.waiting()).toBe(0)
+  })
+
+  test("never lets a call wait that another one waits for, and keeps places for parsers, which wait for nobody", async () => {
+    const { pool, acquire, alive } = setUp()
+    const nested = (pluginId: string) => acquire(pluginId, "1", "wasm", true)
+    const outer = await Promise.all(
+      Array.from({ length: MAX_FOR_PLUGINS }, (_, index) => acquire(`p${Math.floor(index / MAX_PER_PLUGIN)}`)),
+    )
+    expect(await nested("p0").catch(String)).toContain("waits for none")
+    expect(await nested("another").catch(String)).toContain("waits for none")
+    const late = acquire("late")
+    await settle()
+    expect(pool.waiting()).toBe(1)
+    const parsers = await Promise.all([1, 2].map(() => acquire("parser", "html", "parser")))
+    expect(alive.size).toBe(MAX_CHILDREN)
+    const third = acquire("parser", "html", "parser")
+    await settle()
+    expect(pool.waiting()).toBe(2)
+    for (const { slot } of parsers) pool.release(slot)
+    expect((await third).slot.child.kind).toBe("parser")
+    const [first, second] = outer
+    if (first) pool.release(first.slot)
+    expect((await late).slot.owner?.pluginId).toBe("late")
+    if (second) pool.release(second.slot)
+    expect((await nested("another")).slot.owner?.pluginId).toBe("another")
   })
 
   test("makes room by ending who was idle longest, and never exceeds its number", async () => {
@@ -146,7 +171,12 @@ describe("the pool", () => {
     const { pool, acquire, alive } = setUp()
     await Promise.all(Array.from({ length: MAX_PER_PLUGIN }, () => acquire("a")))
     const controller = new AbortController()
-    const aborted = pool.acquire({ owner: { pluginId: "a", version: "1" }, kind: "wasm", signal: controller.signal })
+    const aborted = pool.acquire({
+      owner: { pluginId: "a", version: "1" },
+      kind: "wasm",
+      signal: controller.signal,
+      isNested: false,
+    })
     const closed = acquire("a")
     controller.abort(new Error("Enough"))
     expect(await aborted.catch(String)).toContain("Enough")

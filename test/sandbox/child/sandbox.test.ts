@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
 import { systemClock } from "#core/clock.ts"
 import { HostRefusal } from "#sandbox/child/guest.ts"
+import { MAX_PER_PLUGIN } from "#sandbox/child/pool.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
 import { type CallOf, childCommand, codeOf, guestCall, quietLog, textOf } from "#test/fakes/guest.ts"
 import { I32, makeModule, signed } from "../module-maker.ts"
@@ -372,6 +373,30 @@ describe("the sandbox", () => {
       '{"error":"The host took more than 50 ms for this"}',
     )
     expect(signal).toMatchObject({ aborted: true })
+  })
+
+  test("refuses at once the call inside of a call that finds every child of its plugin at work", async () => {
+    let refusals = 0
+    const all = Promise.withResolvers<void>()
+    let inside = 0
+    const read = async () => {
+      inside += 1
+      if (inside === MAX_PER_PLUGIN) all.resolve()
+      await all.promise
+      const inner = await sandbox.call(guestCall({ pluginId: "busy", code: wasm, name: "echo", isNested: true }))
+      if (!inner.ok && inner.reason === "unavailable") refusals += 1
+      return inner.ok ? "done" : inner.words
+    }
+    const host = { functions: { memory_read: read }, log() {} }
+    const outer = await Promise.all(
+      Array.from({ length: MAX_PER_PLUGIN }, () =>
+        sandbox.call(guestCall({ pluginId: "busy", code: wasm, name: "read", input: {}, host })),
+      ),
+    )
+    expect(outer.map(({ ok }) => ok)).toEqual(Array.from({ length: MAX_PER_PLUGIN }, () => true))
+    expect(refusals).toBe(MAX_PER_PLUGIN)
+    const alone = await sandbox.call(guestCall({ pluginId: "busy", code: wasm, name: "echo", isNested: true }))
+    expect(alone.ok).toBe(true)
   })
 
   test("kills what is cancelled, and what is stopped", async () => {
