@@ -578,7 +578,7 @@ const englishPasswords = [
   '_pass"',
 ]
 /** The word for it in other languages that many people write; where it has two signs, with what follows it. */
-const foreignPasswords = [
+const latinPasswords = [
   "kennwort",
   "mot de passe",
   "mot_de_passe",
@@ -597,15 +597,17 @@ const foreignPasswords = [
   "salasana",
   "heslo",
   "jelszó",
-  "пароль",
   "şifre",
   "sifre",
+  "kata sandi",
+  "mật khẩu",
+]
+const otherPasswords = [
+  "пароль",
   "كلمة المرور",
   "كلمة السر",
   "סיסמה",
   "पासवर्ड",
-  "kata sandi",
-  "mật khẩu",
   "รหัสผ่าน",
   "密码:",
   "密码：",
@@ -619,6 +621,19 @@ const foreignPasswords = [
   "비밀번호",
 ]
 
+const wordsOf = (literals: readonly string[]) => literals.map((word) => RegExp.escape(word.replace(/[:：是为=]$/, "")))
+
+/** A row for each handful of words: all in one pattern, every place of one would be tried with all of them. */
+function namedPassword(words: readonly string[], literal: readonly string[]): LeakPattern {
+  return {
+    rule: "named-password",
+    literal,
+    pattern: new RegExp(`(?:${words.join("|")})${NAMED_VALUE}`, "iy"),
+    source: "names in common use; CWE-798",
+    value: "password",
+  }
+}
+
 const namedPatterns = (): LeakPattern[] => [
   {
     rule: "curl-credentials",
@@ -628,18 +643,9 @@ const namedPatterns = (): LeakPattern[] => [
     source: "curl(1), --user",
     value: "password",
   },
-  {
-    rule: "named-password",
-    literal: [...englishPasswords, ...foreignPasswords],
-    pattern: new RegExp(
-      `(?:passw(?:or[dt])?|passphrase|pwd|_pass|${foreignPasswords
-        .map((word) => RegExp.escape(word.replace(/[:：是为=]$/, "")))
-        .join("|")})${NAMED_VALUE}`,
-      "iy",
-    ),
-    source: "names in common use; CWE-798",
-    value: "password",
-  },
+  namedPassword(["passw(?:or[dt])?", "passphrase", "pwd", "_pass"], englishPasswords),
+  namedPassword(wordsOf(latinPasswords), latinPasswords),
+  namedPassword(wordsOf(otherPasswords), otherPasswords),
   {
     rule: "named-secret",
     // A page token says where a list goes on: whoever cannot hand it back reads first pages only.

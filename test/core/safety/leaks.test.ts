@@ -304,6 +304,16 @@ const fixtures: readonly Fixture[] = [
     () => ['"password": "string"', "password: ${DB_PASSWORD}"],
   ),
   made(
+    "named-password",
+    (random) => `mot de passe: ${random(ALNUM, 12)}7Aa!`,
+    () => ["mot de passe oublié", "haslo = changeme"],
+  ),
+  made(
+    "named-password",
+    (random) => `密码：${random(ALNUM, 12)}7Aa!`,
+    () => ["密码：请输入", "пароль = пример"],
+  ),
+  made(
     "named-secret",
     (random) => `client_secret = "${random(ALNUM, 32)}"`,
     () => ["token = getToken(request)", 'api_key: "your-api-key-here"'],
