@@ -14,6 +14,10 @@ export type ChainRow = { seq: number; hash: string; prevHash: string; text: stri
 const COLUMNS = `seq, at at time zone 'UTC', agent_id, act, principal, subject, outcome, coalesce(session_id, $5), coalesce(turn_id, $5),
   arguments_hash, preview, verdicts, destination, secret_names, bytes_out, bytes_in, duration_ms, labels, source, prev_hash, hash`
 const COLUMN_COUNT = 21
+/** Those that the hash has in quotes: all but numbers, the time and verdicts. */
+const TEXTS: readonly number[] = [2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 17, 18, 19]
+/** secret_names and labels. */
+const LISTS: readonly number[] = [13, 17]
 
 /** Rows after $1, at most $2, as one text; null where there are none. $3 stands between fields, $4 between rows, $5 for nothing. */
 const CHAIN_PAGE = `select string_agg(item, $4) as rows, max(seq) as last
@@ -31,6 +35,8 @@ const MARK_LENGTH = 6
  */
 export function createChainReader() {
   const [field, row, nothing] = [randomMark(), randomMark(), randomMark()]
+  const last: (string | undefined)[] = []
+  const lastWritten: (string | undefined)[] = []
   return {
     page: ({ after, limit }: { after: number; limit: number }): Statement => ({
       sql: CHAIN_PAGE,
@@ -39,10 +45,30 @@ export function createChainReader() {
     *rows(page: string): Generator<ChainRow> {
       for (const item of page.split(row)) {
         const fields = item.split(field)
-        const isWhole = fields.length === COLUMN_COUNT
-        yield isWhole ? rowOf(fields.map((text) => (text === nothing ? null : text))) : brokenRow(fields)
+        yield fields.length === COLUMN_COUNT ? rowOf(fields) : brokenRow(fields)
       }
     },
+  }
+
+  /** Writes over the fields: they become what their row's hash was made of. */
+  function rowOf(fields: string[]): ChainRow {
+    const [seq = "", at = ""] = fields
+    const hash = fields.pop() ?? ""
+    const prevHash = fields.at(-1) ?? ""
+    const time = isoOf(at)
+    if (time === null) return { seq: Number(seq), hash, prevHash, text: null }
+    fields[1] = `"${time}"`
+    for (const column of TEXTS) fields[column] = written(column, fields[column] ?? "")
+    return { seq: Number(seq), hash, prevHash, text: `[${fields.join(", ")}]` }
+  }
+
+  /** A column's value as the hash has it. Rows in a row are much alike: what the one before had there is not written anew. */
+  function written(column: number, value: string): string {
+    if (value === last[column]) return lastWritten[column] ?? ""
+    const text = value === nothing ? "null" : LISTS.includes(column) ? listOf(value) : JSON.stringify(value)
+    last[column] = value
+    lastWritten[column] = text
+    return text
   }
 }
 
@@ -56,24 +82,6 @@ function brokenRow(fields: readonly string[]): ChainRow {
   return { seq: Number(fields[0]), hash: fields.at(-1) ?? "", prevHash: fields.at(-2) ?? "", text: null }
 }
 
-function rowOf(fields: readonly (string | null)[]): ChainRow {
-  const [seq, at, agent, act, principal, subject, outcome, session, turn, args, preview, verdicts] = fields
-  const [destination, secrets, bytesOut, bytesIn, duration, labels, source, prev, hash] = fields.slice(12)
-  const time = isoOf(at ?? "")
-  const text =
-    time === null
-      ? null
-      : `[${seq}, "${time}", ${json(agent)}, ${json(act)}, ${json(principal)}, ${json(subject)}, ${json(outcome)}, ${json(session)}, ${json(turn)}, ` +
-        `${json(args)}, ${json(preview)}, ${verdicts}, ${json(destination)}, ${listOf(secrets)}, ${bytesOut}, ${bytesIn}, ${duration}, ` +
-        `${listOf(labels)}, ${json(source)}, ${json(prev)}]`
-  return { seq: Number(seq), hash: hash ?? "", prevHash: prev ?? "", text }
-}
-
-/** JSON.stringify escapes what Postgres' jsonb escapes, in the same letters. */
-function json(value: string | null | undefined): string {
-  return JSON.stringify(value ?? null)
-}
-
 /** "2026-11-22 16:00:00.12" as the hash has it. Times are written in whole milliseconds; a finer one was put there by someone else. */
 function isoOf(text: string): string | null {
   if (text.length === 23 && text[10] === " " && text[19] === ".") return `${text.slice(0, 10)}T${text.slice(11)}Z`
@@ -82,8 +90,7 @@ function isoOf(text: string): string | null {
 }
 
 /** An array of text, as Postgres writes it, as jsonb prints it. */
-function listOf(literal: string | null | undefined): string {
-  if (literal === null || literal === undefined) return "null"
+function listOf(literal: string): string {
   const items = literal.slice(1, -1).match(/"(?:[^"\\]|\\.)*"|[^,]+/gs) ?? []
   const texts = items.map((item) => {
     if (item === "NULL") return "null"
