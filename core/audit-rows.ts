@@ -62,7 +62,10 @@ export function createChainReader() {
     return { seq: Number(seq), hash, prevHash, text: `[${fields.join(", ")}]` }
   }
 
-  /** A column's value as the hash has it. Rows in a row are much alike: what the one before had there is not written anew. */
+  /**
+   * A column's value as the hash has it: JSON.stringify escapes what Postgres' jsonb escapes, in the same letters. Neighbours are much
+   * alike: what the row before had there is not written anew.
+   */
   function written(column: number, value: string): string {
     if (value === last[column]) return lastWritten[column] ?? ""
     const text = value === nothing ? "null" : LISTS.includes(column) ? listOf(value) : JSON.stringify(value)
