@@ -92,6 +92,11 @@ import { timeTools } from "#core/tools/time.ts"
 import { toolSearchTools } from "#core/tools/tool-search.ts"
 import { webTools } from "#core/tools/web-fetch.ts"
 import { createPluginAuth } from "#sandbox/auth.ts"
+import { createLoginDesk } from "#sandbox/login-desk.ts"
+import { createLoginFlows } from "#sandbox/login-flow.ts"
+import { createLoginRows, resealLogins } from "#sandbox/login-rows.ts"
+import { createLogins, refreshNameOf } from "#sandbox/logins.ts"
+import { createOAuthWire } from "#sandbox/oauth.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
 import { createBundled } from "#sandbox/bundled.ts"
 import { createInstalledFolder } from "#sandbox/installed.ts"
@@ -99,6 +104,7 @@ import { createReadPage } from "#sandbox/parser.ts"
 import { createPluginPins, resealPlugins } from "#sandbox/pins.ts"
 import { createPlugins } from "#sandbox/plugins.ts"
 import { watchPlugins } from "#sandbox/watch.ts"
+import { listenForLogin } from "#gateway/login-callback.ts"
 import { createGateway, type Gateway } from "#gateway/server.ts"
 import { createConfigRecord } from "./lib/config-record.ts"
 import { createCompaction } from "./lib/compaction.ts"
@@ -201,7 +207,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       keychain,
       lock: keyLock,
       key: masterKey,
-      reseal: [resealAuthority, resealHooks, resealPlugins],
+      reseal: [resealAuthority, resealHooks, resealPlugins, resealLogins],
     })
     opened.add(vault.close)
     const secretValues = secretValuesOf(vault, loaded.environment)
@@ -315,6 +321,14 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     const { registry, take } = openRegistry
     const pluginPins = createPluginPins({ db, writer, clock, seal, onBadSeal })
     const pluginsFolder = createInstalledFolder({ dir: home.paths.plugins })
+    const loginWire = createOAuthWire({ egress })
+    const logins = await createLogins({
+      rows: createLoginRows({ db, clock, seal, onBadSeal }),
+      vault,
+      wire: loginWire,
+      clock,
+      log,
+    })
     const plugins = createPlugins({
       installed: pluginsFolder,
       bundled: createBundled(),
@@ -323,10 +337,23 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       sandbox,
       registry: openRegistry,
       memory,
-      secretValue: vault.value,
+      logins,
       log,
     })
     await plugins.refresh()
+    const loginDesk = createLoginDesk({
+      plugins,
+      logins,
+      tokens: ({ secretName }) => ({
+        access: vault.value(secretName),
+        refresh: vault.value(refreshNameOf(secretName)),
+      }),
+      wire: loginWire,
+      flows: createLoginFlows({ clock }),
+      listen: listenForLogin,
+      publicUrl: () => config.gateway.public_url,
+      log,
+    })
     const lockdown = await createLockdown({
       db,
       writer,
@@ -335,6 +362,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       onBadSeal,
       async stop() {
         presence.forgetAll()
+        loginDesk.close()
         hooks.endAll()
         tokens.endAll()
         // Children of plugins, those that only wait for work too.
@@ -583,7 +611,8 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       grants: createGrantChanges({ grants, writer }),
       hooks: hookDesk,
       plugins,
-      pluginAuth: createPluginAuth({ plugins, vault, egress }),
+      pluginAuth: createPluginAuth({ plugins, vault, logins, egress }),
+      loginDesk,
       ownerCalls: {
         prepare: ownerCalls.prepare,
         run(call, how) {
@@ -613,6 +642,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     })
 
     opened.add(gateway.close)
+    opened.add(loginDesk.close)
     opened.add(sandbox.stopAll) // the gateway waits for what it is answering, and that may wait for a child
     opened.add(jobs.close)
     opened.add(() => Promise.all([lockdown.close(), hookStore.close(), tokens.close()]))

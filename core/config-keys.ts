@@ -7,6 +7,7 @@ import {
   ipProblem,
   modelIdProblem,
   originProblem,
+  publicUrlProblem,
   releaseKeyProblem,
   releaseUrlProblem,
   timeZoneProblem,
@@ -83,6 +84,14 @@ export const configKeys = {
     about: "A PEM file with the private key of gateway.tls_cert_file.",
     initial: null,
     problem: absolutePathProblem,
+  }),
+
+  "gateway.public_url": text({
+    about:
+      "The https address by which your browser reaches the gateway, where a proxy is before it; a login then ends there. Its host belongs into gateway.allowed_hosts too.",
+    initial: null,
+    live: true,
+    problem: publicUrlProblem,
   }),
 
   "database.kind": choice(["embedded", "postgres"], {

@@ -35,6 +35,13 @@ export function originProblem(value: string): string | null {
     : `"${value}" should be scheme, host and port alone: ${url.origin}`
 }
 
+/** Scheme and host alone, by https: browsers are sent there with the code of a login. */
+export function publicUrlProblem(value: string): string | null {
+  const problem = originProblem(value)
+  if (problem !== null) return problem
+  return URL.parse(value)?.protocol === "https:" ? null : `"${value}" does not begin with https://`
+}
+
 export function httpUrlProblem(value: string): string | null {
   const url = URL.parse(value)
   return url !== null && isHttp(url)

@@ -306,6 +306,13 @@ const catalogue = {
     status: 400,
     hint: "A hook is a program by its whole path, with its arguments, or a URL: `ironclaw hook add --help`.",
   },
+  "login.needed": { status: 409, hint: "Log in anew: `ironclaw tool auth NAME`." },
+  "login.refused": {
+    status: 502,
+    hint: "Begin again: `ironclaw tool auth NAME`; `--status` says what is known of it.",
+  },
+  "login.too_many": { status: 429, hint: "Finish one of them, or wait." },
+  "login.no_client": { status: 409, hint: "`ironclaw tool auth NAME` explains how to make one, and asks for it." },
   "plugin.token_refused": { status: 422, hint: "Make another one at the vendor's page, and try again." },
   "plugin.token_unproved": { status: 502, hint: "Try again later; `--unchecked` keeps it without trying it." },
   "plugin.unusable": {

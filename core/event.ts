@@ -82,7 +82,7 @@ export type EventBody =
   | {
       type: "plugin.changed"
       plugin: string
-      change: "installed" | "granted" | "enabled" | "disabled" | "removed" | "configured"
+      change: "installed" | "granted" | "enabled" | "disabled" | "removed" | "configured" | "login_needed"
     }
   // models
   | {

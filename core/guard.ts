@@ -19,6 +19,7 @@ const doors = {
   egress: ["connect", "resolve"], // core/safety/egress-pool.ts
   "own-service": ["connect", "fetch"], // the typed client, over the Unix socket or loopback
   listener: ["listen"], // the gateway's port and socket
+  "login-listener": ["listen"], // gateway/login-callback.ts: loopback, for one login
   "database-worker": ["worker"], // the embedded database's thread
   "sandbox-child": ["spawn"], // locked children of our own binary
   "exec-jail": ["spawn"], // commands in an OS jail

@@ -14,6 +14,7 @@ import { memoryRoutes } from "./api/memory.ts"
 import { modelRoutes } from "./api/models.ts"
 import { pluginAuthRoutes } from "./api/plugin-auth.ts"
 import { pluginConfigRoutes } from "./api/plugin-config.ts"
+import { pluginLoginRoutes } from "./api/plugin-login.ts"
 import { pluginRoutes } from "./api/plugins.ts"
 import { secretRoutes } from "./api/secrets.ts"
 import { sessionRoutes } from "./api/sessions.ts"
@@ -23,6 +24,7 @@ import { tokenRoutes } from "./api/tokens.ts"
 import { turnRoutes } from "./api/turns.ts"
 import { updateRoutes } from "./api/update.ts"
 import { usageRoutes } from "./api/usage.ts"
+import { loginCallbackRoutes } from "./login-callback.ts"
 import type { Calls } from "./caller.ts"
 import type { GatewayDeps } from "./deps.ts"
 import { openAiRoutes } from "./openai.ts"
@@ -73,6 +75,8 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(pluginRoutes(deps, { prove, calls }))
       .use(pluginConfigRoutes(deps, { prove }))
       .use(pluginAuthRoutes(deps, { prove, calls }))
+      .use(pluginLoginRoutes(deps, { prove, calls }))
+      .use(loginCallbackRoutes(deps))
       .use(toolCallRoutes(deps, { prove, calls }))
       .use(tokenRoutes(deps, prove))
       .use(lockdownRoutes(deps, { prove, calls }))

@@ -47,8 +47,8 @@ export type ClientGate = { judge(request: ClientRequest): ClientVerdict | Promis
 const MIN_TOKEN_CHARACTERS = 22
 const owner: Caller = { scope: "owner", tokenId: null, ended: null }
 const anyone: Caller = { scope: "chat", tokenId: null, ended: null }
-/** Paths that need no token, by exact name: they say no more than that something is there. */
-const openPaths: ReadonlySet<string> = new Set(["/health", "/ready"])
+/** Paths that need no token, by exact name: they say no more than that something is there. The callback of logins looks for a state that nobody can guess. */
+const openPaths: ReadonlySet<string> = new Set(["/health", "/ready", "/oauth/callback"])
 
 // A wrong token costs the peer one of 20; one comes back every 3 s: slips of a person are free, a script is told to wait.
 const FAILURES = { burst: 20, perSecond: 1 / 3 }

@@ -25,6 +25,7 @@ import type { SessionStore } from "#core/session/session.ts"
 import type { OwnerCalls } from "#core/tools/owner-call.ts"
 import type { ToolCard } from "#core/tools/registry.ts"
 import type { PluginAuth } from "#sandbox/auth.ts"
+import type { LoginDesk } from "#sandbox/login-desk.ts"
 import type { Plugins } from "#sandbox/plugins.ts"
 import type { ClientPolicy, FindToken } from "./auth.ts"
 
@@ -228,6 +229,7 @@ export type GatewayDeps = {
   hooks: HookDesk
   plugins: Plugins
   pluginAuth: PluginAuth
+  loginDesk: LoginDesk
   ownerCalls: OwnerCalls
   noteRefusal: NoteRefusal
   tokens: Pick<Tokens, "list" | "add" | "revoke">

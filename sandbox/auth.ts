@@ -5,6 +5,7 @@
 import { AppError } from "#core/errors.ts"
 import type { Egress } from "#core/safety/egress.ts"
 import type { Vault } from "#core/secrets/vault.ts"
+import type { Logins } from "./logins.ts"
 import type { Auth } from "./manifest-auth.ts"
 import { credentialsOf, type PluginSecret, secretsOf } from "./plugin-credentials.ts"
 import type { PluginPin } from "./plugin.ts"
@@ -48,15 +49,17 @@ export type PluginAuth = {
 export type PluginAuthDeps = {
   plugins: Pick<Plugins, "agreedPin" | "agreedPins">
   vault: Pick<Vault, "judge" | "set" | "delete" | "value">
+  logins: Pick<Logins, "valueFor">
   egress: Pick<Egress, "fetchFor">
 }
 
 /** A vendor's answer to "who am I?" is a few KB. */
 const CHECK_CAPS = { maxResponseBytes: 256 * 1024, firstByteMs: 15_000, totalMs: 20_000 }
 
-export function createPluginAuth({ plugins, vault, egress }: PluginAuthDeps): PluginAuth {
+export function createPluginAuth({ plugins, vault, logins, egress }: PluginAuthDeps): PluginAuth {
   async function status(name: string): Promise<PluginAuthStatus> {
-    const { manifest } = await plugins.agreedPin(name)
+    const pin = await plugins.agreedPin(name)
+    const { manifest } = pin
     const { auth } = manifest
     return {
       plugin: name,
@@ -64,7 +67,7 @@ export function createPluginAuth({ plugins, vault, egress }: PluginAuthDeps): Pl
       instructions: auth?.instructions ?? null,
       setupUrl: auth?.setup_url ?? null,
       triedAt: triedAt(auth, auth?.secret_name ?? ""),
-      secrets: secretsOf(manifest, vault.value),
+      secrets: secretsOf(manifest, logins.valueFor(pin)),
     }
   }
 

@@ -18,6 +18,7 @@ import {
   HostRefusal,
 } from "./child/guest.ts"
 import { ratesOf, sizesOf } from "./limits.ts"
+import type { Logins } from "./logins.ts"
 import type { PluginPins } from "./pins.ts"
 import { endpointsOf } from "./plugin-config.ts"
 import { missingSecrets } from "./plugin-credentials.ts"
@@ -26,8 +27,7 @@ import { type PluginPin, pluginPrincipal } from "./plugin.ts"
 export type HostFunctionDeps = {
   memory: Pick<Memory, "read" | "write">
   pins: Pick<PluginPins, "countRequest">
-  /** Null where the owner has not set it. */
-  secretValue: (name: string) => string | null
+  logins: Pick<Logins, "valueFor" | "prepare" | "renew">
   log: Log
 }
 
@@ -64,7 +64,9 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
 
   async function sendRequest(request: GuestRequest, { signal }: HostContext): Promise<GuestResponse> {
     const { maxRequestBytes, maxResponseBytes } = sizesOf(manifest)
-    const [missing] = missingSecrets(manifest, { url: request.url, secretValue: deps.secretValue })
+    const login = await deps.logins.prepare(pin, request.url)
+    if ("refused" in login) throw new HostRefusal(login.refused)
+    const [missing] = missingSecrets(manifest, { url: request.url, secretValue: deps.logins.valueFor(pin) })
     if (missing !== undefined) throw new HostRefusal(howToSet(pin, missing))
     if (request.body.length > maxRequestBytes) throw new HostRefusal(`A request has at most ${maxRequestBytes} bytes`)
     const over = await deps.pins.countRequest(pin.name, ratesOf(manifest))
@@ -74,13 +76,20 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
         over === "minute" ? `No more than ${perMinute} requests a minute` : `No more than ${perHour} requests an hour`,
       )
     }
-    try {
-      const response = await context.fetch(request.url, {
+    const send = () =>
+      context.fetch(request.url, {
         method: request.method,
         headers: request.headers,
         ...(request.body.length > 0 ? { body: request.body.slice() } : {}),
         signal,
       })
+    try {
+      let response = await send()
+      // A host that does not take the token has done nothing yet; with another one it is asked once more.
+      if (response.status === 401 && login.version !== null && (await deps.logins.renew(pin, login.version))) {
+        await response.body?.cancel()
+        response = await send()
+      }
       const headers: Record<string, string> = {}
       for (const [name, value] of response.headers) if (name !== "set-cookie") headers[name] = value
       return { status: response.status, headers, body: await readBounded(response, maxResponseBytes) }
@@ -131,7 +140,7 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
     functions["secret_exists"] = async (payload) => {
       const { name } = take(SecretExists, payload)
       if (!secrets.allowed_names.includes(name)) throw new HostRefusal("This plugin may not ask after this secret")
-      return deps.secretValue(name) !== null
+      return deps.logins.valueFor(pin)(name) !== null
     }
   const aliases = invoke?.aliases ?? {}
   if (Object.keys(aliases).length > 0 && !isReading)

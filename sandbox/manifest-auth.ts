@@ -105,6 +105,7 @@ export function problemsOfAuth({ auth, secrets = [], http }: Asked): { path: str
   }
   if (oauth) {
     if (provider === undefined) at("auth/provider", "a login needs the provider's name")
+    if (secret.length > 48) at("auth/secret_name", "a login's secret has at most 48 characters")
     const urls = { authorization_url: oauth.authorization_url, token_url: oauth.token_url, issuer: oauth.issuer }
     const all = { ...urls, revocation_url: oauth.revocation_url, resource: oauth.resource }
     for (const [name, url] of Object.entries(all)) if (url !== undefined) ofUrl(`auth/oauth/${name}`, url)

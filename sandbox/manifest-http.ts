@@ -91,7 +91,15 @@ export function problemsOfHttp({ allowlist, credentials = {} }: Http): { path: s
     ...allowlist.flatMap(({ host }, index) =>
       isHostRule(host) ? [] : [{ path: `allowlist/${index}/host`, words: `"${host}" is no public host name` }],
     ),
-    ...Object.entries(credentials).flatMap(([id, { host_patterns: hosts, location }]) => [
+    ...Object.entries(credentials).flatMap(([id, { host_patterns: hosts, location, secret_name: secret }]) => [
+      ...(/_(?:refresh_token|oauth_client_id|oauth_client_secret)$/i.test(secret)
+        ? [
+            {
+              path: `credentials/${id}/secret_name`,
+              words: `"${secret}" is the kind of secret that only a login's provider gets`,
+            },
+          ]
+        : []),
       ...hosts.flatMap((host) => {
         const words = problemOfCredentialHost(host, allowlist)
         return words === null ? [] : [{ path: `credentials/${id}/host_patterns`, words }]

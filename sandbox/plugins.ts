@@ -18,7 +18,7 @@ import { type Prepared, preparePlugin } from "./install.ts"
 import type { Installed, InstalledFolder } from "./installed.ts"
 import type { PluginChange, PluginPins, PluginSignature } from "./pins.ts"
 import { type ConfigValue, type ConfigValues, endpointsOf, readConfigValue, settingsOf } from "./plugin-config.ts"
-import { credentialsOf, secretsOf, type SecretValue } from "./plugin-credentials.ts"
+import { credentialsOf, secretsOf } from "./plugin-credentials.ts"
 import { pluginToolsOf } from "./plugin-tools.ts"
 import { createReadArchive } from "./parser.ts"
 import { type PluginPin, pluginPrincipal, type PluginStatus } from "./plugin.ts"
@@ -75,7 +75,7 @@ export type PluginsDeps = {
   sandbox: Pick<Sandbox, "call" | "parse" | "stop">
   registry: Pick<OpenRegistry, "registry" | "supply">
   memory: HostFunctionDeps["memory"]
-  secretValue: HostFunctionDeps["secretValue"]
+  logins: HostFunctionDeps["logins"]
   log: Log
 }
 
@@ -133,7 +133,7 @@ export function createPlugins({
         pin,
         isForged: broken.includes(one.name),
         publisher: signerOf(one),
-        secretValue: host.secretValue,
+        logins: host.logins,
       })
       if (pin && one.codeSha256 !== null && status.state === "active") {
         // A name that became ours, or somebody else's, since the owner agreed.
@@ -152,7 +152,7 @@ export function createPlugins({
     for (const pin of rows) {
       if (found.some(({ name }) => name === pin.name)) continue
       shown.push({
-        ...statusOf(emptyOf(pin.name), { pin, isForged: false, publisher: null, secretValue: host.secretValue }),
+        ...statusOf(emptyOf(pin.name), { pin, isForged: false, publisher: null, logins: host.logins }),
         state: "missing",
         problems: ["Its folder is gone"],
       })
@@ -340,7 +340,7 @@ export function createPlugins({
     refresh: () => inTurn(takeUp).catch((error: unknown) => log.error("The plugins could not be looked at", { error })),
     credentialsFor(provider) {
       const pin = pinOfProvider(provider)
-      return pin ? credentialsOf(pin.manifest, host.secretValue) : []
+      return pin ? credentialsOf(pin.manifest, host.logins.valueFor(pin)) : []
     },
     endpointsFor(provider) {
       const pin = pinOfProvider(provider)
@@ -349,9 +349,9 @@ export function createPlugins({
   }
 }
 
-type Known = { pin: PluginPin | undefined; isForged: boolean; publisher: string | null; secretValue: SecretValue }
+type Known = { pin: PluginPin | undefined; isForged: boolean; publisher: string | null; logins: PluginsDeps["logins"] }
 
-function statusOf(one: Installed, { pin, isForged, publisher, secretValue }: Known): PluginStatus {
+function statusOf(one: Installed, { pin, isForged, publisher, logins }: Known): PluginStatus {
   const manifest = one.manifest ?? pin?.manifest ?? null
   const isSame = pin !== undefined && one.sha256 === pin.sha256
   const tools = pin?.tools ?? []
@@ -372,7 +372,7 @@ function statusOf(one: Installed, { pin, isForged, publisher, secretValue }: Kno
         : [],
     publisher,
     settings: pin ? settingsOf(pin.manifest, pin.config) : [],
-    secrets: manifest ? secretsOf(manifest, secretValue) : [],
+    secrets: manifest ? secretsOf(manifest, logins.valueFor({ name: one.name, manifest })) : [],
   }
   if (isForged)
     return {

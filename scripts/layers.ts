@@ -55,7 +55,7 @@ const homes: readonly (readonly [name: RegExp, places: readonly string[]])[] = [
   [/^(drizzle-orm|postgres|pgvector|@electric-sql\/.+|@noble\/.+|@ai-sdk\/.+|re2js|json-p3)$/, ["core/"]],
   [/^(htmlparser2|@mdream\/js)$/, ["sandbox/parse/"]],
   [/^@decimalturn\/toml-patch$/, ["core/"]],
-  [/^(@extism\/extism|quickjs-wasi|assemblyscript|@modelcontextprotocol\/.+)$/, ["sandbox/"]],
+  [/^(@extism\/extism|quickjs-wasi|assemblyscript|@modelcontextprotocol\/.+|oauth4webapi)$/, ["sandbox/"]],
   // What guests call our SDK.
   [/^ironclaw$/, ["sandbox/tools/"]],
   [/^(elysia|@elysiajs\/.+)$/, ["gateway/"]],

@@ -116,26 +116,32 @@ export function toolFetch(
     endpointsFor: (provider: string) => LocalEndpoint[]
   } = { credentialsFor: () => [], endpointsFor: () => [] },
 ): PipelineDeps["fetchFor"] {
-  return ({ request, card, effect, needs }) =>
-    egress.fetchFor({
-      credentials: card.provider === "builtin" ? [] : credentialsFor(card.provider),
-      principal: `${request.principal}/${request.tool}`,
-      purpose: `tool:${request.tool}`,
-      agentId: request.agentId,
-      sessionId: request.sessionId,
-      turnId: request.turnId,
-      local:
-        card.provider === "builtin"
-          ? []
-          : endpointsFor(card.provider).map((one) => (hasEffect(effect) ? one : { ...one, methods: ["GET", "HEAD"] })),
-      allow: needs.flatMap((need): HostRule[] => {
-        if (need.kind !== "http") return []
-        const methods = hasEffect(effect)
-          ? need.methods
-          : need.methods.filter((method) => method === "GET" || method === "HEAD")
-        return [{ host: need.host, methods, ...(need.path === undefined ? {} : { pathPrefix: need.path }) }]
-      }),
-    })
+  return ({ request, card, effect, needs }) => {
+    // Made anew for each request: a token may be renewed in the middle of a call.
+    const fetch = () =>
+      egress.fetchFor({
+        credentials: card.provider === "builtin" ? [] : credentialsFor(card.provider),
+        principal: `${request.principal}/${request.tool}`,
+        purpose: `tool:${request.tool}`,
+        agentId: request.agentId,
+        sessionId: request.sessionId,
+        turnId: request.turnId,
+        local:
+          card.provider === "builtin"
+            ? []
+            : endpointsFor(card.provider).map((one) =>
+                hasEffect(effect) ? one : { ...one, methods: ["GET", "HEAD"] },
+              ),
+        allow: needs.flatMap((need): HostRule[] => {
+          if (need.kind !== "http") return []
+          const methods = hasEffect(effect)
+            ? need.methods
+            : need.methods.filter((method) => method === "GET" || method === "HEAD")
+          return [{ host: need.host, methods, ...(need.path === undefined ? {} : { pathPrefix: need.path }) }]
+        }),
+      })
+    return (url, init) => fetch()(url, init)
+  }
 }
 
 /**
@@ -153,7 +159,8 @@ export function scansFor(secretValues: RedactorDeps["secretValues"]): Pick<Egres
   return {
     scanRequest: ({ purpose }, { url, headers, body }) => {
       // Models are given redacted text already: what people write by the context, what tools give by the pipeline.
-      if (purpose === "model") return { verdict: "allow" }
+      // A provider of a login is sent what belongs to it by code of ours, at the address that was agreed to (sandbox/oauth.ts).
+      if (purpose === "model" || purpose === "login") return { verdict: "allow" }
       const head = [url.href, ...[...headers].map(([name, value]) => `${name}: ${value}`)].join("\n")
       const why = secretIn(head) ?? (body ? secretIn(new TextDecoder().decode(body)) : null)
       return why === null ? { verdict: "allow" } : { verdict: "deny", why }

@@ -4,22 +4,26 @@
  */
 import { AppError } from "#core/errors.ts"
 import type { PluginAuthStatus } from "#sandbox/auth.ts"
+import type { LoginStatus } from "#sandbox/login-desk.ts"
 import type { PluginSecret } from "#sandbox/plugin-credentials.ts"
 import { readHidden } from "../lib/hidden-text.ts"
 import { withPresence } from "../lib/presence.ts"
 import { type Ui, visible } from "../lib/ui.ts"
-import { defineVerb } from "../lib/verb.ts"
+import { defineVerb, type Outcome } from "../lib/verb.ts"
 import { withClient } from "../lib/verbs.ts"
+import { logIn, logOut, showLogin } from "./login.ts"
 
 export const auth = defineVerb({
   meta: {
     description:
-      "Sets what lets a plugin in at its vendor: the value is asked for, or read from stdin, tried there, and the change confirmed at this terminal",
+      "Sets what lets a plugin in at its vendor, or logs in there: a value is asked for, or read from stdin, tried there, and the change confirmed at this terminal",
     examples: [
       "ironclaw tool auth github",
       "ironclaw tool auth github < token.txt",
       "ironclaw tool auth github --status",
       "ironclaw tool auth github --forget",
+      "ironclaw tool auth gmail",
+      "ironclaw tool auth gmail --paste",
     ],
   },
   args: {
@@ -27,7 +31,11 @@ export const auth = defineVerb({
     secret: { type: "string", valueHint: "name", description: "Which of its secrets, where it has several" },
     unchecked: { type: "boolean", description: "Keep the value without trying it" },
     status: { type: "boolean", description: "Only say what is set and what is missing" },
-    forget: { type: "boolean", description: "Delete the value here" },
+    forget: { type: "boolean", description: "Delete the value here; of a login, the client too" },
+    revoke: { type: "boolean", description: "End a login, at its provider too; the client stays" },
+    paste: { type: "boolean", description: "The browser is on another machine: the address is copied back by hand" },
+    public: { type: "boolean", description: "The answer comes to gateway.public_url" },
+    "client-id": { type: "string", valueHint: "id", description: "Another client of a login; its secret from stdin" },
   },
   async run(context) {
     const { args, ui, signal } = context
@@ -35,6 +43,11 @@ export const auth = defineVerb({
     const at = (client: Parameters<Parameters<typeof withClient>[2]>[0]) => client.api.plugins({ name: args.name }).auth
     const chosen = args.secret === undefined ? {} : { secret: args.secret }
     const before = (await reach((client) => at(client).get())).auth
+    const { login } = await reach((client) => client.api.plugins({ name: args.name }).login.get())
+    if (login && (args.secret === undefined || isMain(before, args.secret))) return ofLogin(login, before)
+    for (const flag of ["revoke", "paste", "public", "client-id"] as const)
+      if (args[flag] !== undefined)
+        throw new AppError("usage.wrong", `${args.name} has no login, so --${flag} says nothing`)
     if (args.status) return { data: before, show: () => showAuth(before, ui), status: isReady(before) ? 0 : 1 }
     if (args.forget) {
       const { auth: after } = await reach((client) =>
@@ -57,8 +70,45 @@ export const auth = defineVerb({
       ).auth
     }
     return { data: after, show: () => showAuth(after, ui) }
+
+    async function ofLogin(about: LoginStatus, { instructions, setupUrl }: PluginAuthStatus): Promise<Outcome> {
+      if (args.status)
+        return {
+          data: { login: about },
+          show: () => showLogin(about, ui),
+          status: about.state === "in" && about.missing.length === 0 ? 0 : 1,
+        }
+      if (args.forget || args.revoke) {
+        const done = await reach((client) =>
+          logOut({ name: args.name, forget: args.forget === true }, { client, signal }),
+        )
+        return {
+          data: done,
+          show() {
+            showLogin(done.login, ui)
+            if (!done.toldProvider) ui.note(`${about.provider} was not told: end the login in your account there too`)
+          },
+        }
+      }
+      const way = args.paste ? "paste" : args.public ? "public" : "loopback"
+      const wish = { name: args.name, way, clientId: args["client-id"], instructions, setupUrl } as const
+      // In one connection: without a service, the login lives in this process.
+      const done = await reach((client) => logIn(wish, { client, ui, signal }))
+      return {
+        data: done,
+        show() {
+          if (done.outcome && done.outcome.state !== "waiting") ui.print(visible(done.outcome.words))
+          if (done.outcome?.state === "done") showLogin(done.login, ui)
+        },
+        status: done.outcome?.state === "done" ? 0 : 1,
+      }
+    }
   },
 })
+
+function isMain({ secrets }: PluginAuthStatus, name: string): boolean {
+  return secrets.some((one) => one.isMain && one.name.toLowerCase() === name.toLowerCase())
+}
 
 /** One where stdin is all there is; else what is missing, or everything once nothing is. */
 function toAsk({ plugin, secrets }: PluginAuthStatus, name: string | undefined): PluginSecret[] {

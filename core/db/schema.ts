@@ -513,6 +513,23 @@ export const pluginSignatures = pgTable("plugin_signatures", {
   mac: mac(),
 })
 
+/**
+ * A login at a provider, which all plugins of that provider share. Its tokens are secrets; this says where they come from, what they may
+ * do, and until when. Sealed but for the lease, which only keeps two processes from renewing at once.
+ */
+export const logins = pgTable("logins", {
+  provider: text("provider").primaryKey(),
+  secretName: text("secret_name").notNull(),
+  endpoints: jsonb("endpoints").$type<unknown>().notNull(),
+  scopes: text("scopes").array().notNull(), // what the provider granted
+  state: text("state").$type<"out" | "in" | "needed">().notNull(), // needed: the provider ended it
+  expiresAt: isoTime("expires_at"), // null: it does not say
+  version: integer("version").notNull(), // grows with every change
+  leaseUntil: isoTime("lease_until"),
+  createdAt: createdAt(),
+  mac: mac(),
+})
+
 /** How many requests a plugin made in the minute and in the hour that began at `starts_at`. */
 export const pluginRates = pgTable(
   "plugin_rates",

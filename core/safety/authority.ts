@@ -2,7 +2,16 @@
 import { createHmac, timingSafeEqual } from "node:crypto"
 import { canonicalJson } from "./fingerprint.ts"
 
-type SealKind = "approval" | "grant" | "token" | "person" | "lockdown" | "hook" | "plugin" | "plugin-signature"
+type SealKind =
+  | "approval"
+  | "grant"
+  | "token"
+  | "person"
+  | "lockdown"
+  | "hook"
+  | "plugin"
+  | "plugin-signature"
+  | "login"
 
 export type AuthoritySeal = {
   /** The MAC of a row's authority, in hex. `kind` keeps a row of one table from passing for one of another. */

@@ -8,6 +8,7 @@
 import type { Clock } from "../clock.ts"
 import type { Db, Statement, Writer } from "../db/db.ts"
 import type { NewAudit } from "../db/schema.ts"
+import type { NewEvent } from "../event.ts"
 import { AppError } from "../errors.ts"
 import { nearest } from "../nearest.ts"
 import type { Log } from "../log.ts"
@@ -55,6 +56,15 @@ export type Vault = {
   /** Sets the first value or another one; `mustExist` refuses the first. Throws `input.invalid`, `not_found`, `conflict`. */
   set(secret: { name: string; value: string; mustExist?: boolean }): Promise<{ name: string; version: number }>
   delete(name: string): Promise<void>
+  /** Sets and deletes (null) several in one transaction with `also`: what belongs together is never half there. Throws as `set` does. */
+  setTogether(change: {
+    secrets: readonly { name: string; value: string | null }[]
+    also: readonly Statement[]
+    audit: readonly NewAudit[]
+    events?: readonly NewEvent[]
+  }): Promise<void>
+  /** Reads what another process may have set a moment ago. */
+  reload(): Promise<void>
   /** For the egress gate and nobody else. */
   value(name: string): string | null
   /** All values, for redaction. The same list until something changes. */
@@ -225,6 +235,28 @@ export async function createVault({
       await commit([deleteSecret(before)], { subject: `secret:${name}`, preview: `Deleted version ${before.version}` })
       await reload()
     },
+    async setTogether({ secrets, also, audit, events = [] }) {
+      const statements: Statement[] = []
+      for (const { name: given, value } of secrets) {
+        if (value === null) {
+          const before = await find(nameOf(given))
+          if (before) statements.push(deleteSecret(before))
+          continue
+        }
+        const before = await judge({ name: given, value, mustExist: false })
+        const version = before.version + 1
+        const sealed = sealSecret(key.derive("secrets"), { name: before.name, version, value })
+        statements.push(putSecret({ name: before.name, version, ...sealed, keyId: key.id }))
+      }
+      const all = [...statements, ...also]
+      await writer.commit({
+        statements: db.kind === "postgres" ? [...all, tellOthers] : all,
+        audit: [...audit],
+        events: [...events],
+      })
+      await reload()
+    },
+    reload,
     value: (name) => open.find((each) => each.name === name.toUpperCase())?.value ?? null,
     values: () => open,
     noteUse(names) {

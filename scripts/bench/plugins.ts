@@ -67,7 +67,7 @@ function openPlugins({ db, seal, dir }: { db: Db; seal: AuthoritySeal; dir: stri
     sandbox,
     registry,
     memory: createMemory({ db, writer, bus }),
-    secretValue: () => null,
+    logins: { valueFor: () => () => null, prepare: async () => ({ version: null }), renew: async () => false },
     fetchFrom() {
       throw new Error("Nothing is fetched here")
     },

@@ -48,6 +48,7 @@ describe("precedence", () => {
       port: 3000,
       allowed_hosts: [],
       allowed_origins: [],
+      public_url: null,
       trusted_proxies: [],
       tls_cert_file: null,
       tls_key_file: null,

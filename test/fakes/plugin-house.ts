@@ -4,18 +4,20 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { systemClock } from "#core/clock.ts"
 import type { SessionId } from "#core/id.ts"
+import type { Db, Writer } from "#core/db/db.ts"
+import type { AuthoritySeal } from "#core/safety/authority.ts"
 import { createLog } from "#core/log.ts"
 import { createMemory } from "#core/memory/memory.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
 import { type Bundled, createBundled } from "#sandbox/bundled.ts"
 import { createInstalledFolder } from "#sandbox/installed.ts"
 import { createPluginPins } from "#sandbox/pins.ts"
-import { createPlugins } from "#sandbox/plugins.ts"
+import { createPlugins, type PluginsDeps } from "#sandbox/plugins.ts"
 import type { KnownOfSource, PluginSource } from "#sandbox/source.ts"
 import { sandboxChildCommand } from "#cmd/lib/own-command.ts"
 import { pluginSourceFetch, scansFor, toolFetch } from "#cmd/lib/outbound.ts"
 import type { Tool } from "#core/tools/tool.ts"
-import { createFakeInternet } from "#test/core/safety/fake-internet.ts"
+import { createFakeInternet, type FakeInternet } from "#test/core/safety/fake-internet.ts"
 import { agentHouse } from "./agent-house.ts"
 import { toolContext } from "./tool-context.ts"
 import { oneModel, scriptedModel, type ScriptStep } from "./model.ts"
@@ -25,13 +27,31 @@ export type PluginHouse = Awaited<ReturnType<typeof pluginHouse>>
 export async function pluginHouse({
   tools = [],
   secrets = {},
+  secretValues = () => Object.entries(secrets).map(([name, value]) => ({ name, value })),
+  loginsFor = async () => ({
+    valueFor: () => (name: string) => secrets[name] ?? null,
+    prepare: async () => ({ version: null }),
+    renew: async () => false,
+  }),
   bundled = createBundled(),
-}: { tools?: Tool[]; secrets?: Record<string, string>; bundled?: Bundled } = {}) {
+}: {
+  tools?: Tool[]
+  secrets?: Record<string, string>
+  /** In place of `secrets`: what must not leave, and who is given what. */
+  secretValues?: () => { name: string; value: string }[]
+  loginsFor?: (parts: {
+    db: Db
+    writer: Writer
+    seal: AuthoritySeal
+    badSeals: string[]
+    internet: FakeInternet
+  }) => Promise<PluginsDeps["logins"]>
+  bundled?: Bundled
+} = {}) {
   const root = mkdtempSync(join(tmpdir(), "ironclaw-plugins-"))
   const dir = join(root, "plugins")
   const logs = join(root, "logs")
   mkdirSync(logs)
-  const secretValues = () => Object.entries(secrets).map(([name, value]) => ({ name, value }))
   const internet = createFakeInternet(scansFor(secretValues))
   const steps: ScriptStep[] = []
   const model = scriptedModel([() => steps.shift() ?? { say: "Done" }])
@@ -67,7 +87,7 @@ export async function pluginHouse({
     sandbox,
     registry: house.registry,
     memory,
-    secretValue: (name) => secrets[name] ?? null,
+    logins: await loginsFor({ ...house, internet }),
     log,
   })
   const signal = new AbortController().signal

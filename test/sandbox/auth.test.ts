@@ -46,6 +46,7 @@ beforeAll(async () => {
   auth = createPluginAuth({
     plugins: at.plugins,
     egress: at.internet.egress,
+    logins: { valueFor: () => (name) => secrets[name.toLowerCase()] ?? null },
     vault: {
       value: (name) => secrets[name.toLowerCase()] ?? null,
       judge: async ({ name, value, mustExist }) => {

@@ -243,8 +243,15 @@ export const rows: readonly Row[] = [
   {
     id: "near-field/oauth-mixup",
     attack: "A port that somebody took, issuers that are mixed up, a token of another plugin",
-    status: "later",
-    rule: "TLS and names are checked by the egress gate (core/safety/egress.ts), and a one-time code is bound to what it was shown for (core/safety/presence.ts)",
+    status: "tested",
+    test: [
+      "test/gateway/login-callback.test.ts › the listener of a login › listens on loopback alone, on a port that the system gives, and is gone when it is closed",
+      "test/sandbox/logins.test.ts › somebody else's answer › that names another issuer is refused before any request",
+      "test/sandbox/logins.test.ts › another plugin › with the token's name in a credential of its own and no login gets nothing of it",
+      "test/sandbox/logins.test.ts › another plugin › that says its provider is the same one, at other addresses, gets neither token nor client",
+      "test/sandbox/logins.test.ts › another plugin › of the same login that asks for more rights waits until the owner logged in for them",
+      "test/sandbox/logins.test.ts › another plugin › a row that somebody else wrote is no login",
+    ],
   },
   {
     id: "near-field/own-packages",

@@ -189,8 +189,13 @@ export const rows: readonly Row[] = [
     id: "secrets/borrowed-credential",
     covers: ["#2099", "#2465", "#2698"],
     attack: "A plugin called for one person uses another's credential",
-    status: "later",
-    rule: "The secret gate (core/secrets/vault.ts, core/safety/egress.ts): a value is put in by the egress gate, toward its own host; nobody else is handed one, by any name or scope",
+    status: "tested",
+    test: [
+      "test/sandbox/logins.test.ts › another plugin › with the token's name in a credential of its own and no login gets nothing of it",
+      "test/sandbox/logins.test.ts › another plugin › may not even name the secrets that only the provider gets",
+      "test/sandbox/auth.test.ts › a token made by hand › is one that the plugin's own credentials name",
+      "test/core/safety/egress-credentials.test.ts › toward whom › a secret for every host below a name goes there and nowhere else",
+    ],
   },
   {
     id: "secrets/probe-for-secrets",

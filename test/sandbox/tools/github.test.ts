@@ -75,6 +75,7 @@ test("a new token is tried at GitHub before it is kept, and the owner is told wh
   const auth = createPluginAuth({
     plugins: at.plugins,
     egress: at.internet.egress,
+    logins: { valueFor: () => (name) => secrets[name.toLowerCase()] ?? null },
     vault: {
       value: (name) => secrets[name.toLowerCase()] ?? null,
       judge: async ({ name }) => ({ name, version: 1 }),
