@@ -122,6 +122,7 @@ import {
 import { BACKUP_LOOK_MS, BACKUP_SECRET, createBackupSchedule } from "./lib/backup-schedule.ts"
 import { createBackups } from "./lib/backups.ts"
 import { createExamination } from "./lib/examination.ts"
+import { examinePlugins } from "./lib/examine-plugins.ts"
 import { createOpened } from "./lib/opened.ts"
 import { createReleases } from "./lib/releases.ts"
 import { createHealth, type Health } from "./lib/health.ts"
@@ -553,6 +554,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       tokens,
       grants,
       hooks: hookDesk,
+      plugins: examinePlugins({ plugins, loginDesk }),
       lockdown,
       auditHead: sealedHead,
       backups: backupSchedule.describe,

@@ -26,6 +26,7 @@ import type { OwnerCalls } from "#core/tools/owner-call.ts"
 import type { ToolCard } from "#core/tools/registry.ts"
 import type { PluginAuth } from "#sandbox/auth.ts"
 import type { LoginDesk } from "#sandbox/login-desk.ts"
+import type { PluginState } from "#sandbox/plugin.ts"
 import type { Plugins } from "#sandbox/plugins.ts"
 import type { ClientPolicy, FindToken } from "./auth.ts"
 
@@ -133,6 +134,15 @@ export type Examination = {
   /** Names of variables that the guard took out of the environment in which this process was started. */
   steering: string[]
   hooks: { name: string; problem: string }[]
+  plugins: {
+    name: string
+    state: PluginState
+    /** Secrets and settings that it needs and does not have. */
+    missing: string[]
+    login: { provider: string; state: "out" | "in" | "needed" | "elsewhere"; missing: string[] } | null
+    /** Addresses that its owner set, of their own network too. */
+    endpoints: string[]
+  }[]
   lockdown: { active: boolean; since: string | null }
   jobs: {
     /** Due for minutes, and nobody has taken them. */

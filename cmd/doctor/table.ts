@@ -5,6 +5,7 @@ import type { Facts } from "./facts.ts"
 import { homeChecks } from "./home.ts"
 import { keyChecks } from "./keys.ts"
 import { machineChecks } from "./machine.ts"
+import { pluginChecks } from "./plugins.ts"
 import { sandboxChecks } from "./sandbox.ts"
 import { serviceChecks } from "./service.ts"
 import { settingChecks } from "./settings.ts"
@@ -22,6 +23,7 @@ export const checks: readonly Check[] = [
   ...workChecks,
   ...trustChecks,
   ...sandboxChecks,
+  ...pluginChecks,
   ...upkeepChecks,
 ]
 

@@ -26,6 +26,7 @@ export type ExaminationDeps = {
   tokens: Pick<Tokens, "list">
   grants: Pick<Grants, "list">
   hooks: Pick<HookDesk, "list">
+  plugins: () => Promise<Examination["plugins"]>
   lockdown: Pick<Lockdown, "state">
   auditHead: Pick<AuditHead, "read">
   backups: () => Promise<BackupSchedule>
@@ -207,6 +208,7 @@ export function createExamination(deps: ExaminationDeps): DoctorFace {
         guardRefusals: [...guardRefusals()],
         steering: [...steeringNames()],
         hooks: await brokenHooks(),
+        plugins: await deps.plugins(),
         lockdown: { active, since },
         jobs: await jobs(),
         usage: await usage(),

@@ -28,6 +28,7 @@ beforeAll(async () => {
     tokens,
     grants,
     hooks: { list: async () => [] },
+    plugins: async () => [],
     lockdown,
     auditHead: { read: () => ({ state: "none" }) },
     backups: async () => ({ every: "never", keep: 1, hasPassphrase: false, made: [], failing: null }),

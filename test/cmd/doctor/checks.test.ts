@@ -45,6 +45,7 @@ const healthy: Examination = {
   guardRefusals: [],
   steering: [],
   hooks: [],
+  plugins: [],
   lockdown: { active: false, since: null },
   jobs: { overdue: 0, abandoned: 0, orphanedTurns: 0, failing: [] },
   usage: [{ window: "day", spentUsdMicros: 1_000_000, limitUsdMicros: 10_000_000 }],
@@ -85,6 +86,9 @@ async function factsOf({
     ...given,
   }
 }
+
+const plugin = { name: "mailer", state: "active" as const, missing: [], login: null, endpoints: [] }
+const login = { provider: "vendor", state: "in" as const, missing: [] }
 
 async function judged(id: string, facts: Facts): Promise<Judged> {
   const check = checks.find((one) => one.id === id)
@@ -255,6 +259,14 @@ const cases: readonly Case[] = [
   ["audit.chain", "note", { audit: { ok: false, error: null } }],
   ["audit.head", "failure", { examination: { auditHead: "forged" } }],
   ["guard.refusals", "failure", { examination: { guardRefusals: [{ kind: "connect", what: "example.com" }] } }],
+  ["plugins.whole", "warning", { examination: { plugins: [{ ...plugin, state: "missing" }] } }],
+  ["plugins.logins", "warning", { examination: { plugins: [{ ...plugin, login: { ...login, state: "needed" } }] } }],
+  ["plugins.logins", "warning", { examination: { plugins: [{ ...plugin, login: { ...login, missing: ["mail"] } }] } }],
+  ["plugins.logins", "ok", { examination: { plugins: [{ ...plugin, login }] } }],
+  ["plugins.ready", "note", { examination: { plugins: [{ ...plugin, missing: ["api_token"] }] } }],
+  ["plugins.ready", "note", { examination: { plugins: [{ ...plugin, login: { ...login, state: "out" } }] } }],
+  ["plugins.ready", "ok", { examination: { plugins: [{ ...plugin, state: "inactive", missing: ["api_token"] }] } }],
+  ["plugins.reach", "ok", { examination: { plugins: [{ ...plugin, endpoints: ["http://127.0.0.1:8888"] }] } }],
   ["hooks.intact", "failure", { examination: { hooks: [{ name: "tidy", problem: "its file changed" }] } }],
   ["lockdown.off", "warning", { examination: { lockdown: { active: true, since: daysAgo(2) } } }],
   ["jobs.stuck", "warning", { examination: { jobs: { ...healthy.jobs, abandoned: 1 } } }],
