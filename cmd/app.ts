@@ -352,7 +352,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       wire: loginWire,
       flows: createLoginFlows({ clock }),
       listen: listenForLogin,
-      publicUrl: () => config.gateway.public_url,
+      publicUrl: () => (as === "service" ? config.gateway.public_url : null), // nobody listens there for a verb
       log,
     })
     const lockdown = await createLockdown({

@@ -230,12 +230,14 @@ export function createLoginDesk(deps: LoginDeskDeps): LoginDesk {
       const pin = await plugins.agreedPin(name)
       const status = await statusOf(pin)
       assertHere(pin, status)
+      if (pin.state !== "active")
+        throw new AppError("conflict", `${name} is disabled`, { hint: `\`ironclaw tool enable ${name}\` first.` })
       const client = logins.client(status.provider)
       if (client === null)
         throw new AppError("login.no_client", `${status.provider} has to know you by a client of your own`)
       if (way === "public" && status.publicRedirect === null)
         throw new AppError("input.invalid", "There is no public address for the answer", {
-          hint: "`ironclaw config set gateway.public_url https://…`, or log in without --public.",
+          hint: "`ironclaw config set gateway.public_url https://…`, with the service running; or log in without --public.",
         })
       return {
         pin,

@@ -42,8 +42,6 @@ export type Logins = {
   }): Promise<void>
   /** Deletes everything of it here. */
   forget(login: Login, by: string): Promise<void>
-  /** Reads what another process changed. */
-  refresh(): Promise<void>
 }
 
 export type LoginsDeps = {
@@ -237,7 +235,6 @@ export async function createLogins({ rows, vault, wire, clock, log }: LoginsDeps
       })
       await refresh()
     },
-    refresh,
   }
 }
 

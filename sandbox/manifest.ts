@@ -101,16 +101,36 @@ export function judgeManifest(bytes: Uint8Array): JudgedManifest {
     return { ok: false, problems: ["plugin.json is no JSON in UTF-8"] }
   }
   const shape = judgeShape(Manifest, value)
-  if (!shape.ok)
-    return {
-      ok: false,
-      problems: shape.problems.map(({ path, message }) => `plugin.json ${path || "(whole)"}: ${message}`),
-    }
-  const problems = meaningOf(shape.value)
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, manifest: shape.value }
+  const problems = [
+    ...(shape.ok ? [] : shape.problems.map(({ path, message }) => `plugin.json ${path || "(whole)"}: ${message}`)),
+    ...meaningOf(shape.ok ? shape.value : wholeParts(value)),
+  ]
+  return shape.ok && problems.length === 0 ? { ok: true, manifest: shape.value } : { ok: false, problems }
 }
 
-function meaningOf({ capabilities = {}, config, auth, secrets }: Manifest): string[] {
+type Parts = Pick<Manifest, "capabilities" | "config" | "auth" | "secrets">
+
+/** Of a manifest with mistakes in its shape, what has none: so that all that is wrong is said at once. */
+function wholeParts(value: unknown): Parts {
+  const { capabilities, config, auth, secrets } = isRecord(value) ? value : {}
+  const own = judgeShape(Capabilities, capabilities ?? {})
+  // Where what it may do cannot be read, nothing can be said of how what it asks for fits that.
+  if (!own.ok) return isRecord(config) ? { config } : {}
+  const login = judgeShape(Auth, auth)
+  const asked = judgeShape(Secrets, secrets)
+  return {
+    capabilities: own.value,
+    ...(isRecord(config) ? { config } : {}),
+    ...(login.ok ? { auth: login.value } : {}),
+    ...(asked.ok ? { secrets: asked.value } : {}),
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+}
+
+function meaningOf({ capabilities = {}, config, auth, secrets }: Parts): string[] {
   const { http, workspace } = capabilities
   const folders = (workspace?.allowed_prefixes ?? []).flatMap((prefix, index) => {
     const judged = judgeMemoryPath(prefix)

@@ -164,6 +164,22 @@ describe("what the owner is asked to set", () => {
   })
 })
 
+test("mistakes of shape and of meaning are said at once, and none that follows from another", () => {
+  const wrong = {
+    version: "",
+    surprise: 1,
+    capabilities: http({ type: "bearer" }, "127.0.0.1"),
+    config: { type: "object", properties: { one: { type: "array" } } },
+    secrets: [{ name: "bank_password", hint: "x" }],
+  }
+  const places = problemsOf(wrong).map((line) => line.split(":")[0]?.replace("plugin.json ", ""))
+  for (const place of ["/version", "/surprise", "/capabilities/http/allowlist/0/host", "/secrets/0/name"])
+    expect(places).toContain(place)
+  expect(places.some((place) => place?.startsWith("/config/"))).toBe(true)
+  const unread = { capabilities: { http: { allowlist: 1 } }, secrets: [{ name: "api_token", hint: "x" }] }
+  expect(problemsOf(unread).some((line) => line.includes("/secrets"))).toBe(false)
+})
+
 describe("settings", () => {
   const property = (given: Record<string, unknown>) => ({ config: { type: "object", properties: { one: given } } })
   test("are a flat form; everything else is refused with all that is wrong", () => {
