@@ -12,6 +12,9 @@ const MAX_THREAD_TEXT = 11_000
 const MAX_DEPTH = 20
 /** A text part that is this long is shown to the plugin as an attachment of its own. */
 const MAX_FETCHED_PARTS = 3
+/** Looked at, and told of where they are asked for. */
+const MAX_ANCHORS = 300
+const MAX_LINKS = 20
 const MAX_ATTACHMENT_BYTES = 4_000_000
 
 type Header = { name?: string; value?: string }
@@ -153,7 +156,24 @@ function textIn(part: Part, bytes: Uint8Array): string {
 }
 
 type Attachment = { part: string; name: string; type: string; bytes: number }
-type Found = { attachments: Attachment[]; fetched: number; messageId: string }
+type Link = { text: string; url: string }
+type Found = { attachments: Attachment[]; links: Link[]; fetched: number; messageId: string }
+
+/** Where a mail's text leads, in its order. Tags are looked for one after the other, so that each byte is looked at once. */
+function linksIn(html: string): Link[] {
+  const links = new Map<string, Link>()
+  for (let at = html.indexOf("<a "), n = 0; at !== -1 && n < MAX_ANCHORS && links.size < MAX_LINKS; n++) {
+    const open = html.indexOf(">", at)
+    if (open === -1) break
+    const [, href] =
+      /\shref\s*=\s*["'](https?:\/\/[^"'<>\s]{1,400})["']/i.exec(html.slice(at, Math.min(open, at + 2_000))) ?? []
+    const url = htmlText(href ?? "")
+    const text = html.slice(open + 1, open + 400).split(/<\/a/i, 1)[0] ?? ""
+    if (url !== "" && !links.has(url)) links.set(url, { text: plainLine(htmlText(text)).slice(0, 100), url })
+    at = html.indexOf("<a ", open)
+  }
+  return [...links.values()]
+}
 
 /** The text of a part and all below it; what is no text is listed. */
 function textOf(part: Part, found: Found, depth = 0): string {
@@ -180,6 +200,7 @@ function textOf(part: Part, found: Found, depth = 0): string {
     return ""
   }
   const text = textIn(part, bodyOf(part, found))
+  if (type === "text/html") found.links.push(...linksIn(text))
   return type === "text/html" ? htmlText(text) : text.replaceAll(/\r\n?/g, "\n").trim()
 }
 
@@ -229,10 +250,10 @@ function sliceOf(text: string, offset: number, length: number) {
   }
 }
 
-function readMessage(message: Message): { text: string; attachments: Attachment[] } {
-  const found: Found = { attachments: [], fetched: 0, messageId: message.id ?? "" }
+function readMessage(message: Message): Pick<Found, "attachments" | "links"> & { text: string } {
+  const found: Found = { attachments: [], links: [], fetched: 0, messageId: message.id ?? "" }
   const text = message.payload ? textOf(message.payload, found) : ""
-  return { text, attachments: found.attachments.slice(0, 20) }
+  return { text, attachments: found.attachments.slice(0, 20), links: found.links.slice(0, MAX_LINKS) }
 }
 
 /** Without the lines at its end that repeat what a former mail of the thread says. */
@@ -250,7 +271,7 @@ const page = { type: "string", maxLength: 500, description: "next_page_token of 
 const searchMessages = defineTool({
   name: "gmail_message_search",
   description:
-    "Finds mails in the owner's Gmail by Gmail's search operators, newest first: from, subject, date, labels and a snippet of each. Read one with gmail_message_read.",
+    "Finds mails in the owner's Gmail, in the inbox or anywhere, by Gmail's search operators, newest first: from, subject, date, labels and a snippet of each. Read one with gmail_message_read.",
   input: {
     type: "object",
     properties: {
@@ -303,16 +324,35 @@ const readOne = defineTool({
     "Reads one mail: sender, recipients, text, and its attachments by name, type and size. reply_to says where an answer would go. A long text is read on from next_offset.",
   input: {
     type: "object",
-    properties: { message_id: ID, offset: { type: "integer", minimum: 0, default: 0 } },
+    properties: {
+      message_id: ID,
+      offset: { type: "integer", minimum: 0, default: 0 },
+      links: { type: "boolean", default: false, description: "Tell where the links of an HTML mail lead, too" },
+    },
     required: ["message_id"],
     additionalProperties: false,
   },
-  run({ message_id: id, offset = 0 }: { message_id: string; offset?: number }) {
+  run({
+    message_id: id,
+    offset = 0,
+    links: asksLinks = false,
+  }: {
+    message_id: string
+    offset?: number
+    links?: boolean
+  }) {
     const message = ask<Message>(`/messages/${idOf(id, "message")}`, { query: { format: "full" } })
-    const { text, attachments } = readMessage(message)
+    const { text, attachments, links } = readMessage(message)
+    const length = asksLinks ? Math.max(2_000, MAX_TEXT - JSON.stringify(links).length) : MAX_TEXT
     const replyTo = headerOf(message.payload?.headers, "reply-to")
     const [{ snippet: _, ...summary } = summaryOf(message)] = withLabelNames([summaryOf(message)])
-    return { ...summary, reply_to: replyTo || summary.from, attachments, ...sliceOf(text, offset, MAX_TEXT) }
+    return {
+      ...summary,
+      reply_to: replyTo || summary.from,
+      attachments,
+      ...(asksLinks ? { links } : {}),
+      ...sliceOf(text, offset, length),
+    }
   },
 })
 

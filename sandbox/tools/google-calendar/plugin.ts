@@ -372,7 +372,7 @@ const listCalendars = defineTool({
 const listEvents = defineTool({
   name: "gcal_event_list",
   description:
-    "Lists events of one calendar by time, each occurrence of a series on its own; from now on unless said otherwise. With query: those whose title, text, place or guests hold its words.",
+    "Lists what is on a calendar, event by event and each occurrence of a series on its own; from now on unless said otherwise. With query: those whose title, text, place or guests hold its words.",
   input: {
     type: "object",
     properties: {

@@ -477,7 +477,7 @@ function typeFor(name: string): string {
 const createFile = defineTool({
   name: "gdrive_file_create",
   description:
-    "Makes a file of this text in the owner's Drive: a text file as it is, a Google document from Markdown, or a Google spreadsheet from CSV. A file of the same name is left alone.",
+    "Makes a new file of this text in the owner's Drive: uploaded as it is, as a Google document from Markdown, or as a Google spreadsheet from CSV. A file of the same name is left alone.",
   input: {
     type: "object",
     properties: {

@@ -138,6 +138,20 @@ describe("reading mail", () => {
     expect(read).toBe("Café & bar—open\n\n- one\n- two\n\na b\n\nend")
   })
 
+  test("tells where links lead, where that is asked for", async () => {
+    const html = `<p><a class="b" href="https://example.org/confirm?a=1&amp;b=2"><b>Confirm</b> now</a>
+      <a href='javascript:alert(1)'>no</a> <a href="mailto:x@example.org">no</a> <a href="https://example.org/confirm?a=1&amp;b=2">again</a>
+      ${Array.from({ length: 400 }, (_, n) => `<a href="https://example.org/${n}/${"x".repeat(380)}">${n}</a>`).join(" ")}`
+    server.mails = [mail("m1", {}, text(html, "text/html"))]
+    const { text: told } = await at.told("gmail_message_read", { message_id: "m1", links: true })
+    expect(told.length).toBeLessThan(16_000)
+    const { links } = JSON.parse(told)
+    expect(links[0]).toEqual({ text: "Confirm now", url: "https://example.org/confirm?a=1&b=2" })
+    expect(links[1].text).toBe("0")
+    expect(links).toHaveLength(20)
+    expect(await at.data("gmail_message_read", { message_id: "m1" })).not.toHaveProperty("links")
+  })
+
   test("decodes the charset of each part", async () => {
     const cases: [charset: string, bytes: number[], expected: string][] = [
       ["iso-8859-2", [0xb3, 0xf3, 0x64, 0xbc], "łódź"],
@@ -228,6 +242,8 @@ describe("reading mail", () => {
       "<".repeat(400_000),
       "<a '".repeat(100_000),
       "<!--".repeat(100_000),
+      '<a href="https://x.example/'.repeat(30_000),
+      '<a href="https://x.example/">'.repeat(30_000),
       `<p style="${" ".repeat(300_000)}`,
       "&nbsp;".repeat(60_000),
       "> ".repeat(3).concat("\n> x".repeat(90_000), "\nend"),
