@@ -122,7 +122,9 @@ test("a plugin is installed and granted at a terminal, runs, and comes and goes 
 test("what is inside the program is installed by its name, and its code is in the program too", async () => {
   const listed = JSON.parse((await verb("tool", "list", "--available", "--json")).stdout)
   const names: string[] = listed.data.available.map(({ name }: { name: string }) => name)
-  expect(names).toEqual(expect.arrayContaining(["github", "weather", "web-search"]))
+  expect(names).toEqual(
+    expect.arrayContaining(["github", "gmail", "google-calendar", "google-drive", "weather", "web-search"]),
+  )
   const installed = await owner("tool", "install", "weather")
   expect(installed.shown).toContain("send GET to api.open-meteo.com below /v1/forecast")
   expect((await owner("tool", "grant", "weather")).shown).toContain("weather is active: weather_now")

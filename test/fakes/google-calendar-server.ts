@@ -114,8 +114,9 @@ export function googleCalendar(): GoogleCalendar {
     const changed = withoutNulls({ ...before, ...rest, etag: nextEtag() }) as FakeEvent // of the same fields
     const [answer] = (given ?? []) as NonNullable<FakeEvent["attendees"]>
     if (isAlone && answer)
+      // Of the one guest nothing but the answer is taken.
       changed.attendees = (before.attendees ?? []).map((one) =>
-        one.email === answer.email ? { ...one, ...answer } : one,
+        one.email === answer.email ? { ...one, responseStatus: String(answer.responseStatus) } : one,
       )
     else if (given) changed.attendees = given as NonNullable<FakeEvent["attendees"]>
     of.events[at] = changed

@@ -152,7 +152,9 @@ function textIn(part: Part, bytes: Uint8Array): string {
   const type = part.headers?.find(({ name }) => name?.toLowerCase() === "content-type")?.value ?? ""
   const charset = /charset\s*=\s*"?([\w.:-]{1,40})/i.exec(type)?.[1] ?? "utf-8"
   const text = decodeText(bytes)
-  return text.includes("\ufffd") || /^iso-2022/i.test(charset) ? decodeText(bytes, charset) : text
+  // ISO-2022 is ASCII with escapes, so it is UTF-8 too where Gmail left it as it was.
+  const isLeft = text.includes("\ufffd") || (text.includes("\u001b") && /^iso-2022/i.test(charset))
+  return isLeft ? decodeText(bytes, charset) : text
 }
 
 type Attachment = { part: string; name: string; type: string; bytes: number }

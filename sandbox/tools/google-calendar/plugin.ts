@@ -44,6 +44,7 @@ type CalendarEvent = {
   transparency?: string
   visibility?: string
   attendees?: Attendee[]
+  attendeesOmitted?: boolean
   hangoutLink?: string
   conferenceData?: { entryPoints?: { entryPointType?: string; uri?: string }[] }
   reminders?: { useDefault?: boolean; overrides?: { method?: string; minutes?: number }[] }
@@ -878,11 +879,12 @@ const beginningOf = ({ start }: CalendarEvent) => start?.date ?? start?.dateTime
 
 /** Null where the list stays as it is: Google replaces it whole. */
 function guestsAfter(
-  { attendees = [] }: CalendarEvent,
+  { attendees = [], attendeesOmitted: isCut }: CalendarEvent,
   add: readonly string[],
   remove: readonly string[],
 ): Attendee[] | null {
   if (add.length + remove.length === 0) return null
+  if (isCut) throw new Error("Google does not show all guests of this event: whom it would lose, nobody could say")
   const gone = remove.map((one) => emailOf(one).toLowerCase())
   const missing = gone.filter((one) => !attendees.some(({ email }) => email?.toLowerCase() === one))
   if (missing.length > 0) throw new Error(`No guest of this event: ${missing.join(", ")}`)
@@ -943,16 +945,21 @@ const respondToEvent = defineTool({
     const changed = ask<CalendarEvent>(eventPath(calendar, id), {
       method: "PATCH",
       query: { sendUpdates: sendUpdates(notify, true) },
-      // With this mark Google takes the one guest of the list alone, and leaves the others as they are.
-      body: {
-        attendeesOmitted: true,
-        attendees: [{ email: me.email, responseStatus: answer, ...(comment === undefined ? {} : { comment }) }],
-      },
+      body: answerOf(event, { ...me, responseStatus: answer, ...(comment === undefined ? {} : { comment }) }),
       etag: event.etag,
     })
     return { answered: answer, ...summaryOf(changed) }
   },
 })
+/** Marked as cut, a list changes the answer of the one guest in it and nothing else, no comment either: for that it has to be whole. */
+function answerOf(
+  { attendees = [], attendeesOmitted: isCut }: CalendarEvent,
+  { email, responseStatus, comment }: Attendee,
+) {
+  if (comment === undefined) return { attendeesOmitted: true, attendees: [{ email, responseStatus }] }
+  if (isCut) throw new Error("This event has too many guests for a comment to be sent from here: answer without one")
+  return { attendees: attendees.map((one) => (one.self ? { ...one, responseStatus, comment } : one)) }
+}
 type RespondInput = {
   event_id: string
   title: string

@@ -157,6 +157,7 @@ describe("reading mail", () => {
       ["iso-8859-2", [0xb3, 0xf3, 0x64, 0xbc], "łódź"],
       ["windows-1251", [0xcf, 0xf0, 0xe8, 0xe2, 0xe5, 0xf2], "Привет"],
       ["iso-2022-jp", [0x1b, 0x24, 0x42, 0x46, 0x7c, 0x4b, 0x5c, 0x1b, 0x28, 0x42], "日本"],
+      ["iso-2022-jp", [...Buffer.from("日本")], "日本"], // as here
       ["gbk", [0xc4, 0xe3, 0xba, 0xc3], "你好"],
       ["no-such-charset", [0x61, 0xff], "a\ufffd"],
       ["iso-8859-1", [...Buffer.from("Grüße")], "Grüße"], // Gmail has decoded it already

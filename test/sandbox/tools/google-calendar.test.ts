@@ -430,19 +430,39 @@ describe("changing", () => {
   })
 
   test("answers an invitation for the owner alone", async () => {
-    events.push(
-      event("e1", "2026-12-01T09:00:00+01:00", "2026-12-01T10:00:00+01:00", { attendees: [{ ...ANNA }, { ...ME }] }),
-    )
-    const answer = { event_id: "e1", title: "Event e1", answer: "declined", comment: "Sorry", notify: "all" }
+    const guests = () => [{ ...ANNA, displayName: "Anna" }, { ...ME }]
+    events.push(event("e1", "2026-12-01T09:00:00+01:00", "2026-12-01T10:00:00+01:00", { attendees: guests() }))
+    const answer = { event_id: "e1", title: "Event e1", answer: "declined", notify: "all" }
     expect(await at.data("gcal_event_respond", answer)).toMatchObject({ answered: "declined", my_answer: "declined" })
-    expect(events[0]?.attendees).toEqual([
-      ANNA,
-      { ...ME, responseStatus: "declined", comment: "Sorry" },
-    ] as FakeEvent["attendees"])
-    events.push(event("e2", "2026-12-01T09:00:00+01:00", "2026-12-01T10:00:00+01:00"))
-    expect(await at.failure("gcal_event_respond", { ...answer, event_id: "e2", title: "Event e2" })).toContain(
-      "no guest of this event",
+    expect(events[0]?.attendees as unknown[]).toEqual([guests()[0], { ...ME, responseStatus: "declined" }])
+    expect(server.last().body).toMatchObject({ attendees: [{ email: ME.email, responseStatus: "declined" }] })
+    await at.data("gcal_event_respond", { ...answer, answer: "tentative", comment: "Late" })
+    expect(events[0]?.attendees as unknown[]).toEqual([
+      guests()[0],
+      { ...ME, responseStatus: "tentative", comment: "Late" },
+    ])
+  })
+
+  test("touches no list of guests that it does not see whole", async () => {
+    events.push(
+      event("e1", "2026-12-01T09:00:00+01:00", "2026-12-01T10:00:00+01:00", {
+        attendees: [{ ...ME }],
+        attendeesOmitted: true,
+      }),
+      event("e2", "2026-12-01T09:00:00+01:00", "2026-12-01T10:00:00+01:00"),
     )
+    const which = { event_id: "e1", title: "Event e1", notify: "none" }
+    expect(await at.failure("gcal_event_update", { ...which, add_guests: ["bo@example.org"] })).toContain(
+      "does not show all",
+    )
+    expect(await at.failure("gcal_event_respond", { ...which, answer: "accepted", comment: "Hi" })).toContain(
+      "without one",
+    )
+    expect(await at.data("gcal_event_respond", { ...which, answer: "accepted" })).toMatchObject({
+      my_answer: "accepted",
+    })
+    const none = { event_id: "e2", title: "Event e2", answer: "declined", notify: "all" }
+    expect(await at.failure("gcal_event_respond", none)).toContain("no guest of this event")
   })
 })
 
