@@ -567,21 +567,45 @@ function addressOf(given: string, what: string): { header: string; email: string
   return { header: `${shown}${shown.startsWith("=?") ? "\r\n" : ""} <${email}>`, email }
 }
 
+/**
+ * RFC 2045, 6.7: plain words stay plain, so that whoever looks through what leaves this machine can read them. Lines end between words
+ * where they can.
+ */
+function quotedPrintable(text: string): string {
+  const lines = text.toWellFormed().split(/\r\n?|\n/)
+  return lines.map((line) => foldedLine(line.replaceAll(/[^\x20-\x3c\x3e-\x7e]+| $/g, escaped))).join("\r\n")
+}
+
+const escaped = (run: string) => encodeURIComponent(run).replaceAll("%", "=")
+
+function foldedLine(line: string): string {
+  const parts: string[] = []
+  let at = 0
+  while (line.length - at > 76) {
+    const space = line.lastIndexOf(" ", at + 74)
+    // No escape is cut in two.
+    const hard = at + 75 - (line[at + 74] === "=" ? 1 : line[at + 73] === "=" ? 2 : 0)
+    const end = space > at + 20 ? space + 1 : hard
+    parts.push(line.slice(at, end))
+    at = end
+  }
+  return [...parts, line.slice(at)].join("=\r\n")
+}
+
 function mimeOf({ to = [], cc = [], bcc = [], subject, text }: Written, thread: string[] = []): string {
   const recipients = Object.entries({ To: to, Cc: cc, Bcc: bcc }).flatMap(([header, list]) =>
     list.length === 0 ? [] : [`${header}: ${list.map((one) => addressOf(one, header).header).join(",\r\n ")}`],
   )
   const line = lineOf(subject, "subject")
-  const body = encodeText(text.replaceAll(/\r\n?|\n/g, "\r\n")).toBase64()
   const lines = [
     ...recipients,
     `Subject: ${isPlain(line) ? line : encodeWords(line)}`,
     ...thread,
     "MIME-Version: 1.0",
     "Content-Type: text/plain; charset=UTF-8",
-    "Content-Transfer-Encoding: base64",
+    "Content-Transfer-Encoding: quoted-printable",
     "",
-    ...(body.match(/.{1,76}/g) ?? []),
+    quotedPrintable(text),
   ]
   return encodeText(lines.join("\r\n")).toBase64({ alphabet: "base64url" })
 }

@@ -31,8 +31,17 @@ function lastSent() {
   const at = raw.indexOf("\r\n\r\n")
   const head = raw.slice(0, at)
   const lines = head.replaceAll("\r\n ", " ").split("\r\n")
-  return { raw, head, threadId, lines, text: Buffer.from(raw.slice(at + 4), "base64").toString() }
+  return { raw, head, threadId, lines, text: unquoted(raw.slice(at + 4)) }
 }
+
+/** RFC 2045, 6.7, as another program reads it. */
+const unquoted = (body: string) =>
+  Buffer.from(
+    body
+      .replaceAll("=\r\n", "")
+      .replaceAll(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    "latin1",
+  ).toString()
 
 /** How another program reads an encoded subject: RFC 2047, for base64 and UTF-8 alone. */
 const decoded = (line = "") =>
@@ -351,6 +360,34 @@ describe("writing", () => {
     expect(/^[\x20-\x7e\r\n]*$/.test(head)).toBe(true)
   })
 
+  test("writes every text so that it comes out as it went in, in lines that every server takes", async () => {
+    const texts = [
+      "",
+      "a=b = c == d=20",
+      "ends in a space \nand a tab\t\n\n.\n..",
+      "x".repeat(1_000),
+      `${"ł".repeat(500)} ${"=".repeat(200)}`,
+      "word ".repeat(300),
+      "日本語 😀 ".repeat(200),
+    ]
+    for (const content of texts) {
+      await at.data("gmail_message_send", { to: ["a@example.org"], subject: "s", text: content })
+      const { raw, text: read } = lastSent()
+      expect(read).toBe(content.replaceAll("\n", "\r\n"))
+      expect(raw.split("\r\n").every((line) => line.length <= 76 && !/[ \t]$/.test(line))).toBe(true)
+    }
+  })
+
+  test("carries no secret out, however long the mail around it", async () => {
+    const token = `ghp_${"aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5"}`
+    for (const around of ["", "Long words before it. ".repeat(500)])
+      for (const secret of [token, GOOGLE_TOKEN]) {
+        const letter = { to: ["a@example.org"], subject: "s", text: `${around}Take ${secret} with you. ${around}` }
+        expect(await at.failure("gmail_message_send", letter)).toContain("It carries")
+      }
+    expect(server.sent).toEqual([])
+  })
+
   test("lets no recipient, name or subject begin another header", async () => {
     const good = { to: ["a@example.org"], subject: "s", text: "t" }
     const attacks: Record<string, unknown>[] = [
@@ -404,7 +441,7 @@ describe("writing", () => {
       "References: <zero@example.org> <half@example.org> <one@example.org>",
       "MIME-Version: 1.0",
       "Content-Type: text/plain; charset=UTF-8",
-      "Content-Transfer-Encoding: base64",
+      "Content-Transfer-Encoding: quoted-printable",
     ])
     server.mails = [plain("m2", { Subject: "Re: Plan" })]
     await at.data("gmail_message_reply", { message_id: "m2", to: ["anna@example.org"], text: "Yes" })
