@@ -546,8 +546,12 @@ function encodeWords(text: string): string {
   return [...words, word].map((one) => `=?UTF-8?B?${encodeText(one).toBase64()}?=`).join("\r\n ")
 }
 
-/** As it is where that is plain, short, and nothing that a reader would decode. */
-const isPlain = (text: string) => /^[\x20-\x7e]{0,60}$/.test(text) && !text.includes("=?")
+/** As it is where that is plain, and nothing that a reader would decode. */
+const isPlain = (text: string) => /^[\x20-\x7e]*$/.test(text) && !text.includes("=?")
+
+/** Folded between words (RFC 5322, 2.2.3). */
+const encodeSubject = (text: string) =>
+  isPlain(text) ? text.replaceAll(/(.{30,64}) (?=\S)/g, "$1\r\n ") : encodeWords(text)
 
 /** One address. Several in one text, or one with a comment in it, is refused: the owner reads what they agree to. */
 function addressOf(given: string, what: string): { header: string; email: string } {
@@ -599,7 +603,7 @@ function mimeOf({ to = [], cc = [], bcc = [], subject, text }: Written, thread: 
   const line = lineOf(subject, "subject")
   const lines = [
     ...recipients,
-    `Subject: ${isPlain(line) ? line : encodeWords(line)}`,
+    `Subject: ${encodeSubject(line)}`,
     ...thread,
     "MIME-Version: 1.0",
     "Content-Type: text/plain; charset=UTF-8",

@@ -360,6 +360,14 @@ describe("writing", () => {
     expect(/^[\x20-\x7e\r\n]*$/.test(head)).toBe(true)
   })
 
+  test("folds a long plain subject between its words", async () => {
+    const subject = `${"a long subject ".repeat(15)}end`
+    await at.data("gmail_message_send", { to: ["a@example.org"], subject, text: "t" })
+    const { raw, lines } = lastSent()
+    expect(lines[1]).toBe(`Subject: ${subject}`)
+    expect(raw.split("\r\n").every((line) => line.length <= 76)).toBe(true)
+  })
+
   test("writes every text so that it comes out as it went in, in lines that every server takes", async () => {
     const texts = [
       "",
