@@ -88,6 +88,8 @@ type Seen = {
   functions: number[]
   exports: { name: string; kind: (typeof exportKinds)[number] }[]
   memoryPages: number
+  /** Entries that all tables begin with. */
+  tableEntries: number
   globals: number
   bodies: number
 }
@@ -97,7 +99,8 @@ function rewrite(wasm: Uint8Array, options: MeterOptions) {
   const out = createWriter()
   if (HEADER.some((byte) => file.byte() !== byte)) file.refuse("it does not begin as a module does")
   out.add(...HEADER)
-  const seen: Seen = { types: [], imports: [], functions: [], exports: [], memoryPages: 0, globals: 0, bodies: 0 }
+  const none = { memoryPages: 0, tableEntries: 0, globals: 0, bodies: 0 }
+  const seen: Seen = { types: [], imports: [], functions: [], exports: [], ...none }
   let place = -1
   /** What stands in the way of the end, and of each section behind: ours where the guest has none. */
   const addMissing = (before: number) => {
@@ -155,7 +158,16 @@ function readSection(id: number, section: WasmReader, { from, seen, options }: S
       for (let left = section.count(); left > 0; left--) seen.functions.push(section.u32())
       return sofar()
     case 4:
-      return capped(section, { what: "table", cap: options.maxTableEntries, onStart: () => {} })
+      return capped(section, {
+        what: "table",
+        cap: options.maxTableEntries,
+        onStart(entries) {
+          seen.tableEntries += entries
+          // Each alone is within the cap; there may be as many as bytes.
+          if (seen.tableEntries > options.maxTableEntries)
+            section.refuse(`its tables begin with ${seen.tableEntries}, and ${options.maxTableEntries} are allowed`)
+        },
+      })
     case 5:
       return capped(section, {
         what: "memory",

@@ -9,6 +9,9 @@ export type Instruction = "plain" | "block" | "loop" | "else" | "end" | "bulk" |
 
 type Immediate = "none" | "u32" | "u32 u32" | "block" | "table" | "types" | "memory" | "zero" | "type" | number
 
+const NOTHING = 0x40
+/** Of the last byte of a signed number. */
+const SIGN = 0x40
 const valueTypes = new Set([0x7f, 0x7e, 0x7d, 0x7c, 0x7b, 0x70, 0x6f])
 
 export function isValueType(byte: number): boolean {
@@ -106,7 +109,7 @@ function skipImmediate(reader: WasmReader, immediate: Immediate | undefined): vo
       reader.u32()
       return void reader.u32()
     case "block":
-      return reader.skipSigned(33) // nothing, a value type, or the index of a type
+      return skipBlockType(reader)
     case "table":
       for (let left = reader.count() + 1; left > 0; left--) reader.u32()
       return
@@ -123,6 +126,19 @@ function skipImmediate(reader: WasmReader, immediate: Immediate | undefined): vo
     case undefined:
       return reader.refuse("it has an instruction that is not allowed here")
   }
+}
+
+/**
+ * Nothing, a value type, or the index of a type. Any other negative number is a type that came later, and some of those have bytes of
+ * their own behind them: read as instructions, these would hide the ones that follow.
+ */
+function skipBlockType(reader: WasmReader): void {
+  const from = reader.at()
+  reader.skipSigned(33)
+  const bytes = reader.since(from)
+  const last = bytes.at(-1) ?? 0
+  if (bytes.length === 1 && (last === NOTHING || isValueType(last))) return
+  if ((last & SIGN) !== 0) reader.refuse("it has a block of a type that is not allowed here")
 }
 
 export function readValueType(reader: WasmReader): number {

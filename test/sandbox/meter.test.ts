@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { FUEL_EXPORT, type Metered, meterModule, type MeterOptions } from "#sandbox/meter.ts"
 import { createRandom } from "#test/fakes/random.ts"
-import { I32, leb, makeModule, type ModuleOf, name, section, signed } from "./module-maker.ts"
+import { FUNCREF, I32, leb, makeModule, type ModuleOf, name, section, signed } from "./module-maker.ts"
 
 const options: MeterOptions = {
   maxMemoryPages: 16,
@@ -229,6 +229,25 @@ describe("what is refused", () => {
         functions: [{ code: Array.from({ length: 20_002 }, (_, at) => (at % 2 ? 0x40 : 0x02)), export: "go" }],
       }),
       "deep",
+    ],
+    [
+      "a block of a type that came later, whose bytes hide the loop behind it",
+      makeModule({
+        functions: [
+          {
+            // (block (result (ref null 2)) (ref.null 2)) (drop) (block (result (ref null 32)) (loop (type 1) (br 0)) unreachable) (drop)
+            code: [2, 0x63, 2, 0xd0, 2, 0x0b, 0x1a, 2, 0x63, 0x20, 3, 1, 0x0c, 0, 0x0b, 0, 0x0b, 0x1a],
+            export: "go",
+          },
+          ...Array.from({ length: 40 }, () => ({ code: [] })),
+        ],
+      }),
+      "block of a type",
+    ],
+    [
+      "more entries in many tables than in one",
+      Uint8Array.from([...makeModule({}).slice(0, 8), ...section(4, [2, FUNCREF, 0, 60, FUNCREF, 0, 60])]),
+      "begin with 120",
     ],
     ["a million locals", makeModule({ functions: [{ locals: [[1_000_000, I32]], code: [], export: "go" }] }), "locals"],
     ["a tag of exceptions", Uint8Array.from([...makeModule({}).slice(0, 8), ...section(13, [0])]), "section"],
