@@ -84,6 +84,8 @@ export function startChild({ command, kind, clock, isLocked }: ChildDeps): Child
   let maxFrameBytes = MAX_HEADER_BYTES
   let waiting: ((frame: Frame | ChildFault) => void) | null = null
   let queue: Frame[] = []
+  /** Whether it was asked for anything: it has nothing to say of itself. */
+  let isAsked = true
 
   function end(reason: FailureReason, words: string): ChildFault {
     fault ??= new ChildFault(reason, words)
@@ -99,7 +101,8 @@ export function startChild({ command, kind, clock, isLocked }: ChildDeps): Child
       const give = waiting
       waiting = null
       give(frame)
-    } else if (queue.length <= MAX_LOG_LINES) queue.push(frame)
+    } else if (!isAsked) end("protocol", "It spoke without being asked")
+    else if (queue.length <= MAX_LOG_LINES) queue.push(frame)
     else end("protocol", "It sent more than it was asked for")
   }
 
@@ -120,11 +123,25 @@ export function startChild({ command, kind, clock, isLocked }: ChildDeps): Child
   }
 
   function send(kind: FrameKind, header: unknown, body?: Uint8Array): void {
+    // It is gone: whoever waits for its answer hears that from the end of its output. A part that was still to be written says so later,
+    // and said to nobody it would be a fault of this process.
+    const gone = () => {}
     try {
-      void child.stdin.write(encodeFrame(kind, header, body))
-      void child.stdin.flush()
+      Promise.resolve(child.stdin.write(encodeFrame(kind, header, body))).catch(gone)
+      Promise.resolve(child.stdin.flush()).catch(gone)
     } catch {
-      // It is gone: whoever waits for its answer hears that from the end of its output.
+      gone()
+    }
+  }
+
+  /** What it may answer: everything that it sends before and after belongs nowhere, and what a later question is answered with is not its to choose. */
+  async function asking<T>(work: () => Promise<T>): Promise<T> {
+    isAsked = true
+    try {
+      return await work()
+    } finally {
+      isAsked = false
+      if (queue.length > 0) end("protocol", "It sent more than it was asked for")
     }
   }
 
@@ -235,20 +252,22 @@ export function startChild({ command, kind, clock, isLocked }: ChildDeps): Child
     isAlive: () => fault === null,
     exited: child.exited,
     kill: () => void end("cancelled", "It was stopped"),
-    async ready() {
-      const frame = await next(START_TIMEOUT_MS)
-      if (frame.kind !== "ready") throw surprised(frame)
-      return headerOf(Ready, frame)
-    },
-    async load(load, body) {
-      maxFrameBytes = MAX_HEADER_BYTES
-      send("load", load, body)
-      const frame = await next(LOAD_TIMEOUT_MS)
-      if (frame.kind === "failed") return { ok: false, words: headerOf(Failed, frame).words }
-      if (frame.kind !== "loaded") throw surprised(frame)
-      headerOf(Nothing, frame)
-      return { ok: true }
-    },
+    ready: () =>
+      asking(async () => {
+        const frame = await next(START_TIMEOUT_MS)
+        if (frame.kind !== "ready") throw surprised(frame)
+        return headerOf(Ready, frame)
+      }),
+    load: (load, body) =>
+      asking(async () => {
+        maxFrameBytes = MAX_HEADER_BYTES
+        send("load", load, body)
+        const frame = await next(LOAD_TIMEOUT_MS)
+        if (frame.kind === "failed") return { ok: false, words: headerOf(Failed, frame).words }
+        if (frame.kind !== "loaded") throw surprised(frame)
+        headerOf(Nothing, frame)
+        return { ok: true }
+      }),
     async call(call) {
       const usage = { ranMs: 0, hostMs: 0, fuel: null, requests: 0, toolCalls: 0 }
       maxFrameBytes = MAX_HEADER_BYTES + Math.max(MAX_REQUEST_BYTES, call.limits.maxOutputBytes)
@@ -262,7 +281,7 @@ export function startChild({ command, kind, clock, isLocked }: ChildDeps): Child
       })
       try {
         if (call.signal.aborted) onAbort()
-        return await converse(call, usage)
+        return await asking(() => converse(call, usage))
       } catch (error) {
         const { reason, message } = error instanceof ChildFault ? error : end("crashed", "Its answer could not be read")
         return { ok: false, reason, words: message, usage }

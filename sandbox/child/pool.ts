@@ -125,8 +125,10 @@ export function createPool({ clock, start }: PoolDeps): Pool {
       return null
     })
     if (!slot) return
-    if (waiter.signal.aborted) release(slot)
-    else waiter.resolve({ slot, isFresh: true })
+    if (!waiter.signal.aborted) return waiter.resolve({ slot, isFresh: true })
+    // Nothing was loaded into it: it is nobody's, or the next call of this plugin would find it empty.
+    slot.isRetired = true
+    release(slot)
   }
 
   async function startSlot(kind: ChildKind, owner: Owner | null): Promise<Slot> {

@@ -22,8 +22,12 @@ function commandLine(pid: number): string {
   }
 }
 
+function startLiar(lie: string) {
+  return startChild({ command: [process.execPath, liar, lie], kind: "wasm", clock: systemClock, isLocked: true })
+}
+
 async function liedTo(lie: string) {
-  const child = startChild({ command: [process.execPath, liar, lie], kind: "wasm", clock: systemClock, isLocked: true })
+  const child = startLiar(lie)
   await child.ready()
   const result = await child.call(call)
   await child.exited
@@ -51,6 +55,32 @@ describe("a child that is not believed", () => {
       expect(await liedTo(lie)).toEqual({ reason: "protocol", isAlive: false })
     })
   }
+
+  for (const lie of ["answers the next call", "answers unasked"]) {
+    test(`is killed, and not asked again: ${lie}`, async () => {
+      const child = startLiar(lie)
+      await child.ready()
+      expect(await child.call(call)).toMatchObject({ ok: true, output: new TextEncoder().encode("one") })
+      await child.exited
+      expect(await child.call(call)).toMatchObject({ ok: false, reason: "protocol" })
+    })
+  }
+
+  test("ends while much is still being written to it, and that is no fault of this process", async () => {
+    const unheard: unknown[] = []
+    const hear = (error: unknown) => void unheard.push(error)
+    process.on("unhandledRejection", hear)
+    try {
+      const child = startLiar("ends unread")
+      await child.ready()
+      const loaded = await child.load({ part: "js" }, new Uint8Array(4 * 1024 * 1024)).catch((error: unknown) => error)
+      expect(loaded).toMatchObject({ reason: "crashed" })
+      await Bun.sleep(100)
+      expect(unheard).toEqual([])
+    } finally {
+      process.off("unhandledRejection", hear)
+    }
+  })
 
   test.skipIf(process.platform !== "linux")("is killed when its process grows beyond what it may use", async () => {
     expect(await liedTo("grows")).toEqual({ reason: "memory", isAlive: false })

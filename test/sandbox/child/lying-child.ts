@@ -36,11 +36,24 @@ const lies: Record<string, () => void> = {
   sleeps: () => Bun.sleepSync(60_000),
   "gives other": () => send("done", { fuel: "0" }, new TextEncoder().encode('{"title":1}')),
   ends: () => process.exit(0),
+  "answers the next call": () => {
+    send("done", { fuel: "1" }, new TextEncoder().encode("one"))
+    send("done", { fuel: "1" }, new TextEncoder().encode("two"))
+  },
+  "answers unasked": () => {
+    send("done", { fuel: "1" }, new TextEncoder().encode("one"))
+    Bun.sleepSync(300)
+    send("done", { fuel: "1" }, new TextEncoder().encode("two"))
+  },
 }
 
 if (lie === "dies of its lock" && !process.argv.includes("--unlocked")) process.exit(1)
 if (lie === "never ready") Bun.sleepSync(60_000)
 send("ready", { parts: ["everything, of course"], missing: [] })
+if (lie === "ends unread") {
+  Bun.sleepSync(300)
+  process.exit(0)
+}
 for (let frame = receive(); frame !== null; frame = receive()) {
   if (frame.kind === "load") send("loaded", {})
   else if (frame.kind === "call") lies[lie]?.()

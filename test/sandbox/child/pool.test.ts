@@ -36,6 +36,23 @@ const settle = async () => {
 }
 
 describe("the pool", () => {
+  test("keeps no child for a plugin whose call was cancelled while the child started: nothing is loaded into it", async () => {
+    const { pool, acquire, alive } = setUp()
+    const cancelled = new AbortController()
+    const first = pool.acquire({
+      owner: { pluginId: "a", version: "1" },
+      kind: "wasm",
+      signal: cancelled.signal,
+    })
+    cancelled.abort(new Error("cancelled"))
+    expect(await first.catch((error: unknown) => error)).toMatchObject({ message: "cancelled" })
+    await settle()
+    expect((await acquire("a")).isFresh).toBe(true)
+    await settle()
+    expect(pool.slots().filter(({ owner }) => owner !== null)).toHaveLength(1)
+    expect(alive.size).toBe(pool.slots().length)
+  })
+
   test("gives a child back to the version that it was loaded with, and to no other", async () => {
     const { pool, acquire } = setUp()
     const first = await acquire("a")
