@@ -43,6 +43,7 @@ describe("the pool", () => {
       owner: { pluginId: "a", version: "1" },
       kind: "wasm",
       signal: cancelled.signal,
+      isNested: false,
     })
     cancelled.abort(new Error("cancelled"))
     expect(await first.catch((error: unknown) => error)).toMatchObject({ message: "cancelled" })
