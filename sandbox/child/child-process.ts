@@ -172,7 +172,8 @@ export function startChild({ command, kind, clock, isLocked }: ChildDeps): Child
 
   async function converse(call: ChildCall, usage: CallResult["usage"]): Promise<CallResult> {
     let leftMs = call.limits.timeoutMs
-    const ended = new AbortController()
+    // Made for the first question: most calls ask none, and to abort one costs as much as the rest of a call.
+    let ended: AbortController | null = null
     const request: Call = {
       name: call.name,
       config: call.config,
@@ -211,6 +212,7 @@ export function startChild({ command, kind, clock, isLocked }: ChildDeps): Child
           if (queue.length > 0) throw end("protocol", "It spoke out of turn")
           const asked = { call, usage, ask: headerOf(Ask, frame), body: frame.body }
           const hostFromMs = clock.monotonicMs()
+          ended ??= new AbortController()
           const answer = await answerTo(asked, ended.signal)
           usage.hostMs += clock.monotonicMs() - hostFromMs
           if (answer instanceof ChildFault) throw answer
@@ -219,7 +221,7 @@ export function startChild({ command, kind, clock, isLocked }: ChildDeps): Child
         } else throw surprised(frame)
       }
     } finally {
-      ended.abort()
+      ended?.abort()
     }
   }
 

@@ -29,10 +29,17 @@ const encoder = new TextEncoder()
 /** Compiled once; `wasm` has been metered. */
 export function loadWasm(wasm: Uint8Array<ArrayBuffer>): Engine {
   const module = new WebAssembly.Module(wasm)
-  return { call: (call) => run(module, call) }
+  const imported = new Set(WebAssembly.Module.imports(module).map((one) => one.module))
+  return { call: (call) => run({ module, imported }, call) }
 }
 
-async function run(module: WebAssembly.Module, call: EngineCall): Promise<EngineOutcome> {
+type Loaded = {
+  module: WebAssembly.Module
+  /** The modules that it asks for: functions of others are not made for a call. */
+  imported: ReadonlySet<string>
+}
+
+async function run({ module, imported }: Loaded, call: EngineCall): Promise<EngineOutcome> {
   let fuel: FuelGlobal | null = null
   let memory: WebAssembly.Memory | null = null
   const left = () => fuel?.value ?? call.fuel
@@ -44,18 +51,13 @@ async function run(module: WebAssembly.Module, call: EngineCall): Promise<Engine
   const blocks = createBlocks(call)
   const output = { bytes: new Uint8Array() }
   try {
-    const wasi = createWasi({
-      memory: () => memory ?? stop("trap", "It called the system before it had a memory"),
-      now: systemClock.nowMs,
-      write: (text) => call.door.log("info", text),
-    })
     const plugin = await createPlugin(module, {
       useWasi: false,
       runInWorker: false,
       functions: {
-        [WASI_MODULE]: withContext(wasi[WASI_MODULE] ?? {}),
+        ...(imported.has(WASI_MODULE) ? { [WASI_MODULE]: wasiFunctions(call, () => memory) } : {}),
         [KERNEL_MODULE]: kernelFunctions(call, { blocks, output }),
-        [HOST_MODULE]: hostFunctions(call, blocks),
+        ...(imported.has(HOST_MODULE) ? { [HOST_MODULE]: hostFunctions(call, blocks) } : {}),
       },
       logger: silent,
       fetch: noFetch,
@@ -74,6 +76,15 @@ async function run(module: WebAssembly.Module, call: EngineCall): Promise<Engine
     if (error instanceof GuestExit && error.status === 0) return { ok: true, output: new Uint8Array(), ...used() }
     return { ...failureOf(plain(error), left()), ...used() }
   }
+}
+
+function wasiFunctions({ door }: EngineCall, memory: () => WebAssembly.Memory | null) {
+  const wasi = createWasi({
+    memory: () => memory() ?? stop("trap", "It called the system before it had a memory"),
+    now: systemClock.nowMs,
+    write: (text) => door.log("info", text),
+  })
+  return withContext(wasi[WASI_MODULE] ?? {})
 }
 
 /** Extism gives its context to every function before the guest's arguments; WASI's have no use for it. */
