@@ -31,6 +31,8 @@ export type Plugins = {
   get(name: string): Promise<PluginStatus>
   /** What is inside this program and can be installed by its name. */
   available(): Promise<AvailablePlugin[]>
+  /** Whether these are the very bytes that are inside this program under that name. */
+  isOwn(plugin: { name: string; sha256: string }): Promise<boolean>
   /** Throws for what can never be installed, without looking at what is named. */
   judgeAsked(asked: Asked): void
   /** What installing this would mean. Throws `plugin.unusable`, `not_found`, `egress.…`. */
@@ -229,6 +231,7 @@ export function createPlugins({
           return { name, version, description, installed: there?.version ?? null }
         })
       }),
+    isOwn: async ({ name, sha256 }) => bundled.names.includes(name) && (await bundled.read(name)).sha256 === sha256,
     judgeAsked: (asked) => judgeAsked(asked, { bundled }),
     async prepareInstall(asked, signal) {
       await inTurn(takeUp)

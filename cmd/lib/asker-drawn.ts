@@ -1,5 +1,5 @@
 /** The wizard's questions as @clack/prompts draws them, within the terminal's width. */
-import { autocomplete, intro, isCancel, log, password, select, text } from "@clack/prompts"
+import { autocomplete, intro, isCancel, log, multiselect, password, select, text } from "@clack/prompts"
 import { AppError } from "#core/errors.ts"
 import type { Asker } from "./asker.ts"
 import { plainLines } from "./markdown.ts"
@@ -39,6 +39,23 @@ export function createDrawnAsker({ ui, signal }: { ui: Ui; signal: AbortSignal }
       const chosen = choices.find(({ value }) => value === taken)
       if (chosen) return chosen.value
       throw new AppError("internal", "A list gave what was not in it")
+    },
+    async several<T extends string>({
+      message,
+      choices,
+    }: {
+      message: string
+      choices: readonly { value: T; label: string; hint?: string }[]
+    }): Promise<T[]> {
+      const options = choices.map(({ value, label, hint }) => ({
+        value: value as string,
+        label: visible(label),
+        ...(hint === undefined ? {} : { hint: visible(hint) }),
+      }))
+      const how = "space chooses, Enter goes on"
+      const taken = await multiselect({ message: `${message} (${how})`, options, required: false, signal })
+      if (isCancel(taken)) throw new AppError("usage.interrupted", "Interrupted")
+      return choices.filter(({ value }) => taken.includes(value)).map(({ value }) => value)
     },
     async text({ message, initial, judge = () => null }) {
       const answer = await text({

@@ -12,6 +12,7 @@ export function createNobody(ui: Ui): Asker {
       if (initial !== undefined) return initial
       throw unanswered(message)
     },
+    several: async () => [],
     async text({ message, initial, judge = () => null }) {
       if (initial === undefined) throw unanswered(message)
       const problem = judge(initial)

@@ -40,6 +40,20 @@ export function createPlainAsker({ ui, signal }: { ui: Ui; signal: AbortSignal }
       })
       return value
     },
+    async several({ message, choices }) {
+      say(message)
+      for (const [at, { label, hint }] of choices.entries()) say(`  ${at + 1}. ${label}${hint ? ` (${hint})` : ""}`)
+      const { chosen } = await answer("Numbers, by commas [none]: ", {
+        read(typed) {
+          const words = typed.split(/[\s,]+/).filter((word) => word !== "" && word.toLowerCase() !== "none")
+          const numbers = words.map((word) => (/^\d+$/.test(word) ? Number(word) : 0))
+          const isGood = numbers.every((number) => number >= 1 && number <= choices.length)
+          if (!isGood) return `Type numbers from 1 to ${choices.length}, or nothing`
+          return { chosen: choices.filter((_, at) => numbers.includes(at + 1)).map(({ value }) => value) }
+        },
+      })
+      return chosen
+    },
     async text({ message, initial, judge = () => null }) {
       const { text } = await answer(`${message}${initial ? ` [${visible(initial)}]` : ""}: `, {
         read(typed) {

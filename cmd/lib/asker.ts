@@ -23,6 +23,8 @@ export type Asker = {
   begin(title: string): void
   heading(title: string): void
   choose<T extends string>(question: Choosing<T>): Promise<T>
+  /** Any number of them, none at first. */
+  several<T extends string>(question: Omit<Choosing<T>, "initial">): Promise<T[]>
   text(question: Writing): Promise<string>
   /** Without echo. */
   hidden(question: Pick<Writing, "message" | "judge">): Promise<string>

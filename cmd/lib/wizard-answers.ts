@@ -28,6 +28,7 @@ export const answerArgs = {
   language: { type: "string", valueHint: "language", description: "What it speaks where you do not say" },
   manner: { type: "string", valueHint: "words", description: "brief, warm, formal, or your own words" },
   project: { type: "string", valueHint: "folder", description: "A folder that it may work in, or none" },
+  tools: { type: "string", valueHint: "names", description: "Plugins to install and grant, by commas, or none" },
   service: { type: "string", valueHint: "how", description: "install, detach or none" },
 } as const
 

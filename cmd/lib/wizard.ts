@@ -44,7 +44,9 @@ export type Wizard = {
   readonly flags: GlobalFlags
   readonly ui: Ui
   readonly signal: AbortSignal
-  /** Once somebody has talked with the assistant, what changes safety is confirmed at the terminal by the owner. Throws `presence.…`. */
+  /** Somebody has talked with the assistant. */
+  inUse(): Promise<boolean>
+  /** From then on, what changes safety is confirmed at the terminal by the owner. Throws `presence.…`. */
   prove(change: { subject: string; words: string }): Promise<void>
   /** The configuration as it is now. */
   config(): Promise<LoadedConfig>
@@ -73,7 +75,8 @@ export function createWizard({ ask, answers, setting, flags, ui, signal }: Wizar
   let connection: Connection | null = null
   const config = () => loadConfig(setting)
 
-  let inUse: boolean | undefined
+  let isUsed: boolean | undefined
+  const inUse = async () => (isUsed ??= await isInUse())
   async function isInUse(): Promise<boolean> {
     if (isUntouched(home) || !(await isSetUp())) return false
     const wasOpen = connection !== null
@@ -88,7 +91,7 @@ export function createWizard({ ask, answers, setting, flags, ui, signal }: Wizar
   }
 
   async function prove({ subject, words }: { subject: string; words: string }): Promise<void> {
-    if (!(inUse ??= await isInUse())) return
+    if (!(await inUse())) return
     const holdsHome = connection?.mode === "process"
     await proveOwner({ verb: "onboard", subject, details: words, words }, { home, holdsHome, signal })
   }
@@ -150,6 +153,7 @@ export function createWizard({ ask, answers, setting, flags, ui, signal }: Wizar
     ui,
     signal,
     config,
+    inUse,
     prove,
     async save(values) {
       const changed = await changedOf(values)

@@ -6,6 +6,7 @@ import { AppError } from "#core/errors.ts"
 import type { Home } from "#core/home.ts"
 import { openJail } from "#core/safety/paths.ts"
 import type { Step, Wizard } from "../lib/wizard.ts"
+import { offerPlugins } from "./offered-plugins.ts"
 
 type Row = {
   tools: string
@@ -20,6 +21,11 @@ const rows: readonly Row[] = [
   { tools: "web pages, HTTP requests", may: "ask you before they reach an address that you did not write" },
   { tools: "messages to you", may: "run by themselves; to anybody else they ask" },
   { tools: "files of a folder that you name", may: "are read; before one is changed you are asked", ask: project },
+  {
+    tools: "plugins inside this program",
+    may: "do what you grant them, each in a locked process of its own",
+    ask: offerPlugins,
+  },
 ]
 
 export const tools: Step = {
@@ -30,8 +36,8 @@ export const tools: Step = {
     wizard.ask.say(rows.map(({ tools: names, may }) => `${names}: ${may}`).join("\n"))
     for (const { ask } of rows) if (ask) set.push(await ask(wizard))
     return {
-      set: set.filter((text) => text !== "").join(", ") || "no folder",
-      where: wizard.setting.home.configFile,
+      set: set.filter((text) => text !== "").join("; ") || "no folder, no plugins",
+      where: `${wizard.setting.home.configFile}; \`ironclaw tool list\` shows the plugins`,
     }
   },
 }

@@ -4,11 +4,10 @@
  */
 import { Elysia, status } from "elysia"
 import { sha256Hex } from "#core/safety/fingerprint.ts"
-import type { Challenge, Proof, SafetyChange } from "#core/safety/presence.ts"
 import { t } from "#core/schema.ts"
 import { type Calls, demandHome } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
-import { type Prove, presenceField } from "../presence.ts"
+import { presenceField, type ProveInUse } from "../presence.ts"
 import { body } from "../shape.ts"
 
 const strict = { additionalProperties: false }
@@ -29,15 +28,9 @@ const SetBody = t.Object(
 const ForgetBody = t.Object({ ...secretField, ...presenceField }, strict)
 
 export function pluginAuthRoutes(
-  { pluginAuth, hasActed }: Pick<GatewayDeps, "pluginAuth" | "hasActed">,
-  { calls, prove }: { calls: Calls; prove: Prove },
+  { pluginAuth }: Pick<GatewayDeps, "pluginAuth">,
+  { calls, proveInUse }: { calls: Calls; proveInUse: ProveInUse },
 ) {
-  const proveInUse = async (
-    request: Request,
-    change: SafetyChange,
-    proof: Proof | undefined,
-  ): Promise<Challenge | null> => ((await hasActed()) ? prove(request, change, proof) : null)
-
   return new Elysia({ prefix: "/api/plugins" })
     .get("/:name/auth", async ({ params: { name } }) => ({ auth: await pluginAuth.status(name) }), {
       detail: { operationId: "plugins.auth", summary: "Which secrets a plugin needs, and which are set" },

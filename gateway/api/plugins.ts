@@ -1,6 +1,7 @@
 /**
  * /api/plugins: code that nobody here vetted. Installing, granting and enabling it need proof of presence; taking away does not. What is
  * named to be installed is looked at only after that proof: a token alone neither reads a path of this machine nor runs what lies there.
+ * What is inside this program, unchanged, can be set up by a script as long as nobody has talked with the assistant.
  */
 import { Elysia, status } from "elysia"
 import { AppError } from "#core/errors.ts"
@@ -10,7 +11,7 @@ import type { Prepared } from "#sandbox/install.ts"
 import { type Asked, isUrl, type PluginSource, wordsOf } from "#sandbox/source.ts"
 import type { Calls } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
-import { type Prove, presenceField } from "../presence.ts"
+import { type Prove, presenceField, type ProveInUse } from "../presence.ts"
 import { body } from "../shape.ts"
 
 const strict = { additionalProperties: false }
@@ -56,11 +57,16 @@ const PresenceBody = t.Object({ ...presenceField }, strict)
 
 export function pluginRoutes(
   { plugins }: Pick<GatewayDeps, "plugins">,
-  { prove, calls }: { prove: Prove; calls: Calls },
+  { prove, proveInUse, calls }: { prove: Prove; proveInUse: ProveInUse; calls: Calls },
 ) {
   function assertOwner(request: Request): void {
     if (calls.of(request).caller.scope !== "owner")
       throw new AppError("client.forbidden", "This token may not change plugins")
+  }
+
+  /** `isOwn`: it is inside this program, unchanged. */
+  function proofOf(request: Request, { isOwn }: { isOwn: boolean }): Prove | ProveInUse {
+    return isOwn && calls.of(request).meta.via !== "tcp" ? proveInUse : prove
   }
 
   return new Elysia({ prefix: "/api/plugins" })
@@ -84,7 +90,7 @@ export function pluginRoutes(
           details: asked,
           words: `Install the plugin ${aboutAsked(asked)}. It stays inactive until you grant what it asks for; a new version of one that you granted is active at once where it asks for nothing more${"url" in asked.source ? ", and you know its bytes by a hash or a signature" : ""}.`,
         }
-        const challenge = prove(request, change, presence)
+        const challenge = await proofOf(request, { isOwn: "name" in asked.source })(request, change, presence)
         if (challenge) return status(202, { challenge })
         calls.of(request).meta.holdOpen() // fetching takes its time
         const prepared = await plugins.prepareInstall(asked, request.signal)
@@ -110,7 +116,8 @@ export function pluginRoutes(
           details: { name, sha256: prepared.sha256, manifest: prepared.manifest, tools: prepared.tools },
           words: `Let ${aboutOf(prepared)}`,
         }
-        const challenge = prove(request, change, presence)
+        const isOwn = await plugins.isOwn(prepared)
+        const challenge = await proofOf(request, { isOwn })(request, change, presence)
         if (challenge) return status(202, { challenge })
         return status(200, { plugin: await plugins.grant(prepared) })
       },

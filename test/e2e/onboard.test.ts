@@ -40,6 +40,7 @@ describe("on a terminal", () => {
         ["None yet: the demo", ENTER],
         ["Change it", ENTER],
         ["A folder to work in, or none", ENTER],
+        ["More tools?", ENTER],
         ["No: only while I chat", ENTER],
         ["/help shows", `hello${ENTER}`],
         ["built-in demo of ironclaw", CTRL_C],
@@ -103,6 +104,7 @@ describe("on a terminal", () => {
         ["What may it cost", `2.5${ENTER}`],
         ["Change it", ENTER],
         ["A folder to work in, or none", ENTER],
+        ["More tools?", ENTER],
         ["No: only while I chat", ENTER],
       ],
     })
@@ -117,6 +119,47 @@ describe("on a terminal", () => {
     })
     expect(again.status).toBe(0)
     expect(again.shown).toContain("which answered in")
+  })
+
+  test("a plugin is offered with what it asks for in sentences, granted on a yes, taken away on a no, and asked about once in use", async () => {
+    using home = makeHome()
+    const active = async () =>
+      (await json(home.path, "tool", "list")).data.items.map(({ name, state }: { name: string; state: string }) => [
+        name,
+        state,
+      ])
+    const more = (key: string, ...then: (readonly [string, string])[]) =>
+      drive(["onboard", "tools"], {
+        home: home.path,
+        turns: [["A folder to work in, or none", ENTER], ["More tools?", key], ...then],
+      })
+    const nothing = await more(ENTER)
+    expect([nothing.status, await active()]).toEqual([0, []])
+    const weather = `${DOWN.repeat(4)} ${ENTER}`
+    const no = await more(weather, ["Grant weather that?", `${DOWN}${ENTER}`])
+    expect([no.status, await active()]).toEqual([0, []])
+    expect(no.shown).toContain("send GET to api.open-meteo.com")
+    const yes = await more(weather, ["Grant weather that?", ENTER])
+    expect([yes.status, await active()]).toEqual([0, [["weather", "active"]]])
+
+    expect((await runBinary(["run", "-m", "hello"], { home: home.path })).status).toBe(0)
+    const script = await runBinary(["onboard", "tools", "--tools", "github", "--json"], { home: home.path })
+    expect(JSON.parse(script.stdout).error.code).toBe("presence.no_terminal")
+    const inUse = await drive(["onboard", "tools", "--tools", "github"], {
+      home: home.path,
+      turns: [
+        ["A folder to work in, or none", ENTER],
+        ["Do it? [y/N]", `y${ENTER}`],
+        ["Do it? [y/N]", `y${ENTER}`],
+        ["github can use your github_token", ENTER],
+      ],
+    })
+    expect(inUse.status, inUse.shown).toBe(0)
+    expect(inUse.shown).toContain("send GET to api.github.com below /search")
+    expect(await active()).toEqual([
+      ["github", "active"],
+      ["weather", "active"],
+    ])
   })
 
   test("plain mode draws nothing: numbered lines, no escape sequences, and a key that is not shown", async () => {
@@ -273,6 +316,26 @@ describe("with nobody to ask", () => {
     expect(before).toContain(day("Pacific/Kiritimati"))
     expect((await manner("--time-zone", "Pacific/Pago_Pago")).status).toBe(0)
     expect(await told()).toContain(day("Pacific/Pago_Pago"))
+  })
+
+  test("plugins are installed and granted by name, once; a name that is none is told", async () => {
+    using home = makeHome()
+    const tools = (names: string) => runBinary(["onboard", "tools", "--tools", names, "--json"], { home: home.path })
+    for (let again = 0; again < 2; again += 1) {
+      const done = await tools("weather, github")
+      expect(done.status, done.stdout).toBe(0)
+      expect(JSON.parse(done.stdout).data.set[0].set).toBe("github, weather")
+    }
+    const wrong = await tools("wether")
+    expect([wrong.status, JSON.parse(wrong.stdout).error.message]).toEqual([
+      2,
+      expect.stringContaining("mean weather?"),
+    ])
+    expect((await tools("none")).status).toBe(0)
+    const folder = join(home.path, ".ironclaw/plugins/weather/plugin.ts")
+    writeFileSync(folder, `${readFileSync(folder, "utf8")}\n// changed`)
+    const changed = await runBinary(["tool", "grant", "weather", "--json"], { home: home.path })
+    expect(JSON.parse(changed.stdout).error.code).toBe("presence.no_terminal") // no longer what is inside the program
   })
 
   test("an answer that does not work is refused with the reason, and is not saved", async () => {

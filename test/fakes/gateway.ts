@@ -166,6 +166,7 @@ export function gatewayHouse({
       list: async () => [],
       get: async (name) => Promise.reject(new AppError("not_found", `There is no plugin ${name}`)),
       available: async () => [],
+      isOwn: async () => false,
       judgeAsked() {},
       prepareInstall: async () => Promise.reject(new AppError("plugin.unusable", "No plugins here")),
       install: async () => Promise.reject(new AppError("conflict", "No plugins here")),
