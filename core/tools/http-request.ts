@@ -96,7 +96,7 @@ export function httpTools(): Tool[] {
           headers: Object.fromEntries<string>(shown),
           ...("what" in answer
             ? { note: `The body is ${answer.what}, ${answer.bytes} bytes, and not shown` }
-            : { body: answer.text, ...(answer.cut ? { note: `cut after ${MAX_ANSWER_BYTES} bytes` } : {}) }),
+            : { body: answer.text, ...noteOf(answer) }),
         },
         labels: ["untrusted"],
         source: new URL(response.url).hostname,
@@ -104,6 +104,11 @@ export function httpTools(): Tool[] {
     },
   })
   return [request]
+}
+
+function noteOf({ cut, isPart }: { cut: boolean; isPart: boolean }): { note?: string } {
+  if (cut) return { note: `cut after ${MAX_ANSWER_BYTES} bytes` }
+  return isPart ? { note: "a part of the whole; half words at its borders are left out" } : {}
 }
 
 /** Whether these headers could carry what the URL must not: a host that the owner named need not be one to tell things to. */

@@ -6,6 +6,9 @@ import { readerOf, toolRig } from "./rig.ts"
 
 let rig: Awaited<ReturnType<typeof toolRig>>
 let heard: { method: string; url: string; headers: IncomingMessage["headers"]; body: string }[]
+/** In a run of its own that stands across 1 MiB, where a body is cut, and across the border of two parts. */
+const KEY = `gh${"p_"}${"aB3dE5gH7jK9".repeat(3)}`
+const PARTS = `The key is ${KEY} and that is all`
 const URL_1 = "https://api.example.com/v1/items?page=2"
 const call = (more: Record<string, unknown> = {}) => ({ name: "http_request", arguments: { url: URL_1, ...more } })
 
@@ -22,6 +25,13 @@ beforeEach(async () => {
     answer.setHeader("etag", '"7"')
     answer.setHeader("set-cookie", "a=b")
     if (url === "/image") return answer.end(Buffer.from("89504e470d0a1a0a00000000", "hex"))
+    if (url === "/cut") return answer.end(`${"a word ".repeat(149_793)}${KEY} and more`)
+    const range = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? "")
+    if (range) {
+      const [start, end] = [Number(range[1]), Number(range[2])]
+      answer.writeHead(206, { "content-range": `bytes ${start}-${end}/${PARTS.length}` })
+      return answer.end(PARTS.slice(start, end + 1))
+    }
     if (url === "/long") return answer.end("x".repeat(1024 * 1024 + 10))
     answer.end('{"items":[1]}')
   })
@@ -65,6 +75,28 @@ describe("a GET to a URL that the owner wrote", () => {
     expect(results[0]?.text).toContain("a PNG image, 12 bytes")
     const long: unknown = JSON.parse(results[1]?.text ?? "")
     expect(long).toMatchObject({ note: "cut after 1048576 bytes" })
+  })
+})
+
+describe("a key at a border", () => {
+  test("of a body that is cut is shown in no part", async () => {
+    const url = "https://api.example.com/cut"
+    const { last } = await rig.ask(`What is at ${url}?`, [call({ url })])
+    expect(last?.text).toContain("cut after 1048576 bytes")
+    expect(last?.text).toContain("a word a word")
+    expect(last?.text).not.toContain("ghp_")
+  })
+
+  test("of two parts that are asked for is shown in neither, and the rest of them is", async () => {
+    const asked = ["bytes=0-29", `bytes=30-${PARTS.length - 1}`].map((range) => call({ headers: { range } }))
+    const grant = { agentId: "main", principal: "agent:main", tool: "http_request", sessionId: null, expiresAt: null }
+    const destination = "http api.example.com GET /v1/items"
+    const { statement } = rig.house.grants.add({ ...grant, destination, evenUntrusted: true })
+    await rig.house.writer.commit({ statements: [statement] })
+    const { results } = await rig.ask(`What is at ${URL_1}?`, asked)
+    const bodies = results.map(({ text }): unknown => JSON.parse(text).body)
+    expect(bodies).toEqual(["The key is ", " and that is all"])
+    expect(results[0]?.text).toContain("half words at its borders are left out")
   })
 })
 
