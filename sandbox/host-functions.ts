@@ -21,7 +21,7 @@ import { ratesOf, sizesOf } from "./limits.ts"
 import type { Logins } from "./logins.ts"
 import type { PluginPins } from "./pins.ts"
 import { endpointsOf } from "./plugin-config.ts"
-import { missingSecrets } from "./plugin-credentials.ts"
+import { missingSecrets, secretsToward } from "./plugin-credentials.ts"
 import { type PluginPin, pluginPrincipal } from "./plugin.ts"
 
 export type HostFunctionDeps = {
@@ -43,6 +43,8 @@ export type Hosted = {
   labels: () => LabelName[]
   /** The gate that refused it something last; null where none did. */
   gate: () => string | null
+  /** What its owner can do where a host did not take their secret; null where none refused one. */
+  advice: () => string | null
 }
 
 export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunctionDeps): Hosted {
@@ -50,6 +52,7 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
   const { http, secrets, workspace, tool_invoke: invoke } = manifest.capabilities ?? {}
   const gathered: (readonly LabelName[])[] = [["untrusted"]]
   let gate: string | null = null
+  let advice: string | null = null
   const isReading = !hasEffect(context.effect)
   const { rules, local } = endpointsOf(manifest, pin.config)
   const reachesHosts = (http?.allowlist.length ?? 0) + rules.length + local.length > 0
@@ -90,6 +93,9 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
         await response.body?.cancel()
         response = await send()
       }
+      const [unaccepted] = response.status === 401 ? secretsToward(manifest, request.url) : []
+      if (unaccepted !== undefined)
+        advice = `${new URL(request.url).hostname} did not take the owner's ${unaccepted}: \`ironclaw tool auth ${pin.name}\` sets another`
       const headers: Record<string, string> = {}
       for (const [name, value] of response.headers) if (name !== "set-cookie") headers[name] = value
       return { status: response.status, headers, body: await readBounded(response, maxResponseBytes) }
@@ -163,6 +169,7 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
     },
     labels: () => joinLabels(gathered),
     gate: () => gate,
+    advice: () => advice,
   }
 }
 

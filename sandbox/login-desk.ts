@@ -65,7 +65,8 @@ export type LoginDesk = {
   /** The address to which the provider sent a browser on another machine. Throws `input.invalid`, `not_found`. */
   paste(id: string, address: string): Promise<LoginOutcome>
   outcome: LoginFlows["outcome"]
-  prepareEnd(name: string): Promise<{ pin: PluginPin; login: Login; status: LoginStatus }>
+  /** `forget`: also the login of other addresses that stands in the way of this plugin's. `plugins`: who is without it then. */
+  prepareEnd(name: string, how: { forget: boolean }): Promise<{ login: Login; tokenHost: string; plugins: string[] }>
   /** Asks the provider to make the tokens invalid, where it takes such requests, and deletes them here; the client stays. */
   revoke(name: string, signal: AbortSignal): Promise<{ status: LoginStatus; toldProvider: boolean }>
   /** Deletes all of it here, the client too. */
@@ -139,6 +140,12 @@ export function createLoginDesk(deps: LoginDeskDeps): LoginDesk {
       expiresAt: login?.expiresAt ?? null,
       publicRedirect: address === null ? null : new URL(CALLBACK_PATH, address).href,
     }
+  }
+
+  /** The plugin's own, or the one that has its provider's name. */
+  async function toEnd(pin: PluginPin): Promise<Login | null> {
+    const { provider } = loginIn(pin).auth
+    return (await logins.of(pin)) ?? logins.all().find((one) => one.provider === provider) ?? null
   }
 
   function assertHere({ name }: PluginPin, { state, provider, tokenHost }: LoginStatus): void {
@@ -308,13 +315,21 @@ export function createLoginDesk(deps: LoginDeskDeps): LoginDesk {
       return flows.outcome(id, { waitMs: 0, signal: AbortSignal.timeout(1_000) })
     },
     outcome: flows.outcome,
-    async prepareEnd(name) {
+    async prepareEnd(name, { forget }) {
       const pin = await plugins.agreedPin(name)
-      const login = await logins.of(pin)
       const status = await statusOf(pin)
-      assertHere(pin, status)
+      if (!forget) assertHere(pin, status)
+      const login = await toEnd(pin)
       if (!login) throw new AppError("not_found", `There is no login to ${status.provider}`)
-      return { pin, login, status }
+      const users = plugins.agreedPins().filter(({ manifest: { auth } }) => {
+        const own = auth?.oauth && auth.provider === login.provider ? endpointsIn(auth.oauth) : null
+        return own !== null && isSameProvider(own, login.endpoints)
+      })
+      return {
+        login,
+        tokenHost: new URL(login.endpoints.tokenUrl).hostname,
+        plugins: users.map((one) => one.name).sort(),
+      }
     },
     async revoke(name, signal) {
       const pin = await plugins.agreedPin(name)
@@ -344,7 +359,7 @@ export function createLoginDesk(deps: LoginDeskDeps): LoginDesk {
     },
     async forget(name) {
       const pin = await plugins.agreedPin(name)
-      const login = await logins.of(pin)
+      const login = await toEnd(pin)
       if (!login) throw new AppError("not_found", `${name} has no login here`)
       await logins.forget(login, "forgotten")
       return statusOf(pin)

@@ -51,6 +51,7 @@ type Known = {
   login: OpenLogin
   /** Null once it was used. */
   stateHash: string | null
+  untilMs: number
   outcome: LoginOutcome
   settled: PromiseWithResolvers<void>
   cancel: Cancel
@@ -85,22 +86,25 @@ export function createLoginFlows({ clock }: { clock: Clock }): LoginFlows {
         settle(id, { state: "failed", words: "Nobody answered within five minutes" }),
       )
       const stateHash = sha256Hex(login.secrets.state)
+      const untilMs = clock.nowMs() + LIFETIME_MS
       known.set(id, {
         login,
         stateHash,
+        untilMs,
         outcome: { state: "waiting" },
         settled: Promise.withResolvers(),
         cancel,
         onEnd,
       })
-      return { id, expiresAt: new Date(clock.nowMs() + LIFETIME_MS).toISOString() }
+      return { id, expiresAt: new Date(untilMs).toISOString() }
     },
     take(state, way) {
       if (state === null || !/^[A-Za-z0-9_-]{43}$/.test(state)) return null
       // By hash, so that how long a look takes says nothing of a state.
       const hash = sha256Hex(state)
       for (const [id, one] of known) {
-        if (one.stateHash !== hash || one.login.way !== way) continue
+        // Also where a machine that slept has not ended it yet.
+        if (one.stateHash !== hash || one.login.way !== way || clock.nowMs() >= one.untilMs) continue
         one.stateHash = null
         return { id, login: one.login }
       }

@@ -42,14 +42,15 @@ export function missingSecrets(
   manifest: Manifest,
   { url, secretValue }: { url: string; secretValue: SecretValue },
 ): string[] {
+  const given = secretsToward(manifest, url)
+  return requiredSecrets(manifest).filter((name) => given.includes(name) && secretValue(name) === null)
+}
+
+/** Names of the secrets that requests to this URL are given. */
+export function secretsToward({ capabilities }: Manifest, url: string): string[] {
   const host = URL.parse(url)?.hostname
-  if (host === undefined) return []
-  return requiredSecrets(manifest).filter(
-    (name) =>
-      secretValue(name) === null &&
-      Object.values(manifest.capabilities?.http?.credentials ?? {}).some(
-        (one) => one.secret_name === name && one.host_patterns.some((rule) => coversHost(rule, host)),
-      ),
+  return Object.values(capabilities?.http?.credentials ?? {}).flatMap((one) =>
+    host !== undefined && one.host_patterns.some((rule) => coversHost(rule, host)) ? [one.secret_name] : [],
   )
 }
 

@@ -109,7 +109,7 @@ async function runTool({
     return {
       failed: `The plugin ${pin.name} needs a setting first: ask the owner to run \`ironclaw tool config ${pin.name} ${unset[0] ?? ""} VALUE\``,
     }
-  const { host, labels, gate } = hostFor(pin, context, deps)
+  const { host, labels, gate, advice } = hostFor(pin, context, deps)
   const outcome = await deps.sandbox.call({
     pluginId: pin.name,
     code,
@@ -135,7 +135,11 @@ async function runTool({
   const text = answer.content
     .map((part) => (part.type === "text" ? (part.text ?? "") : `[${part.type} is not shown]`))
     .join("\n")
-  if (answer.isError === true) return failed(text || "The plugin says that it failed, and not why")
+  if (answer.isError === true) {
+    const hint = advice()
+    const words = text || "The plugin says that it failed, and not why"
+    return failed(hint === null ? words : `${words.slice(0, MAX_WORDS - hint.length - 3)} (${hint})`)
+  }
   return { data: answer.structuredContent ?? text, labels: labels(), source }
 }
 

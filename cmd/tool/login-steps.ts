@@ -1,8 +1,20 @@
 /** How one makes a client of one's own at a provider, in steps. From the providers' public documentation; read in late 2026. */
 
-/** Null where we know no steps: the plugin's own words have to do. `redirect`: the public address, where the answer goes there. */
-export function clientSteps(provider: string, { redirect }: { redirect: string | null }): readonly string[] | null {
-  return provider === "google" ? googleSteps(redirect) : null
+/**
+ * Null where we know no steps: the plugin's own words have to do. By the hosts that a login goes to: what a plugin calls its provider
+ * could be anything. `redirect`: the public address, where the answer goes there.
+ */
+export function clientSteps({
+  authorizationHost,
+  tokenHost,
+  redirect,
+}: {
+  authorizationHost: string
+  tokenHost: string
+  redirect: string | null
+}): readonly string[] | null {
+  const isGoogle = authorizationHost === "accounts.google.com" && tokenHost === "oauth2.googleapis.com"
+  return isGoogle ? googleSteps(redirect) : null
 }
 
 /**

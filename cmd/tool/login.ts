@@ -31,6 +31,14 @@ const WAIT_MS = 15_000
 export async function logIn(wish: LoginWish, { client, ui, signal }: At): Promise<Done> {
   const at = client.api.plugins({ name: wish.name }).login
   const before = demanded((await at.get()).login, wish.name)
+  if (before.state === "elsewhere")
+    throw new AppError(
+      "conflict",
+      `${before.provider} is another provider here: ${wish.name} would fetch tokens at ${before.tokenHost}`,
+      {
+        hint: `\`ironclaw tool auth ${wish.name} --forget\` deletes the other login, if this is the one that you want.`,
+      },
+    )
   if (!before.hasClient || wish.clientId !== undefined) {
     if (wish.clientId === undefined) explainClient(before, wish, ui)
     const given = await readClient(wish, { ui, signal })
@@ -93,12 +101,12 @@ function demanded(login: LoginStatus | null, name: string): LoginStatus {
 }
 
 function explainClient(
-  { provider, publicRedirect }: LoginStatus,
+  { provider, publicRedirect, authorizationHost, tokenHost }: LoginStatus,
   { instructions, setupUrl, way }: LoginWish,
   ui: Ui,
 ): void {
-  ui.note(`${provider} has to know you by a client of your own, which you make there once:`)
-  const steps = clientSteps(provider, { redirect: way === "public" ? publicRedirect : null })
+  ui.note(`${provider} (${authorizationHost}) has to know you by a client of your own, which you make there once:`)
+  const steps = clientSteps({ authorizationHost, tokenHost, redirect: way === "public" ? publicRedirect : null })
   for (const step of steps ?? []) ui.note(step)
   if (steps !== null) return
   if (instructions !== null) ui.note(visible(instructions))

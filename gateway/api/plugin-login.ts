@@ -129,12 +129,12 @@ export function pluginLoginRoutes(
       "/:name/login",
       async ({ params: { name }, body: { forget = false, presence }, request }) => {
         demandHome(calls.of(request), "Ending a login")
-        const { status: about, login } = await loginDesk.prepareEnd(name)
+        const { login, tokenHost, plugins } = await loginDesk.prepareEnd(name, { forget })
         const change = {
           verb: forget ? "plugin.login.forget" : "plugin.login.revoke",
           subject: name,
-          details: { provider: about.provider, version: login.version },
-          words: `${forget ? "Delete the login and your client at" : "End the login to"} ${about.provider}, for ${about.plugins.join(", ")}.`,
+          details: { provider: login.provider, version: login.version },
+          words: `${forget ? "Delete the login and your client at" : "End the login to"} ${login.provider} (${tokenHost}).${plugins.length === 0 ? "" : ` These plugins are without it then: ${plugins.join(", ")}.`}`,
         }
         const challenge = await proveInUse(request, change, presence)
         if (challenge) return status(202, { challenge })

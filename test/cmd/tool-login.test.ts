@@ -35,7 +35,6 @@ async function run(args: readonly string[], stdin = "") {
 
 beforeAll(async () => {
   mkdirSync(home, { mode: 0o700 })
-  const host = "login.example.test"
   writePlugin(join(base, "vendor"), "vendor", toolCode("vendor_look", "return 1"), {
     effects: { vendor_look: "read" },
     capabilities: {
@@ -54,7 +53,11 @@ beforeAll(async () => {
       secret_name: "vendor_oauth_token",
       display_name: "Vendor",
       provider: "google",
-      oauth: { authorization_url: `https://${host}/authorize`, token_url: `https://${host}/token`, scopes: ["read"] },
+      oauth: {
+        authorization_url: "https://accounts.google.com/o/oauth2/v2/auth",
+        token_url: "https://oauth2.googleapis.com/token",
+        scopes: ["read"],
+      },
     },
   })
   for (const verb of [
@@ -88,7 +91,7 @@ describe("a plugin with a login", () => {
       const { done, value } = await reader.read()
       if (done) break
       shown += decoder.decode(value, { stream: true })
-      url = URL.parse(/https:\/\/login\.example\.test\/authorize\S+/.exec(shown)?.[0] ?? "")
+      url = URL.parse(/https:\/\/accounts\.google\.com\/\S+/.exec(shown)?.[0] ?? "")
     }
     if (url === null) throw new Error(`No address: ${shown} ${await child.stdout.text()}`)
     reader.releaseLock()

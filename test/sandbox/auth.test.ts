@@ -176,4 +176,16 @@ describe("a call without its secret", () => {
     expect((await at.call("vendor_look")).told).toMatchObject({ state: "done", text: "200" })
     expect((await at.plugins.get("vendor")).secrets[0]).toMatchObject({ isSet: true })
   })
+
+  test("or with one that its host does not take any more, says so beside what the plugin says", async () => {
+    const run = `const { status } = http({ url: "https://api.example.com/v1" }); if (status !== 200) throw new Error("no " + status); return "yes"`
+    await at.install(at.source("vendor", toolCode("vendor_look", run), { ...manifest, version: "1.0.1" }))
+    secrets["vendor_token"] = "a-token-of-last-year"
+    const { told } = await at.call("vendor_look")
+    expect(told?.text).toBe(
+      "no 401 (api.example.com did not take the owner's vendor_token: `ironclaw tool auth vendor` sets another)",
+    )
+    answer = 500
+    expect((await at.call("vendor_look")).told?.text).toBe("no 500")
+  })
 })

@@ -1,5 +1,6 @@
 /** Tokens that end: renewed before they do and after a host refused one, once for all who need it, and over when the provider says so. */
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { examinePlugins } from "#cmd/lib/examine-plugins.ts"
 import { type LoginHouse, loginHouse } from "../fakes/login-house.ts"
 
 setDefaultTimeout(60_000) // children are started, on a machine that may be busy
@@ -128,6 +129,15 @@ describe("a login that the provider ended", () => {
     expect(events).toMatchObject([{ body: { plugin: "mailer" } }])
     expect([tokenNow(), refreshNow()]).toEqual([null, null])
     expect(await at.desk.status("mailer")).toMatchObject({ state: "needed", hasClient: true })
+    expect(await examinePlugins({ plugins: at.plugins, loginDesk: at.desk })()).toEqual([
+      {
+        name: "mailer",
+        state: "active",
+        missing: [],
+        login: { provider: "vendor", state: "needed", missing: [] },
+        endpoints: [],
+      },
+    ])
     await at.login("mailer")
     expect(await at.text("mail_tool")).toStartWith("200")
   })

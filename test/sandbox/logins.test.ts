@@ -1,5 +1,6 @@
 /** Logging in at a provider and what plugins get of it; and everything that somebody else could bring, choose or use. */
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { resealLogins } from "#sandbox/login-rows.ts"
 import { browse, CLIENT, type LoginHouse, loginHouse } from "../fakes/login-house.ts"
 
 setDefaultTimeout(60_000) // children are started, on a machine that may be busy
@@ -254,7 +255,11 @@ describe("another plugin", () => {
     expect(await at.text("mixer_tool")).toContain("has not logged in")
     for (const work of [at.desk.prepare("mixer", "loopback"), at.client("mixer")])
       expect(await failure(work)).toMatchObject({ code: "conflict" })
-    await failure(at.desk.forget("mixer"))
+    expect(await failure(at.desk.prepareEnd("mixer", { forget: false }))).toMatchObject({ code: "conflict" })
+    expect(await at.desk.prepareEnd("mixer", { forget: true })).toMatchObject({
+      tokenHost: "login.example.org",
+      plugins: ["calendar", "mailer"],
+    })
     expect(await now()).toBe("in")
     const half = { oauth: { ...at.provider.oauth(["mail.read"]), token_url: "https://evil.example.org/token" } }
     await at.add("halfway", "half_tool", { host: "files.example.com", auth: half })
@@ -283,6 +288,18 @@ describe("another plugin", () => {
         message: expect.stringContaining("only a login's provider gets"),
       })
     }
+  })
+
+  test("a login holds under another master key, and only if it did under the old one", async () => {
+    const keyOf = (fill: number) =>
+      // All that is asked of a key here.
+      ({ derive: () => new Uint8Array(32).fill(fill) }) as unknown as Parameters<typeof resealLogins>[1]["from"]
+    await at.db.batch(await resealLogins(at.db, { from: keyOf(9), to: keyOf(8) }))
+    expect(await at.text("mail_tool")).toStartWith("200")
+    await at.db.batch(await resealLogins(at.db, { from: keyOf(7), to: keyOf(8) }))
+    expect(await at.text("mail_tool")).toContain("has not logged in")
+    await at.db.batch(await resealLogins(at.db, { from: keyOf(8), to: keyOf(7) }))
+    expect(await at.text("mail_tool")).toStartWith("200")
   })
 
   test("a row that somebody else wrote is no login", async () => {

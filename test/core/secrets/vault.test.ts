@@ -113,6 +113,34 @@ for (const engine of engines()) {
       expect(await ask("select name from secrets")).toEqual([{ name: "GITHUB_TOKEN" }])
     })
 
+    test("several are set and deleted together with what belongs to them, or not at all", async () => {
+      await vault.set({ name: "OLD", value: "an-old-value" })
+      const change = (sql: string) =>
+        vault.setTogether({
+          secrets: [
+            { name: "access", value: "access-value" },
+            { name: "refresh", value: "refresh-value" },
+            { name: "old", value: null },
+            { name: "never_there", value: null },
+          ],
+          also: [{ sql, params: [] }],
+          audit: [],
+        })
+      expect(await codeOf(change("select expect_rows(0, 1, 'Somebody was quicker')"))).toBe("conflict")
+      expect(vault.values().map(({ name }) => name)).toEqual(["OLD"])
+      await change("select 1")
+      expect(vault.values()).toEqual([
+        { name: "ACCESS", value: "access-value" },
+        { name: "REFRESH", value: "refresh-value" },
+      ])
+      const other = await open()
+      await change("select 1")
+      expect(other.value("access")).toBe("access-value")
+      await vault.setTogether({ secrets: [{ name: "access", value: "a-newer-value" }], also: [], audit: [] })
+      await other.reload()
+      expect(other.value("access")).toBe("a-newer-value")
+    })
+
     test("the database holds no value; rows that were swapped, renamed or taken from an earlier version give none, and are named", async () => {
       await vault.set({ name: "A", value: "value-of-a-1" })
       const [former] = await ask("select nonce::text, ciphertext::text from secrets where name = 'A'")
