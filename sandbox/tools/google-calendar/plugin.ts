@@ -632,12 +632,13 @@ type Changes = {
   private?: boolean
 }
 
-/** Begin and end as Google takes them. `length` is that of an event whose beginning alone is moved. */
+/** `length`: of an event whose beginning alone is moved. `zone`: the one that an event has now, in which a series goes on. */
+type Placing = { calendar: string; isSeries: boolean; length?: number | null; zone?: string | null | undefined }
+
+/** Begin and end as Google takes them. */
 function spanOf(
-  { start = "", end, minutes, time_zone: zone }: Changes,
-  calendar: string,
-  length: number | null,
-  series: boolean,
+  { start = "", end, minutes, time_zone: said }: Changes,
+  { calendar, isSeries, length = null, zone: former }: Placing,
 ) {
   const from = momentOf(start, "start")
   const until = end === undefined ? null : momentOf(end, "end")
@@ -650,8 +651,8 @@ function spanOf(
     const day = (date: string): Time => ({ date, dateTime: null, timeZone: null })
     return { start: day(dayOf(from.wallMs)), end: day(dayOf(last + DAY_MS)) }
   }
-  const needsZone = series || from.offset === null || (until !== null && until.offset === null)
-  const timeZone = zone ?? (needsZone ? zoneOf(calendar) : undefined)
+  const isWall = from.offset === null || (until !== null && until.offset === null)
+  const timeZone = said ?? (isWall ? zoneOf(calendar) : isSeries ? (former ?? zoneOf(calendar)) : undefined)
   const to =
     until ??
     (minutes === undefined && length === null
@@ -774,8 +775,7 @@ const createEvent = defineTool({
     video_call: call = false,
     ...input
   }: CreateInput) {
-    const series = (input.recurrence ?? []).length > 0
-    const span = spanOf(input, calendar, null, series)
+    const span = spanOf(input, { calendar, isSeries: (input.recurrence ?? []).length > 0 })
     const updates = sendUpdates(notify, guests.length > 0)
     const event = ask<CalendarEvent>(`${calendarPath(calendar)}/events`, {
       method: "POST",
@@ -841,7 +841,7 @@ const updateEvent = defineTool({
   }: UpdateInput) {
     const event = meantEvent(calendar, id, title)
     const attendees = guestsAfter(event, input.add_guests ?? [], input.remove_guests ?? [])
-    const isRepeated = (input.recurrence ?? event.recurrence ?? []).length > 0
+    const isSeries = (input.recurrence ?? event.recurrence ?? []).length > 0
     if (input.start === undefined && (input.end ?? input.minutes) !== undefined) input.start = beginningOf(event)
     const length = wallOfTime(event.end) - wallOfTime(event.start)
     const wasDay = Boolean(event.start?.date)
@@ -850,7 +850,9 @@ const updateEvent = defineTool({
     const body = {
       ...(newTitle === undefined ? {} : { summary: newTitle }),
       ...fieldsOf(input),
-      ...(input.start === undefined ? {} : spanOf(input, calendar, keeps, isRepeated)),
+      ...(input.start === undefined
+        ? {}
+        : spanOf(input, { calendar, isSeries, length: keeps, zone: event.start?.timeZone })),
       ...(attendees ? { attendees } : {}),
     }
     if (Object.keys(body).length === 0) throw new Error("Say what to change")

@@ -397,6 +397,21 @@ describe("changing", () => {
     expect(events[0]).toMatchObject({ start: { date: "2026-12-05" }, end: { date: "2026-12-08" } })
   })
 
+  test("leaves a series in the zone that it has, where the new time says by itself when it is", async () => {
+    const start = { dateTime: "2026-12-01T15:00:00+01:00", timeZone: "America/New_York" }
+    events.push(
+      event("e1", "2026-12-01T15:00:00+01:00", "2026-12-01T16:00:00+01:00", {
+        start,
+        recurrence: ["RRULE:FREQ=DAILY"],
+      }),
+    )
+    const change = { event_id: "e1", title: "Event e1" }
+    await at.data("gcal_event_update", { ...change, start: "2026-12-01T10:00:00-05:00" })
+    expect(events[0]?.start).toEqual({ dateTime: "2026-12-01T10:00:00-05:00", timeZone: "America/New_York" })
+    await at.data("gcal_event_update", { ...change, start: "2026-12-01T10:00" })
+    expect(events[0]?.start).toEqual({ dateTime: "2026-12-01T10:00:00", timeZone: "Europe/Berlin" })
+  })
+
   test("does nothing to an event of another title, one changed since, or for a guest who is none", async () => {
     events.push(event("e1", "2026-12-01T09:00:00+01:00", "2026-12-01T10:00:00+01:00", { attendees: [ANNA] }))
     const change = { event_id: "e1", title: "Event e1", new_title: "X", notify: "none" }
