@@ -170,7 +170,7 @@ function outcomeOf(
     show() {
       const value = shown(change.value)
       ui.print(change.source === null ? `${change.key} is taken out of the file` : `${change.key} is ${value}`)
-      if (change.problem !== null) ui.warn(`The configuration is not valid yet: ${change.problem}`)
+      if (change.problem !== null) ui.warn(`The configuration is not valid yet: ${visible(change.problem)}`)
       if (overridden && change.source) ui.warn(`${sourceText(change.source)} sets it, and goes before config.toml`)
       else if (running && change.restartNeeded)
         ui.warn("Restart needed: the running service keeps the old value until then")

@@ -9,6 +9,7 @@ import { MAX_CHILDREN, MAX_PER_PLUGIN } from "#sandbox/child/pool.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
 import { sandboxChildCommand } from "./lib/own-command.ts"
 import { openSetting } from "./lib/setting.ts"
+import { visible } from "./lib/ui.ts"
 import { defineVerb, defineVerbGroup } from "./lib/verb.ts"
 
 /** What it would say is the answer that is printed. */
@@ -30,8 +31,8 @@ const status = defineVerb({
         data: { lock, limits: { childrenPerPlugin: MAX_PER_PLUGIN, children: MAX_CHILDREN } },
         show() {
           ui.print(sentenceOf(lock))
-          if ("parts" in lock) for (const part of lock.parts) ui.print(`  on       ${part}`)
-          if ("missing" in lock) for (const part of lock.missing) ui.print(`  missing  ${part}`)
+          if ("parts" in lock) for (const part of lock.parts) ui.print(`  on       ${visible(part)}`)
+          if ("missing" in lock) for (const part of lock.missing) ui.print(`  missing  ${visible(part)}`)
           ui.print(
             "Always: a process of its own without environment, fuel, caps on memory, a deadline and then SIGKILL",
           )

@@ -17,7 +17,7 @@ import {
   PASSPHRASE_NAME,
   sealedKeyOpens,
 } from "#core/secrets/master-key.ts"
-import type { Ui } from "./ui.ts"
+import { type Ui, visible } from "./ui.ts"
 
 export const CREDENTIAL = "ironclaw-key-passphrase"
 /** A slip of the hand or two; each try costs the half second that a guess costs. */
@@ -64,7 +64,7 @@ export async function findPassphrase({
     } catch (error) {
       const isWrong = error instanceof AppError && error.code === "key.passphrase_wrong"
       if (!isWrong || attempt === TRIES) throw error
-      ui.warn(error.message)
+      ui.warn(visible(error.message))
     }
   }
 }

@@ -12,8 +12,8 @@ export type MarkdownLook = {
 
 /** Word joiner: no width and no meaning. Put between two characters, it keeps them from being read as a mark; taken out of the output. */
 const APART = "\u2060"
-/** What {@link visible} lets pass and yet can hide or reorder text: Arabic letter mark, line separators, tags (text that nobody sees). */
-const HIDING = /[\u061c\u2028\u2029]|[\u{e0000}-\u{e007f}]/gu
+/** What {@link visible} lets pass and yet hides text: tags, which nobody sees. */
+const HIDING = /[\u{e0000}-\u{e007f}]/gu
 const TAB = "    "
 const FENCE = /^ {0,3}(?:`{3,}|~{3,})/
 

@@ -50,7 +50,8 @@ export async function sendOneMessage({
     if ("command" in answered) {
       return {
         data: { sessionId: session.id, text: answered.command.text },
-        show: () => ui.print(answered.command.text),
+        // `/export` tells the whole conversation, pages and mails of others in it.
+        show: () => ui.content(answered.command.text),
       }
     }
     const { turn } = answered

@@ -81,6 +81,7 @@ describe("texts of others", () => {
     const inPipe = make({ isTTY: false })
     inPipe.ui.content(text)
     expect(inPipe.out.text()).toBe(text)
+    expect(visible("a\u061cb\u2028c\u2029d")).toBe("a\\u061cb\\u2028c\\u2029d")
     expect(visible("tab\tline\nnormal äöü 日本 👩‍👩‍👧")).toBe("tab\tline\nnormal äöü 日本 👩‍👩‍👧")
   })
 })
