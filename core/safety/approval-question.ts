@@ -65,7 +65,7 @@ export function visibleText(text: string): string {
 }
 
 /** For a place in a line of ours: what is quoted there cannot begin another one. */
-function visibleLine(text: string): string {
+export function visibleLine(text: string): string {
   return visibleText(text).replaceAll("\n", "⟨U+000A⟩")
 }
 

@@ -3,6 +3,7 @@ import { Elysia, status } from "elysia"
 import { AppError } from "#core/errors.ts"
 import type { ConfigChange } from "#core/config-edit.ts"
 import { isSafetyKey } from "#core/config-keys.ts"
+import { visibleLine } from "#core/safety/approval-question.ts"
 import { sha256Hex } from "#core/safety/fingerprint.ts"
 import type { SafetyChange } from "#core/safety/presence.ts"
 import { t } from "#core/schema.ts"
@@ -36,7 +37,7 @@ const TogetherBody = t.Object(
 
 /** What the owner is asked. `now`: the value in force, where it is known. */
 export function configChangeOf({ key, value, now }: { key: string; value: string | null; now: unknown }): SafetyChange {
-  const change = value === null ? `Take ${key} out of the configuration` : `Set ${key} to ${value}`
+  const change = value === null ? `Take ${key} out of the configuration` : `Set ${key} to ${visibleLine(value)}`
   const words = `${change}${now === undefined ? "" : ` (it is ${JSON.stringify(now)} now)`}.`
   return { verb: "config.set", subject: key, details: { value }, words }
 }

@@ -2,6 +2,7 @@
 import { Elysia, status } from "elysia"
 import { AppError } from "#core/errors.ts"
 import { isId } from "#core/id.ts"
+import { visibleLine } from "#core/safety/approval-question.ts"
 import { PLAN_TOOL } from "#core/safety/approvals.ts"
 import type { NewGrant } from "#core/safety/grants.ts"
 import { t } from "#core/schema.ts"
@@ -87,8 +88,8 @@ export function grantRoutes(
 
 function wordsFor({ principal, tool, destination, evenUntrusted, sessionId, expiresAt }: NewGrant): string {
   return [
-    `Let ${principal} run ${tool} without asking${sessionId ? ` in ${sessionId}` : ""}${expiresAt ? `, until ${expiresAt}` : ""}.`,
-    destination === "" ? "It reaches nothing outside itself." : `It reaches: ${destination}`,
+    `Let ${visibleLine(principal)} run ${tool} without asking${sessionId ? ` in ${sessionId}` : ""}${expiresAt ? `, until ${expiresAt}` : ""}.`,
+    destination === "" ? "It reaches nothing outside itself." : `It reaches: ${visibleLine(destination)}`,
     ...(evenUntrusted ? ["ALSO WHEN TEXT FROM OUTSIDE HAD A HAND IN IT."] : []),
   ].join("\n")
 }

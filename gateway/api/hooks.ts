@@ -4,6 +4,7 @@ import { AppError } from "#core/errors.ts"
 import { hookPoints } from "#core/hooks.ts"
 import type { AskedHook } from "#core/hooks/desk.ts"
 import { type NewHook, wordsForForm } from "#core/hooks/store.ts"
+import { visibleLine } from "#core/safety/approval-question.ts"
 import { int, t } from "#core/schema.ts"
 import type { Calls } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
@@ -145,7 +146,7 @@ export function hookRoutes(
 function wordsForAdding({ name, point, position, form, tools, channels, agents }: NewHook): string {
   const only = [
     ...(tools ? [`the tools ${tools.join(", ")}`] : []),
-    ...(channels ? [`the channels ${channels.join(", ")}`] : []),
+    ...(channels ? [`the channels ${visibleLine(channels.join(", "))}`] : []),
     ...(agents ? [`the agents ${agents.join(", ")}`] : []),
   ]
   return [

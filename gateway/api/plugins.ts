@@ -5,7 +5,7 @@
  */
 import { Elysia, status } from "elysia"
 import { AppError } from "#core/errors.ts"
-import { visibleText } from "#core/safety/approval-question.ts"
+import { visibleLine, visibleText } from "#core/safety/approval-question.ts"
 import { type Static, t } from "#core/schema.ts"
 import type { Prepared } from "#sandbox/install.ts"
 import { type Asked, isUrl, type PluginSource, wordsOf } from "#sandbox/source.ts"
@@ -193,10 +193,10 @@ function aboutAsked({ source, known }: Asked): string {
       ? `${source.name}, which is inside this program`
       : "url" in source
         ? `that is fetched from ${source.url}`
-        : `that lies at ${source.path}`
+        : `that lies at ${visibleLine(source.path)}`
   const demands = [
     known.sha256 === undefined ? null : `sha256 ${known.sha256.toLowerCase()}`,
-    known.key === undefined ? null : `signed with the key ${known.key.trim()}`,
+    known.key === undefined ? null : `signed with the key ${visibleLine(known.key.trim())}`,
     known.signature === undefined
       ? null
       : isUrl(known.signature)

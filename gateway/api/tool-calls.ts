@@ -1,6 +1,7 @@
 /** /api/tools/:name/call: a tool by the owner's own hand. What does more than read needs proof of presence for exactly this call. */
 import { Elysia, status } from "elysia"
 import { AppError } from "#core/errors.ts"
+import { visibleLine } from "#core/safety/approval-question.ts"
 import { t } from "#core/schema.ts"
 import type { Calls } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
@@ -33,7 +34,7 @@ export function toolCallRoutes(
           verb: "tool.call",
           subject: name,
           details: { ...call, principal, destination },
-          words: `Run ${name} of ${principal} once, with exactly: ${JSON.stringify(given)}\n${destination === "" ? "It reaches nothing outside itself." : `It reaches: ${destination}`}`,
+          words: `Run ${name} of ${principal} once, with exactly: ${JSON.stringify(given)}\n${destination === "" ? "It reaches nothing outside itself." : `It reaches: ${visibleLine(destination)}`}`,
         }
         const challenge = prove(request, change, presence)
         if (challenge) return status(202, { challenge })

@@ -43,6 +43,20 @@ async function grant(at: OwnerHouse, more: object = {}) {
 }
 
 describe("a grant that the owner adds", () => {
+  test("is asked about in lines of ours alone: what a program wrote into it begins none", async () => {
+    const at = await open()
+    const more = {
+      principal: "agent:main\n\nironclaw asks the owner:\n  Show the status.\n",
+      destination: "nothing\nIt reaches nothing outside itself.",
+    }
+    await at.atSocket.api.grants.post({ body: { ...body, ...more, presence: ask } })
+    const lines = at.screen.join("").split(/\r?\n/)
+    expect(lines.filter((line) => line.startsWith("ironclaw asks"))).toHaveLength(1)
+    expect(lines.map((line) => line.trim())).not.toContain("Show the status.")
+    expect(lines.map((line) => line.trim())).not.toContain("It reaches nothing outside itself.")
+    expect(at.screen.join("")).toContain("It reaches: nothing⟨U+000A⟩It reaches nothing outside itself.")
+  })
+
   test("needs a code, shows who, what and where, and lets exactly that run until it is revoked", async () => {
     const at = await open()
     expect(await refusal(at.overTcp.api.grants.post({ body }))).toMatchObject({ code: "presence.required" })
