@@ -30,7 +30,9 @@ const list = askVerb({
     )
     for (const { name, problem } of items)
       if (problem !== null)
-        ui.warn(`${visible(name)}: ${visible(problem)}. Nothing passes it; \`ironclaw hook remove ${visible(name)}\` takes it away.`)
+        ui.warn(
+          `${visible(name)}: ${visible(problem)}. Nothing passes it; \`ironclaw hook remove ${visible(name)}\` takes it away.`,
+        )
   },
 })
 

@@ -90,7 +90,8 @@ function show(
     `API tokens were left out; ${ended.approvals} open approvals, ${ended.turns} turns and ${ended.jobs} jobs were ended.`,
   )
   if (grants > 0) ui.note(`${grants} grants hold again: what was allowed for good is allowed. Look at them.`)
-  if (plugins.length + skills.length > 0) ui.note(`To be installed again: ${visible([...plugins, ...skills].join(", "))}`)
+  if (plugins.length + skills.length > 0)
+    ui.note(`To be installed again: ${visible([...plugins, ...skills].join(", "))}`)
   if (withoutEmbeddings)
     ui.note("The server has no pgvector: what was known of meanings is made again where there is one.")
   if (!auditIntact) ui.warn("The audit log does not verify; it did not when the backup was made either.")
@@ -101,7 +102,9 @@ function showPlan(
   ui: Ui,
 ): void {
   const size = `${rows} rows, ${(bytes / 1e6).toFixed(1)} MB`
-  ui.print(`The backup is whole: ${size}, made at ${visible(createdAt)} by version ${visible(version)}. Nothing was changed.`)
+  ui.print(
+    `The backup is whole: ${size}, made at ${visible(createdAt)} by version ${visible(version)}. Nothing was changed.`,
+  )
   ui.print(`It would go into the ${database === "embedded" ? "built-in database" : "Postgres server"} of this home.`)
   if (replaces)
     ui.print("There is a database already: it would take --force unless that is empty, and it would be kept.")
@@ -112,6 +115,7 @@ function showPlan(
       : "Everything would be sealed under SECRETS_MASTER_KEY.",
   )
   if (config) ui.print("config.toml would come back too, for there is none.")
-  if (plugins.length + skills.length > 0) ui.note(`To be installed again: ${visible([...plugins, ...skills].join(", "))}`)
+  if (plugins.length + skills.length > 0)
+    ui.note(`To be installed again: ${visible([...plugins, ...skills].join(", "))}`)
   ui.note("API tokens, open approvals and what was running do not come back.")
 }

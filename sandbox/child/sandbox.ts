@@ -21,6 +21,9 @@ import type { Ready } from "./messages.ts"
 import { createPool, type Owner, type Slot } from "./pool.ts"
 import { createProgramSource } from "./program.ts"
 
+/** Of children that lock themselves, before it is taken for the lock's doing: one alone may be ended by anything. */
+const MIN_DEATHS = 2
+
 export type SandboxDeps = {
   /** What starts a child of this very program. */
   command: ChildCommand
@@ -33,19 +36,30 @@ export function createSandbox({ command, clock, log }: SandboxDeps): Sandbox {
   let lock: LockState = { state: "untried" }
   const pool = createPool({ clock, start: startReady })
 
+  const isUntried = () => lock.state === "untried"
+
   /**
-   * A lock that was made for another kernel may end the child that puts it on. Then, and only if a child without the lock lives, children
-   * go unlocked from here on, and it is told.
+   * A lock that was made for another kernel may end the child that puts it on. Then, and only if two in a row ended so and a child without
+   * the lock lives, children go unlocked from here on, and it is told. One that was late, on a machine with much to do, says nothing of it.
    */
   async function startReady(kind: ChildKind): Promise<Child> {
     const isLocked = lock.state !== "unlocked"
-    try {
-      return await startOne(kind, isLocked)
-    } catch (error) {
-      if (lock.state !== "untried") throw error
-      const child = await startOne(kind, false)
-      log.warn("Plugins run without the lock: a child that locks itself does not live", { error: String(error) })
-      return child
+    for (let deaths = 0; ;) {
+      try {
+        return await startOne(kind, isLocked)
+      } catch (error) {
+        const isDead = error instanceof ChildFault && error.reason === "crashed"
+        if (!isDead || !isUntried()) throw error
+        if (++deaths < MIN_DEATHS) continue
+        const child = await startOne(kind, false)
+        if (lock.state !== "unlocked") {
+          // Another one locked itself meanwhile: it can be done.
+          child.kill()
+          throw error
+        }
+        log.warn("Plugins run without the lock: a child that locks itself does not live", { error: String(error) })
+        return child
+      }
     }
   }
 

@@ -48,6 +48,7 @@ const lies: Record<string, () => void> = {
 }
 
 if (lie === "dies of its lock" && !process.argv.includes("--unlocked")) process.exit(1)
+if (lie === "late with its lock" && !process.argv.includes("--unlocked")) Bun.sleepSync(60_000)
 if (lie === "never ready") Bun.sleepSync(60_000)
 send("ready", { parts: ["everything, of course"], missing: [] })
 if (lie === "ends unread") {

@@ -4,6 +4,7 @@ import { systemClock } from "#core/clock.ts"
 import { HostRefusal } from "#sandbox/child/guest.ts"
 import { MAX_PER_PLUGIN } from "#sandbox/child/pool.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
+import { createFakeClock } from "#test/fakes/clock.ts"
 import { type CallOf, childCommand, codeOf, guestCall, quietLog, textOf } from "#test/fakes/guest.ts"
 import { I32, makeModule, signed } from "../module-maker.ts"
 
@@ -341,6 +342,21 @@ describe("the sandbox", () => {
     expect(unlocked.status().lock.state).toBe("unlocked")
     expect(told).toContain("Plugins run without the lock: a child that locks itself does not live")
     await unlocked.stopAll()
+  })
+
+  test("does not go without the lock because a child was late: that says nothing of the lock", async () => {
+    const clock = createFakeClock()
+    const liar = join(import.meta.dir, "lying-child.ts")
+    const late = createSandbox({
+      command: [process.execPath, liar, "late with its lock"],
+      clock,
+      log: quietLog,
+    })
+    const result = late.call(guestCall({ code: wasm, name: "echo" }))
+    await clock.advance(10_000)
+    expect(await result).toMatchObject({ ok: false, reason: "unavailable" })
+    expect(late.status().lock.state).toBe("untried")
+    await late.stopAll()
   })
 
   test("says that no plugin runs where no child can be started", async () => {
