@@ -8,6 +8,7 @@ const BASE = "https://gmail.googleapis.com/gmail/v1/users/me"
 /** A model is shown some 16,000 characters of a result: what is longer is read on from an offset. */
 const MAX_TEXT = 10_000
 const MAX_THREAD_TEXT = 11_000
+const MAX_THREAD_ANSWER = 15_000
 /** Deeper than any mail that a program makes. */
 const MAX_DEPTH = 20
 /** A text part that is this long is shown to the plugin as an attachment of its own. */
@@ -370,28 +371,33 @@ const readThread = defineTool({
   },
   run({ thread_id: id }: { thread_id: string }) {
     const { messages = [], tooLarge = false } = threadOf(idOf(id, "thread"))
-    const shown = messages.slice(-20)
-    const each = Math.min(4_000, Math.floor(MAX_THREAD_TEXT / Math.max(1, shown.length)))
+    const latest = messages.slice(-20)
+    const each = Math.min(4_000, Math.floor(MAX_THREAD_TEXT / Math.max(1, latest.length)))
+    const shown = withLabelNames(latest.map((message) => inThread(message, each)))
+    // Headers of strangers can be long too: the oldest mails go first.
+    while (shown.length > 1 && JSON.stringify(shown).length > MAX_THREAD_ANSWER) shown.shift()
     return {
       thread_id: id,
       subject: summaryOf(messages[0] ?? {}).subject,
       ...(messages.length > shown.length ? { earlier_messages_left_out: messages.length - shown.length } : {}),
       ...(tooLarge ? { note: "Too large to be read at once: read its mails one by one with gmail_message_read" } : {}),
-      messages: shown.map((message) => {
-        const { text, attachments } = readMessage(message)
-        const { thread_id: _, snippet: __, subject: ___, ...summary } = summaryOf(message)
-        const whole = withoutQuote(text)
-        const cut = whole.length > each
-        return {
-          ...summary,
-          text: cut ? `${whole.slice(0, each).toWellFormed()}…` : whole,
-          ...(cut ? { cut: true } : {}),
-          ...(attachments.length > 0 ? { attachments } : {}),
-        }
-      }),
+      messages: shown,
     }
   },
 })
+
+function inThread(message: Message, length: number) {
+  const { text, attachments } = readMessage(message)
+  const { thread_id: _, snippet: __, subject: ___, ...summary } = summaryOf(message)
+  const whole = withoutQuote(text)
+  const cut = whole.length > length
+  return {
+    ...summary,
+    text: cut ? `${whole.slice(0, length).toWellFormed()}…` : whole,
+    ...(cut ? { cut: true } : {}),
+    ...(attachments.length > 0 ? { attachments } : {}),
+  }
+}
 
 /** Its mails, or where they have too many bytes to be fetched at once, their headers. */
 function threadOf(id: string): { messages?: Message[]; tooLarge?: boolean } {

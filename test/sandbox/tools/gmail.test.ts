@@ -207,6 +207,26 @@ describe("reading mail", () => {
     })
   })
 
+  test("of a thread whose headers are long shows its latest mails", async () => {
+    const parts = [
+      text("x"),
+      ...Array.from({ length: 30 }, (_, n) => ({ mimeType: "image/png", filename: `${"n".repeat(300)}${n}` })),
+    ]
+    server.mails = Array.from({ length: 20 }, (_, n) =>
+      mail(
+        `m${n}`,
+        { From: "f".repeat(900), To: "t".repeat(900), Cc: "c".repeat(900) },
+        { mimeType: "multipart/mixed", parts },
+        { threadId: "t1" },
+      ),
+    )
+    const { text: told } = await at.told("gmail_thread_read", { thread_id: "t1" })
+    expect(told.length).toBeLessThan(16_000)
+    const { messages, earlier_messages_left_out: leftOut } = JSON.parse(told)
+    expect(messages.length + leftOut).toBe(20)
+    expect(messages.at(-1).id).toBe("m19")
+  })
+
   test("of a thread that is too large to be fetched says which mails it has", async () => {
     server.mails = Array.from({ length: 3 }, (_, n) => ({
       ...plain(`m${n}`, {}, "x".repeat(3_000_000)),
