@@ -29,8 +29,9 @@ const K1 = 1.2
 const B = 0.3
 /** More words than any need takes; the rest of a longer text is not looked at. */
 const MAX_WORDS = 24
+const MAX_KEPT = 100
 
-export type ToolRank = (query: string) => { name: string; score: number }[]
+export type ToolRank = (query: string) => readonly { name: string; score: number }[]
 
 /** Made once for a set of tools. The answer is best first, without those that no word fits; equal ones by name. */
 export function createToolRank(tools: readonly RankedTool[]): ToolRank {
@@ -40,12 +41,24 @@ export function createToolRank(tools: readonly RankedTool[]): ToolRank {
   const holders = new Map<string, number>()
   for (const { bag } of bags) for (const word of bag.keys()) holders.set(word, (holders.get(word) ?? 0) + 1)
   const vocabulary = [...holders.keys()]
-  const rarity = (word: string) => {
-    const count = holders.get(word) ?? 0
+  /** What it says that a tool has one of these words. */
+  const rarityOf = (words: ReadonlySet<string>) => {
+    const count = bags.filter(({ bag }) => words.values().some((word) => bag.has(word))).length
     return Math.log(1 + (bags.length - count + 0.5) / (count + 0.5))
   }
 
-  /** The words of the tools that a word of the query stands for, and how well. */
+  /**
+   * The words of the tools that a word of the query stands for, and what each is worth. One that stands in for it counts as rare as all of
+   * them together: "print" is no better a sign than "read" for being the rarer word of the two.
+   */
+  function worthOf(word: string): Map<string, number> {
+    const shares = wordsFor(word)
+    const together = rarityOf(new Set(shares.keys()))
+    return new Map(
+      [...shares].map(([known, share]) => [known, share === 1 ? rarityOf(new Set([known])) : share * together]),
+    )
+  }
+
   function wordsFor(word: string): Map<string, number> {
     const found = new Map<string, number>()
     const add = (known: string, share: number) => {
@@ -61,8 +74,17 @@ export function createToolRank(tools: readonly RankedTool[]): ToolRank {
     return found
   }
 
+  /** A conversation's searches are asked about at each of its steps. */
+  const answered = new Map<string, ReturnType<ToolRank>>()
   return (query) => {
-    const wanted = [...new Set(wordsIn(query))].slice(0, MAX_WORDS).map(wordsFor)
+    const answer = answered.get(query) ?? answerTo(query)
+    if (answered.size >= MAX_KEPT) answered.clear()
+    answered.set(query, answer)
+    return answer
+  }
+
+  function answerTo(query: string): ReturnType<ToolRank> {
+    const wanted = [...new Set(wordsIn(query))].slice(0, MAX_WORDS).map(worthOf)
     const named = query.trim().toLowerCase()
     return bags
       .map(({ name, bag }, at) => {
@@ -71,9 +93,9 @@ export function createToolRank(tools: readonly RankedTool[]): ToolRank {
         let matched = 0
         const sum = wanted.reduce((total, words) => {
           let best = 0
-          for (const [word, share] of words) {
+          for (const [word, worth] of words) {
             const weight = bag.get(word) ?? 0
-            if (weight > 0) best = Math.max(best, share * rarity(word) * ((weight * (K1 + 1)) / (weight + length)))
+            if (weight > 0) best = Math.max(best, (worth * weight * (K1 + 1)) / (weight + length))
           }
           if (best > 0) matched += 1
           return total + best

@@ -43,7 +43,7 @@ const GROUPS = `
   message chat text dm notification ping
   calendar event meeting appointment schedule agenda invite
   free available busy availability slot
-  reschedule move postpone shift
+  reschedule move postpone shift change update
   file document doc
   folder directory dir
   upload put push
@@ -87,7 +87,8 @@ for (const group of groups) for (const word of group) byWord.set(word, new Set([
 
 /** English endings, roughly: what matters is that both sides lose the same. */
 export function stemOf(word: string): string {
-  if (word.length <= 3) return word
+  if (/^[^aeiou]{2}s$/.test(word)) return word.slice(0, -1) // "PRs"
+  if (word.length <= 3 || word === "news") return word
   const single = word.endsWith("ies")
     ? `${word.slice(0, -3)}y`
     : /(?:ss|x|z|ch|sh)es$/.test(word)
