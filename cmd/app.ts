@@ -74,6 +74,7 @@ import type { KeyLock } from "#core/secrets/key-lock.ts"
 import { systemKeychain } from "#core/secrets/keychain.ts"
 import { ENVIRONMENT_NAME, openMasterKey } from "#core/secrets/master-key.ts"
 import { createVault } from "#core/secrets/vault.ts"
+import { createPeople, resealPeople } from "#core/session/person.ts"
 import { createSessionStore } from "#core/session/store.ts"
 import { sessionTools } from "#core/session/tools.ts"
 import { createFileChanges } from "#core/tools/file-changes.ts"
@@ -98,12 +99,16 @@ import { createLoginRows, resealLogins } from "#sandbox/login-rows.ts"
 import { createLogins, refreshNameOf } from "#sandbox/logins.ts"
 import { createOAuthWire } from "#sandbox/oauth.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
-import { createBundled } from "#sandbox/bundled.ts"
+import { bundledTools, createBundled } from "#sandbox/bundled.ts"
 import { createInstalledFolder } from "#sandbox/installed.ts"
 import { createReadPage } from "#sandbox/parser.ts"
 import { createPluginPins, resealPlugins } from "#sandbox/pins.ts"
 import { createPlugins } from "#sandbox/plugins.ts"
 import { watchPlugins } from "#sandbox/watch.ts"
+import { bundledChannels } from "#channels/bundled.ts"
+import { createChannels } from "#channels/channels.ts"
+import { createPairing } from "#channels/pairing.ts"
+import { createReceipts } from "#channels/receipts.ts"
 import { listenForLogin } from "#gateway/login-callback.ts"
 import { createGateway, type Gateway } from "#gateway/server.ts"
 import { createConfigRecord } from "./lib/config-record.ts"
@@ -111,6 +116,7 @@ import { createCompaction } from "./lib/compaction.ts"
 import { databaseOf, leaseOwnerOf, limitsOf, llmSettingsOf, projectOf, timeZoneOf } from "./lib/from-config.ts"
 import {
   type Actor,
+  channelFetch,
   cleanseWith,
   egressAudit,
   modelFetch,
@@ -134,6 +140,7 @@ import { startUpkeep } from "./lib/upkeep.ts"
 import { version } from "./lib/version.ts"
 
 const DAY_MS = 24 * 3_600_000
+const CARRIED_MS = 3_000
 /** A question is open for a day: a minute more or less is nothing, and one query a minute costs nothing. */
 const EXPIRE_EVERY_MS = 60_000
 
@@ -208,7 +215,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       keychain,
       lock: keyLock,
       key: masterKey,
-      reseal: [resealAuthority, resealHooks, resealPlugins, resealLogins],
+      reseal: [resealAuthority, resealHooks, resealPeople, resealPlugins, resealLogins],
     })
     opened.add(vault.close)
     const secretValues = secretValuesOf(vault, loaded.environment)
@@ -332,7 +339,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     })
     const plugins = createPlugins({
       installed: pluginsFolder,
-      bundled: createBundled(),
+      bundled: createBundled({ ...bundledTools, ...bundledChannels }),
       fetchFrom: pluginSourceFetch(egress),
       pins: pluginPins,
       sandbox,
@@ -530,6 +537,29 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     })
     const agent: Agent = createAgent({ db, bus, live, jobs, receive, compact: compaction.asked, command })
 
+    const people = createPeople({ db, writer, clock, seal, ownerId, onBadSeal })
+    const pairing = createPairing({ db, writer, clock, people, noteRefusal })
+    const channels = createChannels({
+      db,
+      writer,
+      clock,
+      log,
+      bus,
+      sandbox,
+      plugins,
+      pins: pluginPins,
+      fetchFor: channelFetch(egress, plugins),
+      logins,
+      people,
+      pairing,
+      agent: () => agent,
+      noteRefusal,
+      reply,
+      redact,
+      mayRun: () => !lockdown.active,
+      isAlone: database.kind === "embedded",
+    })
+
     const configRecord = createConfigRecord({ db, writer, home })
     const changeConfig = (key: string, make: () => Promise<ConfigChange>) =>
       configRecord.change(isConfigKey(key) ? [key] : [], {
@@ -558,6 +588,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       lockdown,
       auditHead: sealedHead,
       backups: backupSchedule.describe,
+      channels: channels.examine,
       limits: () => limitsOf(config),
       timeZone,
       redact,
@@ -615,6 +646,9 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       plugins,
       pluginAuth: createPluginAuth({ plugins, vault, logins, egress }),
       loginDesk,
+      channels,
+      pairing,
+      webhookReceipts: createReceipts({ db }),
       ownerCalls: {
         prepare: ownerCalls.prepare,
         run(call, how) {
@@ -646,6 +680,12 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     opened.add(gateway.close)
     opened.add(loginDesk.close)
     opened.add(sandbox.stopAll) // the gateway waits for what it is answering, and that may wait for a child
+    opened.add(async () => {
+      const stopped = channels.stop()
+      await Promise.race([stopped, clock.sleep(CARRIED_MS)]) // what is just being said is said to its end
+      await sandbox.stopAll()
+      await stopped
+    })
     opened.add(jobs.close)
     opened.add(() => Promise.all([lockdown.close(), hookStore.close(), tokens.close()]))
     const work = startedOnce(() => jobs.start(), jobs.wake)
@@ -661,9 +701,11 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       log,
       olderThan: () => (database.kind === "embedded" ? startedAt : new Date(clock.nowMs() - LONGEST_CALL_MS)),
     })
+    if (as === "service") await channels.start()
     const tasks = [
       { name: "left calls", everyMs: SWEEP_EVERY_MS, firstMs: 0, run: leftCalls.sweep },
       { name: "expire approvals", everyMs: EXPIRE_EVERY_MS, run: approvals.expireDue },
+      { name: "tidy channels", everyMs: DAY_MS / 24, run: channels.tidy },
       { name: "vacuum", everyMs: DAY_MS, run: () => vacuum(db) },
       { name: "backup", everyMs: BACKUP_LOOK_MS, run: backupSchedule.runDue },
     ]

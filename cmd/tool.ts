@@ -34,6 +34,7 @@ const list = askVerb({
         { title: "name", value: (row: PluginStatus) => row.name },
         { title: "version", value: (row: PluginStatus) => visible(row.version) },
         { title: "state", value: (row: PluginStatus) => row.state },
+        { title: "kind", value: (row: PluginStatus) => row.kind },
         { title: "tools", value: (row: PluginStatus) => row.tools.join(", "), shrinks: true },
         { title: "says of itself", value: (row: PluginStatus) => visible(row.description), shrinks: true },
       ],
@@ -73,7 +74,12 @@ const grant = askVerb({
     const at = client.api.plugins({ name: args.name }).grant
     return (await withPresence((presence) => at.post({ body: { presence } }), signal)).plugin
   },
-  show: (plugin, { ui }) => ui.print(`${plugin.name} is ${plugin.state}: ${plugin.tools.join(", ")}`),
+  show: (plugin, { ui }) =>
+    ui.print(
+      plugin.kind === "channel"
+        ? `The channel ${plugin.name} is ${plugin.state}: \`ironclaw channel status ${plugin.name}\``
+        : `${plugin.name} is ${plugin.state}: ${plugin.tools.join(", ")}`,
+    ),
 })
 
 const enable = askVerb({

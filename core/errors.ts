@@ -30,6 +30,10 @@ const catalogue = {
     status: 429,
     hint: "Close an event stream that is not needed any more, then try again.",
   },
+  "webhook.refused": {
+    status: 401,
+    hint: "Sign it with the secret that the owner set for this channel; `ironclaw logs` on the machine says what was wrong.",
+  },
   "gateway.insecure_address": {
     status: 400,
     hint: "Listen on 127.0.0.1, or set up TLS, or name the proxy in front of it.",

@@ -24,10 +24,12 @@ export type EventBody =
       preview: string
       characters: number
     }
-  /** Nobody was let in: `client`, `sender` or `lockdown` says who was asked. */
-  | { type: "message.refused"; gate: "client" | "sender" | "lockdown"; detail: string }
-  /** The assistant said something besides a reply. */
+  /** Nobody was let in: `client`, `sender`, `webhook` or `lockdown` says who was asked. */
+  | { type: "message.refused"; gate: "client" | "sender" | "webhook" | "lockdown"; detail: string }
+  /** The assistant said something besides a reply, or a channel carried what it said to where it belongs. */
   | { type: "message.delivered"; sessionId: SessionId; messageId: MessageId; channel: string; preview: string }
+  /** A channel could not carry it there, or nobody can know whether it did. */
+  | { type: "message.undelivered"; sessionId: SessionId; messageId: MessageId; channel: string; error: string }
   // turns
   | { type: "turn.queued"; sessionId: SessionId; turnId: TurnId }
   | { type: "turn.started"; sessionId: SessionId; turnId: TurnId; model: string }
@@ -84,6 +86,9 @@ export type EventBody =
       plugin: string
       change: "installed" | "granted" | "enabled" | "disabled" | "removed" | "configured" | "login_needed"
     }
+  // channels
+  | { type: "pairing.changed"; channel: string; change: "asked" | "approved" | "denied" }
+  | { type: "channel.failed"; channel: string; error: string }
   // models
   | {
       type: "model.failed"

@@ -1,6 +1,21 @@
 /** Ids: a kind, an underscore, a UUIDv7 in hex, so that ids say what they name and sort by the time they were made. */
 
-const kinds = ["per", "msg", "ses", "trn", "grt", "apr", "rtn", "job", "call", "doc", "chk", "use", "tok"] as const
+const kinds = [
+  "per",
+  "msg",
+  "ses",
+  "trn",
+  "grt",
+  "apr",
+  "rtn",
+  "job",
+  "call",
+  "doc",
+  "chk",
+  "use",
+  "tok",
+  "dlv",
+] as const
 export type IdKind = (typeof kinds)[number]
 export type Id<K extends IdKind> = `${K}_${string}`
 
@@ -16,6 +31,7 @@ export type DocumentId = Id<"doc">
 export type ChunkId = Id<"chk">
 export type UsageId = Id<"use">
 export type TokenId = Id<"tok">
+export type DeliveryId = Id<"dlv">
 
 /** The time of the newest id. A clock that is set back must not put what comes next before what was: queues are read by id. */
 let newestMs = 0

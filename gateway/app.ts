@@ -4,6 +4,7 @@ import { AppError } from "#core/errors.ts"
 import { auditRoutes } from "./api/audit.ts"
 import { approvalRoutes } from "./api/approvals.ts"
 import { backupRoutes } from "./api/backups.ts"
+import { channelRoutes } from "./api/channels.ts"
 import { configRoutes } from "./api/config.ts"
 import { doctorRoutes } from "./api/doctor.ts"
 import { eventRoutes } from "./api/events.ts"
@@ -15,6 +16,7 @@ import { modelRoutes } from "./api/models.ts"
 import { pluginAuthRoutes } from "./api/plugin-auth.ts"
 import { pluginConfigRoutes } from "./api/plugin-config.ts"
 import { pluginLoginRoutes } from "./api/plugin-login.ts"
+import { pairingRoutes } from "./api/pairing.ts"
 import { pluginRoutes } from "./api/plugins.ts"
 import { secretRoutes } from "./api/secrets.ts"
 import { sessionRoutes } from "./api/sessions.ts"
@@ -77,6 +79,8 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(pluginAuthRoutes(deps, { calls, proveInUse }))
       .use(pluginLoginRoutes(deps, { prove, calls }))
       .use(loginCallbackRoutes(deps))
+      .use(channelRoutes(deps))
+      .use(pairingRoutes(deps, { prove, calls }))
       .use(toolCallRoutes(deps, { prove, calls }))
       .use(tokenRoutes(deps, prove))
       .use(lockdownRoutes(deps, { prove, calls }))

@@ -31,7 +31,12 @@ export async function readJsonBody(request: Request, limits: BodyLimits, clock: 
   return cleaned(parseJson(bytes), limits.textFields)
 }
 
-async function readBytes(stream: ReadableStream<Uint8Array>, maxBytes: number, clock: Clock): Promise<Uint8Array> {
+/** Throws `input.too_large`, `input.too_slow`. */
+export async function readBytes(
+  stream: ReadableStream<Uint8Array>,
+  maxBytes: number,
+  clock: Clock,
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let size = 0
   const reader = stream.getReader()
@@ -108,6 +113,6 @@ function cleanText(text: string, field: string, textFields: BodyLimits["textFiel
 function tooLarge(maxBytes: number): AppError {
   return new AppError(
     "input.too_large",
-    `The body is larger than the ${Math.floor(maxBytes / 1_048_576)} MiB accepted here`,
+    `The body is larger than the ${maxBytes < 1_048_576 ? `${Math.floor(maxBytes / 1_024)} KiB` : `${Math.floor(maxBytes / 1_048_576)} MiB`} accepted here`,
   )
 }

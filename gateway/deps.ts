@@ -28,6 +28,10 @@ import type { PluginAuth } from "#sandbox/auth.ts"
 import type { LoginDesk } from "#sandbox/login-desk.ts"
 import type { PluginState } from "#sandbox/plugin.ts"
 import type { Plugins } from "#sandbox/plugins.ts"
+import type { ChannelHealth } from "#channels/channel.ts"
+import type { Channels } from "#channels/channels.ts"
+import type { Pairing } from "#channels/pairing.ts"
+import type { Receipts } from "#channels/receipts.ts"
 import type { ClientPolicy, FindToken } from "./auth.ts"
 
 /** Stored events after `after` in the order of `seq`, at most `limit`; of one session where it is named. */
@@ -156,6 +160,7 @@ export type Examination = {
   }
   usage: { window: string; spentUsdMicros: number; limitUsdMicros: number | null }[]
   backups: BackupSchedule
+  channels: ChannelHealth[]
 }
 
 export type DoctorFace = {
@@ -240,6 +245,9 @@ export type GatewayDeps = {
   plugins: Plugins
   pluginAuth: PluginAuth
   loginDesk: LoginDesk
+  channels: Channels
+  pairing: Pairing
+  webhookReceipts: Receipts
   ownerCalls: OwnerCalls
   noteRefusal: NoteRefusal
   tokens: Pick<Tokens, "list" | "add" | "revoke">

@@ -16,7 +16,7 @@ export function createErrorAnswers({ log }: { log: Log }): ErrorAnswers {
       const body = path.startsWith("/v1/") ? openAiError(known) : { error: known.toBody() }
       const headers = new Headers()
       if (known.retryAfterSeconds !== undefined) headers.set("Retry-After", String(known.retryAfterSeconds))
-      if (known.status === 401) headers.set("WWW-Authenticate", "Bearer")
+      if (known.code === "client.unauthorized") headers.set("WWW-Authenticate", "Bearer")
       return Response.json(body, { status: known.status, headers })
     },
   }

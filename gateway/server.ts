@@ -9,13 +9,14 @@ import { AppError } from "#core/errors.ts"
 import { claimPass } from "#core/guard.ts"
 import { mayPassLockdown } from "./api/lockdown.ts"
 import { createApp, pathOf } from "./app.ts"
-import { type ClientRequest, createClientGate, judgeBinding } from "./auth.ts"
+import { type ClientRequest, createClientGate, judgeBinding, judgePlace } from "./auth.ts"
 import { type BodyLimits, readJsonBody } from "./body.ts"
 import { createCalls, inProcess, type RequestMeta } from "./caller.ts"
 import type { GatewayDeps } from "./deps.ts"
 import { createErrorAnswers, harden } from "./errors.ts"
 import { describeApi, namedRoutes, type RouteFacts } from "./openapi.ts"
 import { createStreams } from "./stream.ts"
+import { createWebhookDoor, WEBHOOK_PREFIX } from "./webhook-door.ts"
 import { createWsConnection, type WsConnection } from "./ws.ts"
 
 export type TlsFiles = { cert: string; key: string }
@@ -66,6 +67,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { log, clock, ownerToken, findToken } = deps
   const calls = createCalls()
   const streams = createStreams(deps)
+  const webhooks = createWebhookDoor({ ...deps, receipts: deps.webhookReceipts })
   const errors = createErrorAnswers({ log })
   let boundHost = "127.0.0.1"
   const gate = createClientGate({ clock, ownerToken, findToken, policy: () => ({ ...deps.policy(), boundHost }) })
@@ -106,11 +108,22 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   async function handle(request: Request, meta: RequestMeta = inProcess): Promise<Response> {
     try {
+      const path = pathOf(request.url)
+      if (path.startsWith(WEBHOOK_PREFIX)) return harden(await takeWebhook(request, { path, meta }))
       const refused = await judge(request, meta)
       return harden(refused ?? (await served.handle(request)))
     } catch (error) {
       return harden(answerError(error, request))
     }
+  }
+
+  /** Whoever sends it has no token of ours: its place and the signature over its bytes are what is judged. */
+  async function takeWebhook(request: Request, { path, meta }: { path: string; meta: RequestMeta }): Promise<Response> {
+    const asked = clientRequest(request, meta)
+    const place = judgePlace(asked, { ...deps.policy(), boundHost })
+    if (place?.verdict === "refuse") throw new AppError(place.code, place.why)
+    if (deps.lockdown.active) throw new AppError("lockdown.active", "The owner has stopped everything")
+    return webhooks(request, { path, peer: meta.peer })
   }
 
   /** null where the gate lets it through. */

@@ -9,9 +9,9 @@ import { judgeManifest, type Manifest } from "./manifest.ts"
 import type { PluginFolder } from "./plugin.ts"
 
 /** Files by name. Imported as text, so a text is what each gives, whatever its types say of it as a module. */
-type Row = () => Promise<Readonly<Record<string, object>>>
+export type BundledRow = () => Promise<Readonly<Record<string, object>>>
 
-const table: Readonly<Record<string, Row>> = {
+const table: Readonly<Record<string, BundledRow>> = {
   github: async () => ({
     "plugin.json": await import("./tools/github/plugin.json", { with: { type: "text" } }),
     "plugin.ts": await import("./tools/github/plugin.ts", { with: { type: "text" } }),
@@ -38,6 +38,8 @@ const table: Readonly<Record<string, Row>> = {
   }),
 }
 
+/** The rows themselves, for whoever adds those of another folder. */
+export const bundledTools = table
 export const bundledNames: readonly string[] = Object.keys(table).sort()
 
 export type Bundled = {
@@ -50,10 +52,10 @@ export type Bundled = {
   manifests(): Promise<Manifest[]>
 }
 
-export function createBundled(rows: Readonly<Record<string, Row>> = table): Bundled {
+export function createBundled(rows: Readonly<Record<string, BundledRow>> = table): Bundled {
   const names = Object.keys(rows).sort()
 
-  function rowOf(name: string): Row {
+  function rowOf(name: string): BundledRow {
     const row = Object.hasOwn(rows, name) ? rows[name] : undefined
     if (row) return row
     throw noSuch(name, names)

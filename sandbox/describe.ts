@@ -8,7 +8,7 @@ import { viewsOf } from "#core/safety/views.ts"
 import { judgeInjection } from "#core/safety/injection.ts"
 import { describeProblems, judgeShape, t } from "#core/schema.ts"
 import { readForeignSchema } from "#core/tools/foreign-schema.ts"
-import type { Sandbox } from "./child/guest.ts"
+import type { HostFunctions, Sandbox } from "./child/guest.ts"
 import { limitsOf } from "./limits.ts"
 import type { Manifest } from "./manifest.ts"
 import type { PluginCode, PluginTool } from "./plugin.ts"
@@ -32,30 +32,49 @@ const Answer = t.Object({
   ),
 })
 
-export async function describePlugin({
-  sandbox,
-  manifest,
-  code,
-  taken,
-  signal,
-}: {
+type Describing = {
   sandbox: Pick<Sandbox, "call">
   manifest: Manifest
   code: PluginCode
   /** Names of all other tools. */
   taken: readonly string[]
   signal: AbortSignal
-}): Promise<Described> {
-  const outcome = await sandbox.call({
+}
+
+/** Runs it without any host function that would do something. */
+function ask(
+  { sandbox, manifest, code, signal }: Describing,
+  { name, functions = {} }: { name: "describe" | "status"; functions?: HostFunctions["functions"] },
+) {
+  return sandbox.call({
     pluginId: manifest.name,
     code: { ...code, read: async () => code.bytes },
-    name: "describe",
+    name,
     input: new TextEncoder().encode("{}"),
     config: {},
     limits: { ...limitsOf(manifest), maxRequests: 0, maxToolCalls: 0 },
-    host: { functions: {}, log() {} },
+    host: { functions, log() {} },
     signal,
   })
+}
+
+const nothingThere: HostFunctions["functions"] = {
+  memory_read: async () => null,
+  memory_list: async () => [],
+  secret_exists: async () => false,
+}
+
+/** A channel has no tools; that it can say how it is shows that it runs. */
+async function describeChannel(describing: Describing): Promise<Described> {
+  const outcome = await ask(describing, { name: "status", functions: nothingThere })
+  if (!outcome.ok) return { ok: false, problems: [`status() failed (${outcome.reason}): ${outcome.words}`] }
+  return { ok: true, tools: [] }
+}
+
+export async function describePlugin(describing: Describing): Promise<Described> {
+  const { manifest, taken } = describing
+  if (manifest.kind === "channel") return describeChannel(describing)
+  const outcome = await ask(describing, { name: "describe" })
   if (!outcome.ok) return { ok: false, problems: [`describe() failed (${outcome.reason}): ${outcome.words}`] }
   let value: unknown
   try {

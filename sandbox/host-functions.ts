@@ -9,19 +9,11 @@ import { hasEffect } from "#core/safety/capability.ts"
 import { joinLabels } from "#core/safety/labels.ts"
 import { judgeShape, type Static, t, type TSchema } from "#core/schema.ts"
 import type { ToolContext } from "#core/tools/tool.ts"
-import {
-  type GuestRequest,
-  type GuestResponse,
-  type HostContext,
-  type HostFunction,
-  type HostFunctions,
-  HostRefusal,
-} from "./child/guest.ts"
-import { ratesOf, sizesOf } from "./limits.ts"
+import { type HostFunction, type HostFunctions, HostRefusal } from "./child/guest.ts"
+import { guestHttp } from "./guest-http.ts"
 import type { Logins } from "./logins.ts"
 import type { PluginPins } from "./pins.ts"
 import { endpointsOf } from "./plugin-config.ts"
-import { missingSecrets, secretsToward } from "./plugin-credentials.ts"
 import { type PluginPin, pluginPrincipal } from "./plugin.ts"
 
 export type HostFunctionDeps = {
@@ -65,46 +57,17 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
     return judged.path
   }
 
-  async function sendRequest(request: GuestRequest, { signal }: HostContext): Promise<GuestResponse> {
-    const { maxRequestBytes, maxResponseBytes } = sizesOf(manifest)
-    const login = await deps.logins.prepare(pin, request.url)
-    if ("refused" in login) throw new HostRefusal(login.refused)
-    const [missing] = missingSecrets(manifest, { url: request.url, secretValue: deps.logins.valueFor(pin) })
-    if (missing !== undefined) throw new HostRefusal(howToSet(pin, missing))
-    if (request.body.length > maxRequestBytes) throw new HostRefusal(`A request has at most ${maxRequestBytes} bytes`)
-    const over = await deps.pins.countRequest(pin.name, ratesOf(manifest))
-    if (over !== null) {
-      const { perMinute, perHour } = ratesOf(manifest)
-      throw new HostRefusal(
-        over === "minute" ? `No more than ${perMinute} requests a minute` : `No more than ${perHour} requests an hour`,
-      )
-    }
-    const send = () =>
-      context.fetch(request.url, {
-        method: request.method,
-        headers: request.headers,
-        ...(request.body.length > 0 ? { body: request.body.slice() } : {}),
-        signal,
-      })
-    try {
-      let response = await send()
-      // A host that does not take the token has done nothing yet; with another one it is asked once more.
-      if (response.status === 401 && login.version !== null && (await deps.logins.renew(pin, login.version))) {
-        await response.body?.cancel()
-        response = await send()
-      }
-      const [unaccepted] = response.status === 401 ? secretsToward(manifest, request.url) : []
-      if (unaccepted !== undefined)
-        advice = `${new URL(request.url).hostname} did not take the owner's ${unaccepted}: \`ironclaw tool auth ${pin.name}\` sets another`
-      const headers: Record<string, string> = {}
-      for (const [name, value] of response.headers) if (name !== "set-cookie") headers[name] = value
-      return { status: response.status, headers, body: await readBounded(response, maxResponseBytes) }
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error
-      if (error.code === "egress.refused") gate = "egress"
-      throw new HostRefusal(error.message)
-    }
-  }
+  const sendRequest = guestHttp(pin, {
+    fetch: context.fetch,
+    pins: deps.pins,
+    logins: deps.logins,
+    onRefused: () => {
+      gate = "egress"
+    },
+    onAdvice: (words) => {
+      advice = words
+    },
+  })
 
   const functions: Partial<Record<string, HostFunction>> = {}
   if (workspace && workspace.allowed_prefixes.length > 0) {
@@ -173,12 +136,7 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
   }
 }
 
-/** For the model to tell its owner: what a host says of a request without a key helps neither. */
-function howToSet({ name }: PluginPin, secret: string): string {
-  return `The owner has not set ${secret} yet. Ask them to run \`ironclaw tool auth ${name}\` in a terminal`
-}
-
-function take<S extends TSchema>(schema: S, payload: unknown): Static<S> {
+export function take<S extends TSchema>(schema: S, payload: unknown): Static<S> {
   const shape = judgeShape(schema, payload)
   if (shape.ok) return shape.value
   throw new HostRefusal(
@@ -188,23 +146,4 @@ function take<S extends TSchema>(schema: S, payload: unknown): Static<S> {
 
 function asRefusal(error: unknown): unknown {
   return error instanceof AppError ? new HostRefusal(error.message) : error
-}
-
-async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array> {
-  // Bodies of the egress gate are streams of bytes; the type of a Response leaves that open.
-  const body = response.body as ReadableStream<Uint8Array> | null
-  if (body === null) return new Uint8Array()
-  const reader = body.getReader()
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return new Uint8Array(Buffer.concat(chunks))
-    size += value.length
-    if (size > maxBytes) {
-      await reader.cancel()
-      throw new HostRefusal(`The answer has more than ${maxBytes} bytes`)
-    }
-    chunks.push(value)
-  }
 }

@@ -2,6 +2,7 @@
 import { judgeMemoryPath } from "#core/memory/path.ts"
 import type { Effect } from "#core/safety/capability.ts"
 import { int, judgeShape, type Static, t } from "#core/schema.ts"
+import { ChannelCapability, channelProblems } from "./channel-manifest.ts"
 import { Auth, problemsOfAuth, Secrets } from "./manifest-auth.ts"
 import { Http, problemsOfHttp, SecretName } from "./manifest-http.ts"
 import { problemsOfConfig } from "./plugin-config.ts"
@@ -10,6 +11,7 @@ const strict = { additionalProperties: false } as const
 const text = (maxLength: number, description: string) => t.String({ minLength: 1, maxLength, description })
 const Capabilities = t.Object(
   {
+    channel: t.Optional(ChannelCapability),
     http: t.Optional(Http),
     secrets: t.Optional(t.Object({ allowed_names: t.Array(SecretName, { maxItems: 20 }) }, strict)),
     tool_invoke: t.Optional(
@@ -51,7 +53,7 @@ const Manifest = t.Object(
   {
     name: t.String({ pattern: NAME }),
     version: t.String({ pattern: "^[0-9A-Za-z][0-9A-Za-z.+-]{0,39}$" }),
-    kind: t.Optional(t.Literal("tool")),
+    kind: t.Optional(t.Union([t.Literal("tool"), t.Literal("channel")])),
     // On one line: it stands in the question to the owner, and may not look like another line of it.
     description: t.Optional(t.String({ maxLength: 300, pattern: "^[^\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]*$" })),
     entry: t.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}\\.(wasm|js|ts)$" }),
@@ -104,6 +106,7 @@ export function judgeManifest(bytes: Uint8Array): JudgedManifest {
   const problems = [
     ...(shape.ok ? [] : shape.problems.map(({ path, message }) => `plugin.json ${path || "(whole)"}: ${message}`)),
     ...meaningOf(shape.ok ? shape.value : wholeParts(value)),
+    ...(shape.ok ? meaningOfChannel(shape.value) : []),
   ]
   return shape.ok && problems.length === 0 ? { ok: true, manifest: shape.value } : { ok: false, problems }
 }
@@ -143,4 +146,14 @@ function meaningOf({ capabilities = {}, config, auth, secrets }: Parts): string[
     ...(config ? problemsOfConfig(config) : []),
     ...problemsOfAuth({ ...(auth ? { auth } : {}), ...(secrets ? { secrets } : {}), ...(http ? { http } : {}) }),
   ].map(({ path, words }) => `plugin.json /${path}: ${words}`)
+}
+
+function meaningOfChannel({ name, kind, capabilities = {}, effects }: Manifest): string[] {
+  const forTools = [
+    ...(capabilities.tool_invoke ? ["capabilities/tool_invoke"] : []),
+    ...(capabilities.workspace ? ["capabilities/workspace"] : []),
+    ...(effects ? ["effects"] : []),
+  ]
+  const problems = channelProblems({ name, kind, channel: capabilities.channel, forTools })
+  return problems.map(({ path, words }) => `plugin.json /${path}: ${words}`)
 }

@@ -47,6 +47,7 @@ export type PluginState = "active" | "inactive" | "disabled" | "broken" | "missi
 
 export type PluginStatus = {
   name: string
+  kind: "tool" | "channel"
   state: PluginState
   version: string
   sha256: string | null

@@ -12,17 +12,19 @@ import type { Tool } from "#core/tools/tool.ts"
 import type { Sandbox } from "./child/guest.ts"
 import { createTakenNames } from "./describe.ts"
 import { createDownload, type FetchFrom } from "./download.ts"
+import type { PluginWatcher, LivePlugin } from "./live-plugin.ts"
 import type { HostFunctionDeps } from "./host-functions.ts"
 import type { Bundled } from "./bundled.ts"
 import { type Prepared, preparePlugin } from "./install.ts"
-import type { Installed, InstalledFolder } from "./installed.ts"
+import type { InstalledFolder } from "./installed.ts"
 import type { PluginChange, PluginPins, PluginSignature } from "./pins.ts"
 import { type ConfigValue, type ConfigValues, endpointsOf, readConfigValue, settingsOf } from "./plugin-config.ts"
-import { credentialsOf, secretsOf } from "./plugin-credentials.ts"
+import { credentialsOf } from "./plugin-credentials.ts"
+import { emptyOf, statusOf } from "./plugin-status.ts"
 import { pluginToolsOf } from "./plugin-tools.ts"
 import { createReadArchive } from "./parser.ts"
 import { type PluginPin, pluginPrincipal, type PluginStatus } from "./plugin.ts"
-import { differences, publisherChange, sentencesFor } from "./sentences.ts"
+import { sentencesFor } from "./sentences.ts"
 import { type Asked, createReadSource, judgeAsked, type Source, wordsOf } from "./source.ts"
 
 export type Plugins = {
@@ -61,6 +63,10 @@ export type Plugins = {
   /** What the owner agreed to. Throws `not_found`, and `conflict` where they agreed to nothing. */
   agreedPin(name: string): Promise<PluginPin>
   agreedPins(): PluginPin[]
+  /** The channels that run at this moment. */
+  channels(): readonly LivePlugin[]
+  /** Tells whoever runs them of every change, and before one is taken away. */
+  watch(watcher: PluginWatcher): void
 }
 
 /** `installed`: the version that lies in the plugins folder under this name; null where none does. */
@@ -104,6 +110,7 @@ export function createPlugins({
   let signatures: readonly PluginSignature[] = []
   /** One after the other: no refresh sees the middle of a change. */
   let queue: Promise<unknown> = Promise.resolve()
+  let watcher: PluginWatcher | null = null
 
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     const mine = queue.then(work)
@@ -164,6 +171,7 @@ export function createPlugins({
     live = next
     statuses = shown.sort((a, b) => (a.name < b.name ? -1 : 1))
     for (const { pin, code } of gone) void sandbox.stop(pin.name, { sha256: code.sha256, drain: true })
+    watcher?.tookUp()
   }
 
   function makeLive(pin: PluginPin, codeSha256: string): Live {
@@ -335,6 +343,7 @@ export function createPlugins({
       inTurn(async () => {
         await takeUp()
         if (!statuses.some((one) => one.name === name)) await statusNow(name) // says that there is none
+        await watcher?.removing({ name, live: live.get(name) ?? null })
         await pins.remove(name)
         installed.remove(name)
         await takeUp()
@@ -349,44 +358,9 @@ export function createPlugins({
       const pin = pinOfProvider(provider)
       return pin ? endpointsOf(pin.manifest, pin.config).local : []
     },
+    channels: () => [...live.values()].filter(({ pin }) => pin.manifest.kind === "channel"),
+    watch(given) {
+      watcher = given
+    },
   }
-}
-
-type Known = { pin: PluginPin | undefined; isForged: boolean; publisher: string | null; logins: PluginsDeps["logins"] }
-
-function statusOf(one: Installed, { pin, isForged, publisher, logins }: Known): PluginStatus {
-  const manifest = one.manifest ?? pin?.manifest ?? null
-  const isSame = pin !== undefined && one.sha256 === pin.sha256
-  const tools = pin?.tools ?? []
-  const base = {
-    name: one.name,
-    version: manifest?.version ?? "",
-    sha256: one.sha256,
-    description: manifest?.description ?? "",
-    tools: tools.map(({ name }) => name),
-    asks: manifest ? sentencesFor({ manifest, tools: isSame ? tools : [] }) : [],
-    changes:
-      pin && one.manifest && !isSame
-        ? [
-            ...differences({ ...pin, tools: [] }, { manifest: one.manifest, tools: [] }),
-            ...publisherChange({ before: pin.publisher, now: publisher }),
-            "~ its files",
-          ]
-        : [],
-    publisher,
-    settings: pin ? settingsOf(pin.manifest, pin.config) : [],
-    secrets: manifest ? secretsOf(manifest, logins.valueFor({ name: one.name, manifest })) : [],
-  }
-  if (isForged)
-    return {
-      ...base,
-      state: "broken",
-      problems: ["Its row was changed by somebody else: remove it, and install it again"],
-    }
-  if (one.problems.length > 0) return { ...base, state: "broken", problems: one.problems }
-  return { ...base, state: isSame ? pin.state : "inactive", problems: [] }
-}
-
-function emptyOf(name: string): Installed {
-  return { name, sha256: null, manifest: null, codeSha256: null, problems: [] }
 }

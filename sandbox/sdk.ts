@@ -90,14 +90,58 @@ function resultOf(value: unknown): ToolResult {
   return { content: [{ type: "text", text: value === undefined ? "" : JSON.stringify(value) }] }
 }
 
+/** A message as a channel hands it in. */
+export type ChannelMessage = {
+  /** The network's own id of the message: one that comes again is not taken again. */
+  id: string
+  /** `id`: what nobody can take over; a name is for reading alone. */
+  sender: { id: string; name?: string }
+  /** Where others read along: a group, a room. Absent: the sender is alone with the assistant. */
+  conversation?: { id: string; topic?: string }
+  text: string
+}
+
+/** Its signature is checked already. */
+export type WebhookRequest = {
+  path: string
+  query: Record<string, string>
+  /** Names in lower case. */
+  headers: Record<string, string>
+  /** As UTF-8. */
+  body: string
+}
+/** What is answered; absent: 200 and nothing. A body that is no text goes as JSON. */
+export type WebhookAnswer = { status?: number; body?: Json } | null | void
+
+/** Something to be sent. `id` is the same when it is tried again, for networks that take each once. */
+export type Outgoing = {
+  id: string
+  /** `shared`: a conversation's id, else a sender's. */
+  to: { id: string; shared: boolean; topic: string }
+  text: string
+  /** A long reply comes in several. */
+  part: number
+  parts: number
+  /** The id of the message that it answers. */
+  replyTo: string | null
+}
+/** Nothing: it was sent. What throws before any request was made is tried again; after one, nobody knows, and it is not. */
+export type Sent =
+  | { state: "sent" }
+  | { state: "failed"; retry?: boolean; why?: string; retryAfterSeconds?: number }
+  | null
+  | void
+
 export type Channel = {
-  start?(input: never): unknown
-  /** A webhook's request, its signature already checked. */
-  receive?(input: never): unknown
-  poll?(input: never): unknown
-  /** Sends a reply to where it belongs. */
-  respond(input: never): unknown
-  status?(): unknown
+  /** Once for each version, before anything else; tried again while it throws. */
+  start?(): unknown
+  receive?(request: WebhookRequest): WebhookAnswer
+  /** Looks for news. */
+  poll?(): unknown
+  respond(outgoing: Outgoing): Sent
+  /** `ok: false` where something has to be done, with what. */
+  status?(): { ok: boolean; detail?: string }
+  /** Before it is taken away. */
   stop?(): unknown
 }
 
@@ -161,16 +205,20 @@ export const encodeText = (text: string) => new Uint8Array(host.encode(text.toWe
 /** `charset` is a label as mail and pages carry it, such as "iso-8859-2" or "shift_jis". One that nobody knows counts as UTF-8. */
 export const decodeText = (bytes: Uint8Array, charset = "utf-8") => host.decode(bytes.slice().buffer, charset)
 
-function ask(name: string, payload: Record<string, unknown>): unknown {
+function ask(name: string, payload: object): unknown {
   const answer = host.ask(name, JSON.stringify(payload))
   if ("refused" in answer) throw new Error(answer.refused)
   return JSON.parse(answer.text)
 }
 
+/** A tool's: documents of the assistant, where it was granted some. A channel's: its own alone, up to 1 MB. */
 export const memory = {
   /** The document's text, or null where there is none. */
   read: (path: string) => ask("memory_read", { path }) as string | null,
-  write: (path: string, content: string) => void ask("memory_write", { path, content }),
+  /** Null takes a channel's away. */
+  write: (path: string, content: string | null) => void ask("memory_write", { path, content }),
+  /** A channel's own paths that begin so, in order. */
+  list: (prefix: string) => ask("memory_list", { prefix }) as string[],
 }
 
 /** Whether the owner has set this secret. Its value is never seen here. */
@@ -179,9 +227,14 @@ export const hasSecret = (name: string) => ask("secret_exists", { name }) as boo
 /** Calls another tool by the alias that the manifest gives it. */
 export const callTool = (alias: string, input: Json) => ask("tool_invoke", { alias, arguments: input })
 
-/** Hands in a message that came by this channel. */
-export const emitMessage = (message: Record<string, Json>) => ask("message_emit", message)
-export const requestPairing = (peer: Record<string, Json>) => ask("pairing_request", peer)
+/** `accepted`: it is on record, and will be answered. `stranger`: nobody knows the sender, who is told a code. */
+export type Emitted = { state: "accepted" | "duplicate" | "stranger" | "refused"; why?: string }
+
+/** Hands in a message that came by this channel, from `receive` or `poll`. */
+export const emitMessage = (message: ChannelMessage) => ask("message_emit", message) as Emitted
+/** Has a sender whom nobody knows told a code, as their first message would. */
+export const requestPairing = (sender: ChannelMessage["sender"]) =>
+  ask("pairing_request", { sender }) as { state: "known" | "asked" | "refused" }
 
 export const log = {
   debug: (line: string) => host.log("debug", line),

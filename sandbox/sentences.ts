@@ -1,6 +1,7 @@
 /** What a plugin asks for, as its owner reads it before saying yes; and what is different from what they said yes to. */
 import { visibleText } from "#core/safety/approval-question.ts"
 import { canonicalJson } from "#core/safety/fingerprint.ts"
+import { channelSentences } from "./channel-manifest.ts"
 import { limitsOf, ratesOf } from "./limits.ts"
 import { type Auth } from "./manifest-auth.ts"
 import { type CredentialLocation, placeholderOf } from "./manifest-http.ts"
@@ -11,9 +12,10 @@ import { settingsOf } from "./plugin-config.ts"
 type Asked = { manifest: Manifest; tools: readonly PluginTool[] }
 
 export function sentencesFor({ manifest, tools }: Asked): string[] {
-  const { http, secrets, workspace, tool_invoke: invoke } = manifest.capabilities ?? {}
+  const { channel, http, secrets, workspace, tool_invoke: invoke } = manifest.capabilities ?? {}
   const credentials = Object.values(http?.credentials ?? {})
   const reach = [
+    ...(channel ? channelSentences(manifest.name, channel) : []),
     ...(http?.allowlist ?? []).map(({ host, path_prefix: prefix, methods }) => {
       const below = prefix === undefined || prefix === "/" ? "" : ` below ${prefix}`
       return `send ${methods ? listed(methods) : "requests of every method"} to ${hostWords(host)}${below}`

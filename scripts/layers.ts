@@ -57,7 +57,7 @@ const homes: readonly (readonly [name: RegExp, places: readonly string[]])[] = [
   [/^@decimalturn\/toml-patch$/, ["core/"]],
   [/^(@extism\/extism|quickjs-wasi|assemblyscript|@modelcontextprotocol\/.+|oauth4webapi)$/, ["sandbox/"]],
   // What guests call our SDK.
-  [/^ironclaw$/, ["sandbox/tools/"]],
+  [/^ironclaw$/, ["sandbox/tools/", "channels/"]],
   [/^(elysia|@elysiajs\/.+)$/, ["gateway/"]],
   [/^(citty|@clack\/prompts)$/, ["cmd/"]],
 ]

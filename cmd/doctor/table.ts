@@ -1,5 +1,6 @@
 /** Every check of the doctor's, in the order in which a person would look: one row to add one. */
 import type { Check, Finding } from "./check.ts"
+import { channelChecks } from "./channels.ts"
 import { databaseChecks } from "./database.ts"
 import type { Facts } from "./facts.ts"
 import { homeChecks } from "./home.ts"
@@ -21,6 +22,7 @@ export const checks: readonly Check[] = [
   ...machineChecks,
   ...serviceChecks,
   ...workChecks,
+  ...channelChecks,
   ...trustChecks,
   ...sandboxChecks,
   ...pluginChecks,

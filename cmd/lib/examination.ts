@@ -30,6 +30,7 @@ export type ExaminationDeps = {
   lockdown: Pick<Lockdown, "state">
   auditHead: Pick<AuditHead, "read">
   backups: () => Promise<BackupSchedule>
+  channels: () => Promise<Examination["channels"]>
   limits: () => UsageLimits
   timeZone: () => string
   redact: (text: string) => string
@@ -213,6 +214,7 @@ export function createExamination(deps: ExaminationDeps): DoctorFace {
         jobs: await jobs(),
         usage: await usage(),
         backups: await deps.backups(),
+        channels: await deps.channels(),
       }
     },
   }

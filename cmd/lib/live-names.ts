@@ -33,6 +33,7 @@ const sources = {
   models: async ({ client, signal }) => (await client.api.models.get({ query: {}, signal })).items.map(({ id }) => id),
   documents: async ({ client, signal }) =>
     (await client.api.memory.get({ query: { limit: MOST }, signal })).items.map(({ path }) => path),
+  channels: async ({ client, signal }) => (await client.api.channels.get({ signal })).items.map(({ name }) => name),
   tools: async ({ client, signal }) => (await client.api.tools.get({ signal })).items.map(({ name }) => name),
 } as const satisfies Record<string, (asked: Asked) => Promise<string[]>>
 

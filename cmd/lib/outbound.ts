@@ -22,6 +22,8 @@ import { createValueFinder, type RedactorDeps } from "#core/safety/redactor.ts"
 import type { FetchFrom } from "#sandbox/download.ts"
 import type { Cleansed } from "#core/tools/cleanse-result.ts"
 import type { PipelineDeps } from "#core/tools/run.ts"
+import { endpointsOf } from "#sandbox/plugin-config.ts"
+import { type PluginPin, pluginPrincipal } from "#sandbox/plugin.ts"
 
 /** The turn in whose name a model is called. */
 export type Actor = { agentId: string; sessionId: SessionId; turnId: TurnId }
@@ -141,6 +143,31 @@ export function toolFetch(
         }),
       })
     return (url, init) => fetch()(url, init)
+  }
+}
+
+/** A channel reaches the hosts that its plugin was granted, in every call: it carries what people say there and what is answered. */
+export function channelFetch(
+  egress: Egress,
+  { credentialsFor, endpointsFor }: NonNullable<Parameters<typeof toolFetch>[1]>,
+): (pin: PluginPin) => EgressFetch {
+  return (pin) => {
+    const principal = pluginPrincipal(pin)
+    const granted = (pin.manifest.capabilities?.http?.allowlist ?? []).map(
+      ({ host, path_prefix: pathPrefix, methods }): HostRule => ({
+        host,
+        ...(methods ? { methods: [...methods] } : {}),
+        ...(pathPrefix === undefined ? {} : { pathPrefix }),
+      }),
+    )
+    return egress.fetchFor({
+      credentials: credentialsFor(principal),
+      principal,
+      purpose: `channel:${pin.name}`,
+      agentId: "main",
+      local: endpointsFor(principal),
+      allow: [...granted, ...endpointsOf(pin.manifest, pin.config).rules],
+    })
   }
 }
 

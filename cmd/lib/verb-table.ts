@@ -63,6 +63,14 @@ export const verbTable: VerbTable = {
     alias: ["plugin"],
     load: () => import("../tool.ts"),
   },
+  channel: {
+    about: "List and look at the ways people reach the assistant, and take one away",
+    load: () => import("../channel.ts"),
+  },
+  pairing: {
+    about: "List, approve and deny people who want to talk with the assistant",
+    load: () => import("../pairing.ts"),
+  },
   token: { about: "List, add and revoke tokens for programs that chat", load: () => import("../token.ts") },
   lockdown: { about: "Stop everything at once; --lift lets it go on", load: () => import("../lockdown.ts") },
   licences: { about: "Print the licences of everything that is in this program", load: () => import("../licences.ts") },

@@ -2,6 +2,7 @@
 import { resolve } from "node:path"
 import { AppError } from "#core/errors.ts"
 import { reasonOf, systemCodeOf } from "#core/home.ts"
+import { bundledChannels } from "#channels/bundled.ts"
 import { bundledNames } from "#sandbox/bundled.ts"
 import { isUrl, type KnownOfSource, type PluginSource } from "#sandbox/source.ts"
 import { withPresence } from "../lib/presence.ts"
@@ -20,7 +21,7 @@ export const install = askVerb({
       "ironclaw tool install https://example.com/weather.tar.gz --sha256 9f86d081…",
       "ironclaw tool install https://example.com/weather.zip --key RWQf6LRC… --signature https://example.com/weather.zip.minisig",
     ],
-    offers: { source: bundledNames },
+    offers: { source: [...bundledNames, ...Object.keys(bundledChannels)] },
   },
   args: {
     source: {

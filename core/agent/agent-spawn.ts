@@ -5,7 +5,7 @@ import { messages, sessions, turns } from "../db/schema.ts"
 import { AppError, hintOf } from "../errors.ts"
 import type { TurnId } from "../id.ts"
 import type { JobRunner } from "../jobs/runner.ts"
-import { type Ceiling, mayFetch, narrowTools } from "../safety/ceiling.ts"
+import { type Ceiling, mayFetch, narrowTools, type SubTurnKind } from "../safety/ceiling.ts"
 import { Fields, judgeFields, readValues } from "../safety/endorse.ts"
 import { t } from "../schema.ts"
 import { headAndTail } from "../session/shown.ts"
@@ -85,7 +85,7 @@ export function agentSpawnTools({ db, registry, spawn, agent, jobs }: AgentSpawn
   /** Starts the sub-turn of this call, or finds the one that it started before a crash. */
   async function start(
     task: string,
-    { kind, tools, returns, context }: Pick<Ceiling, "kind" | "tools" | "returns"> & { context: ToolContext },
+    { kind, tools, returns, context }: Pick<Ceiling, "tools" | "returns"> & { kind: SubTurnKind; context: ToolContext },
   ): Promise<SubTurnAt> {
     const { agentId, turnId, callId, labels, source } = context
     const before = await findSubTurn(db, { turnId, callId })

@@ -34,6 +34,8 @@ export type Incoming = {
   /** The verified sender; null is a stranger. */
   personId: PersonId | null
   text: string
+  /** The plugin that carried it here, and its id there; a second one of the same is refused with `conflict`. */
+  carried?: { channel: string; externalId: string }
   parts?: MessagePart[]
   /** `queue` waits for the running turn; `steer` joins it at its next step (same verified sender only), and queues where none runs. */
   mode: "queue" | "steer"

@@ -2,24 +2,33 @@
 import type { Clock } from "../clock.ts"
 import type { Db, Statement, Writer } from "../db/db.ts"
 import { insertRow } from "../db/insert.ts"
-import { messages, turns, type MessageRow, type NewAudit, type SessionRow, type TurnState } from "../db/schema.ts"
+import {
+  channelMessages,
+  messages,
+  turns,
+  type MessageRow,
+  type NewAudit,
+  type SessionRow,
+  type TurnState,
+} from "../db/schema.ts"
 import { storableText } from "../db/storable.ts"
 import { AppError } from "../errors.ts"
 import { preview, type LabelName, type NewEvent } from "../event.ts"
-import { newId, type CallId, type MessageId, type PersonId, type SessionId, type TurnId } from "../id.ts"
+import { newId, type CallId, type JobId, type MessageId, type PersonId, type SessionId, type TurnId } from "../id.ts"
 import { insertJob } from "../jobs/job.ts"
 import type { Hooks } from "../hooks.ts"
 import type { JobRunner } from "../jobs/runner.ts"
-import type { ModelMessage } from "../llm/model.ts"
-import type { Ceiling } from "../safety/ceiling.ts"
+import { type Ceiling, guestCeiling } from "../safety/ceiling.ts"
 import type { NoteRefusal } from "../safety/refusals.ts"
 import { isUntrusted } from "../safety/labels.ts"
 import { defangLinks } from "../safety/links.ts"
 import { judgeSender } from "../safety/sender.ts"
+import { pluginOfChannel, sharedTopic } from "../session/place.ts"
 import { discardUndoneStatement, newSessionStatement, touchSessionStatement } from "../session/statements.ts"
 import { SUB_TURN_CHANNEL, subTurnPlace } from "../session/sub-turns.ts"
 import type { Incoming, Received, TurnOptions } from "./agent.ts"
 import { createDoor, type Passed } from "./door.ts"
+import { historyRow, messageRow } from "./inbox-rows.ts"
 import type { Live } from "./live.ts"
 
 /** UTF-8 bytes of one message. */
@@ -125,7 +134,13 @@ export function createInbox({
     const shown = shownOf(message) // once: it reads every character
     const place = await findSession(message, shown)
     const running = live.at(place.session.id)
-    if (message.mode === "steer" && running && !running.closing && running.personId === message.personId)
+    if (
+      message.mode === "steer" &&
+      !message.carried &&
+      running &&
+      !running.closing &&
+      running.personId === message.personId
+    )
       return steer(message, { turnId: running.turnId, session: place.session, shown })
 
     const model = message.options?.model ?? place.session.model ?? known.model ?? defaultModel()
@@ -176,6 +191,10 @@ export function createInbox({
           `The session ${String(found["id"])} belongs to the agent "${String(found["agent_id"])}", not "${message.agentId}"`,
         )
       if (found?.["channel"] === SUB_TURN_CHANNEL) throw subTurnsOwn()
+      if (found && pluginOfChannel(String(found["channel"])) !== null && !message.carried)
+        throw new AppError("conflict", `This conversation is with somebody on ${String(found["channel"])}`, {
+          hint: "Who reads the answer is there. Write there, or begin a conversation here.",
+        })
       if (found) {
         // Columns as the schema types them.
         const session = { id: found["id"] as SessionId, model: found["model"] as string | null }
@@ -236,6 +255,7 @@ export function createInbox({
         ...(row ? [insertRow(messages, row)] : []),
         ...(after.length > 0 ? [db.orm.insert(messages).values(after).toSQL()] : []),
         job.statement,
+        ...(message.carried ? [insertRow(channelMessages, { ...message.carried, messageId })] : []),
         insertRow(turns, {
           id: turnId,
           sessionId: session.id,
@@ -243,7 +263,7 @@ export function createInbox({
           jobId: job.id,
           state,
           options: { ...message.options },
-          ...(message.sub ? { ceiling: message.sub.ceiling } : {}),
+          ...ceilingOf(message, job.id),
           labels: at.labels,
           source: at.source,
         }),
@@ -342,6 +362,13 @@ export function createInbox({
     }
   }
 
+  /** Who reads the answer decides what may go into it: only where that is the owner alone, all that is theirs. */
+  function ceilingOf({ sub, personId, place }: Accepted, jobId: JobId): { ceiling?: Ceiling } {
+    if (sub) return { ceiling: sub.ceiling }
+    const isForOwner = personId === ownerId && sharedTopic(place.topic) === null
+    return isForOwner ? {} : { ceiling: guestCeiling({ channel: place.channel, budgetJobId: jobId }) }
+  }
+
   return { receive, spawn }
 }
 
@@ -357,44 +384,4 @@ function checked<M extends Incoming>(message: M): M {
   if (bytes > MAX_MESSAGE_BYTES)
     throw new AppError("input.too_large", `The message has ${bytes} bytes; at most ${MAX_MESSAGE_BYTES} are accepted`)
   return { ...message, text: storableText(message.text) }
-}
-
-function messageRow(message: Passed, at: { sessionId: SessionId; turnId: TurnId }) {
-  return {
-    id: newId("msg"),
-    ...at,
-    labels: message.labels,
-    source: message.source,
-    agentId: message.agentId,
-    role: "person" as const,
-    personId: message.personId,
-    text: message.text,
-    parts: message.parts?.length ? message.parts : null,
-  }
-}
-
-/**
- * What a client says was said: readable, never the owner's word. Results of its tools belong to the turn that reads them; calls belong
- * to none, so that no turn takes up a call that a client only claims was made.
- */
-function historyRow(
-  said: ModelMessage,
-  { turnId, ...at }: { sessionId: SessionId; agentId: string; turnId: TurnId },
-): typeof messages.$inferInsert & { id: MessageId } {
-  const base = { id: newId("msg"), ...at, labels: ["untrusted" as const], source: "client history" }
-  if (said.role === "user") {
-    const text = said.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n")
-    const parts = said.content.flatMap((part) => (part.type === "image" ? [part] : []))
-    return { ...base, role: "person", text: storableText(text), parts: parts.length > 0 ? parts : null }
-  }
-  // The client's own ids: they only pair a call with its result.
-  if (said.role === "assistant") {
-    const toolCalls = said.toolCalls.map(({ id, name, arguments: args }) => ({
-      callId: id as CallId,
-      name,
-      arguments: args,
-    }))
-    return { ...base, role: "model", text: storableText(said.text), toolCalls: toolCalls.length > 0 ? toolCalls : null }
-  }
-  return { ...base, role: "tool", turnId, text: storableText(said.text), callId: said.toolCallId as CallId }
 }

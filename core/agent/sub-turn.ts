@@ -1,4 +1,5 @@
-/** What is different in a turn that works for another one: what it is told, and which answer it may end with. */
+/** What is different in a turn that works for another one, or answers a guest: what it is told, and which answer it may end with. */
+import guestText from "../prompts/guest.md" with { type: "text" }
 import helperText from "../prompts/helper.md" with { type: "text" }
 import readerText from "../prompts/reader.md" with { type: "text" }
 import type { Ceiling } from "../safety/ceiling.ts"
@@ -17,6 +18,12 @@ export function readerPrompt({
 }): SystemPrompt {
   const text = [readerText.trim().replaceAll("{{name}}", agentName), `Today is ${today}.`, ...formOf(returns)]
   return { parts: [{ text: text.join("\n\n"), cache: false }], labels: [] }
+}
+
+/** As little as a reader: who asks is not the owner, or is not alone. */
+export function guestPrompt({ agentName, today }: { agentName: string; today: string }): SystemPrompt {
+  const text = [guestText.trim().replaceAll("{{name}}", agentName), `Today is ${today}.`]
+  return { parts: [{ text: text.join("\n\n"), cache: true }], labels: [] }
 }
 
 /** A helper is told what the assistant is told, and that it is one. */

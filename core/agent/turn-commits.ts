@@ -1,19 +1,20 @@
 /** What a turn puts on record: its start, each step before its calls run, a wait for the owner, its end, and what it cost. */
-import type { Db, Unit, Writer } from "../db/db.ts"
+import type { Db, Statement, Unit, Writer } from "../db/db.ts"
 import type { NewAudit } from "../db/schema.ts"
 import { preview } from "../event.ts"
-import type { TurnId } from "../id.ts"
+import type { MessageId, TurnId } from "../id.ts"
 import { endStatement, holdStatement } from "../jobs/job.ts"
 import type { JobRun } from "../jobs/runner.ts"
 import type { ModelId } from "../llm/model.ts"
 import type { Usage } from "../llm/usage.ts"
 import type { Log } from "../log.ts"
+import { deliveryStatements } from "../session/deliveries.ts"
 import { placeTurnStatement } from "../session/statements.ts"
 import type { TurnOutcome } from "./agent.ts"
 import type { Heard } from "./listen.ts"
 import type { LiveTurn } from "./live.ts"
 import type { AskedCall, Taint } from "./turn-calls.ts"
-import { addUsage, type Ending } from "./turn-ending.ts"
+import { addUsage, type Ending, failedNote, waitsNote } from "./turn-ending.ts"
 import * as rows from "./turn-rows.ts"
 import type { TurnRun } from "./turn.ts"
 
@@ -100,6 +101,7 @@ export function createTurnCommits(deps: TurnCommitsDeps) {
       statements: [
         rows.suspendStatement(run.claim, { turnId: run.turn.id, partial: run.live.text }),
         rows.progressStatement(db.orm, run),
+        ...deliver(run, { note: waitsNote(approval) }),
         ...run.unstored.splice(0),
       ],
       events: [
@@ -134,7 +136,8 @@ export function createTurnCommits(deps: TurnCommitsDeps) {
     await commit(run, {
       statements: [
         endStatement(run.claim, "done"),
-        ...(row ? [rows.insertMessage(row)] : []),
+        ...(row ? [rows.insertMessage(row), ...deliver(run, { messageId: row.id })] : []),
+        ...(outcome.error ? deliver(run, { note: failedNote(outcome.error, run.turn.ceiling) }) : []),
         rows.endTurnStatement(run, outcome),
         ...run.unstored.splice(0),
       ],
@@ -142,6 +145,20 @@ export function createTurnCommits(deps: TurnCommitsDeps) {
       audit: [rows.replyAudit(run, outcome, taint, deps.redact)],
     })
     return outcome
+  }
+
+  /** Where a channel's plugin carries what is said, it is put on its way with what says it. */
+  function deliver(run: TurnRun, what: { messageId: MessageId } | { note: string }): Statement[] {
+    const { id: turnId, agentId } = run.turn
+    const taint = rows.contextTaint(run)
+    return deliveryStatements({
+      place: run.session,
+      sessionId: run.session.id,
+      turnId,
+      agentId,
+      ...taint,
+      ...what,
+    })
   }
 
   function noteUsage(run: TurnRun, heard: Heard): void {

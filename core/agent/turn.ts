@@ -42,7 +42,7 @@ import {
   waiting,
   type Ending,
 } from "./turn-ending.ts"
-import { correctionOf, helperPrompt, readerPrompt } from "./sub-turn.ts"
+import { correctionOf, guestPrompt, helperPrompt, readerPrompt } from "./sub-turn.ts"
 import { todayText } from "./today.ts"
 import * as rows from "./turn-rows.ts"
 
@@ -352,6 +352,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
   async function systemPrompt({ agentId, ceiling }: rows.LoadedTurn) {
     const { agentName, timeZone } = deps.settings()
     const today = todayText(clock.nowMs(), timeZone)
+    if (ceiling?.kind === "guest") return guestPrompt({ agentName, today })
     if (ceiling?.kind === "reader") return readerPrompt({ agentName, today, returns: ceiling.returns })
     const [documents, skills] = await Promise.all([deps.documents(agentId), deps.skills(agentId)])
     const main = buildSystemPrompt({ agentName, documents, skills, today })

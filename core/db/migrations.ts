@@ -7,6 +7,7 @@ import plugins from "./migrations/0004_plugins.sql" with { type: "text" }
 import pluginConfig from "./migrations/0005_plugin_config.sql" with { type: "text" }
 import pluginPublishers from "./migrations/0006_plugin_publishers.sql" with { type: "text" }
 import logins from "./migrations/0007_logins.sql" with { type: "text" }
+import channels from "./migrations/0008_channels.sql" with { type: "text" }
 import embeddings from "./migrations/vector_0000_embeddings.sql" with { type: "text" }
 
 /** `needs: "vector"` runs only where the server has pgvector, and later when it gets it; such migrations are in an order of their own. */
@@ -21,5 +22,6 @@ export const migrations: readonly Migration[] = [
   { name: "0005_plugin_config", needs: "nothing", sql: pluginConfig },
   { name: "0006_plugin_publishers", needs: "nothing", sql: pluginPublishers },
   { name: "0007_logins", needs: "nothing", sql: logins },
+  { name: "0008_channels", needs: "nothing", sql: channels },
   { name: "vector_0000_embeddings", needs: "vector", sql: embeddings },
 ]

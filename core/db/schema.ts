@@ -2,7 +2,7 @@
  * Every table. One file, because a schema is read whole: what refers to what, which rows carry labels, which carry authority.
  *
  * Rows of content have `agent_id`, `labels` and `source` (no labels reads `untrusted`).
- * Rows of authority (people, grants, approvals, hooks, tokens) have `mac`, keyed outside the database.
+ * Rows of authority (people, identities, grants, approvals, hooks, tokens) have `mac`, keyed outside the database.
  * Ids are text with their kind in front; times are timestamptz read as ISO 8601; money is integer micros of a US dollar.
  */
 import { sql } from "drizzle-orm"
@@ -22,6 +22,7 @@ import type {
   ApprovalId,
   CallId,
   ChunkId,
+  DeliveryId,
   DocumentId,
   GrantId,
   JobId,
@@ -540,6 +541,112 @@ export const pluginRates = pgTable(
     used: integer("used").notNull(),
   },
   (table) => [primaryKey({ columns: [table.plugin, table.period] })],
+)
+
+/** How a channel's plugin is doing, and which process looks after it now: a channel is started and polled by one at a time. */
+export const channelStates = pgTable("channel_states", {
+  channel: text("channel").primaryKey(), // name of the plugin
+  startedSha256: text("started_sha256"), // the version that was started; null: none
+  nextAt: isoTime("next_at").notNull().default(now), // when it is started or polled next
+  leaseOwner: text("lease_owner"),
+  leaseUntil: isoTime("lease_until"),
+  failures: integer("failures").notNull().default(0), // in a row
+  lastError: text("last_error").notNull().default(""),
+  lastPollAt: isoTime("last_poll_at"),
+  lastOkAt: isoTime("last_ok_at"),
+})
+
+/** Which messages of a channel came already, by the channel's own ids, so that one that comes again is none. */
+export const channelMessages = pgTable(
+  "channel_messages",
+  {
+    channel: text("channel").notNull(),
+    externalId: text("external_id").notNull(),
+    messageId: text("message_id").$type<MessageId>(), // null: it was a command
+    createdAt: createdAt(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.channel, table.externalId] }),
+    index("channel_messages_message").on(table.messageId),
+  ],
+)
+
+/** What a channel's plugin keeps from one call to the next. No model sees it. */
+export const channelMemory = pgTable(
+  "channel_memory",
+  {
+    channel: text("channel").notNull(),
+    path: text("path").notNull(),
+    content: text("content").notNull(),
+    updatedAt: isoTime("updated_at").notNull().default(now),
+  },
+  (table) => [primaryKey({ columns: [table.channel, table.path] })],
+)
+
+export type DeliveryState = "waiting" | "sending" | "sent" | "failed" | "unknown"
+
+/**
+ * What is to be said on a channel: a row before anything is sent. One that was being sent when its process died is `unknown`, and is
+ * never sent again by itself.
+ */
+export const deliveries = pgTable(
+  "deliveries",
+  {
+    id: text("id").$type<DeliveryId>().primaryKey(),
+    position: bigint("position", { mode: "number" }).notNull().generatedAlwaysAsIdentity(),
+    channel: text("channel").notNull(), // name of the plugin
+    peer: text("peer").notNull(),
+    topic: text("topic").notNull(),
+    agentId: agentId(),
+    sessionId: text("session_id")
+      .$type<SessionId>()
+      .references(() => sessions.id, { onDelete: "cascade" }), // null: said to a stranger
+    turnId: text("turn_id").$type<TurnId>(),
+    messageId: text("message_id").$type<MessageId>(), // whose text it is; null: the note's
+    note: text("note").notNull().default(""), // our own words
+    state: text("state").$type<DeliveryState>().notNull().default("waiting"),
+    attempts: integer("attempts").notNull().default(0),
+    partsSent: integer("parts_sent").notNull().default(0),
+    nextAt: isoTime("next_at").notNull().default(now),
+    leaseUntil: isoTime("lease_until"),
+    error: text("error").notNull().default(""),
+    labels: labels(),
+    source: source(),
+    createdAt: createdAt(),
+    endedAt: isoTime("ended_at"),
+  },
+  (table) => [
+    index("deliveries_open")
+      .on(table.channel, table.nextAt)
+      .where(sql`state in ('waiting', 'sending')`),
+    index("deliveries_session").on(table.sessionId),
+  ],
+)
+
+/** Strangers who asked to be let in. What a code says yes to is written by the owner's hand, into `identities`. */
+export const pairings = pgTable(
+  "pairings",
+  {
+    channel: text("channel").notNull(),
+    externalId: text("external_id").notNull(),
+    name: text("name").notNull(), // as the stranger calls themselves
+    codeSha256: text("code_sha256").notNull(),
+    state: text("state").$type<"open" | "denied">().notNull(),
+    createdAt: createdAt(),
+    expiresAt: isoTime("expires_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.channel, table.externalId] })],
+)
+
+/** Signed requests that were taken, by the hash of signature and body, so that none is taken twice. */
+export const webhookReceipts = pgTable(
+  "webhook_receipts",
+  {
+    channel: text("channel").notNull(),
+    digest: text("digest").notNull(),
+    createdAt: createdAt(),
+  },
+  (table) => [primaryKey({ columns: [table.channel, table.digest] })],
 )
 
 /** API tokens, by hash: the token itself is shown once and never stored. */

@@ -7,6 +7,7 @@ type SealKind =
   | "grant"
   | "token"
   | "person"
+  | "identity"
   | "lockdown"
   | "hook"
   | "plugin"

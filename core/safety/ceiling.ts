@@ -1,5 +1,5 @@
 /**
- * Question: is this more than a sub-turn may do?
+ * Question: is this more than a sub-turn, or a turn for a guest, may do?
  * Fails closed by: a reader uses the tools listed here and nothing else, and none of them with an effect; no sub-turn starts another one,
  * asks the owner, or writes to anybody, whatever it was given.
  * Known limits: within its ceiling a helper is judged like any turn; a page can have a reader tell its host what stands in the task, so
@@ -12,9 +12,12 @@ import { hasEffect } from "./capability.ts"
 import type { LabelName } from "../event.ts"
 import type { Fields } from "./endorse.ts"
 
+export type SubTurnKind = "reader" | "helper"
+
 /** Set by the turn that starts it, stored with it, and never to be widened. */
 export type Ceiling = {
-  kind: "reader" | "helper"
+  /** A guest is no sub-turn: somebody else than the owner is answered, or where others read along. */
+  kind: SubTurnKind | "guest"
   tools: readonly string[]
   /** Whole URLs of its task that stand in what the owner wrote. Nothing else of the task is the owner's word. */
   ownerUrls: readonly string[]
@@ -33,8 +36,13 @@ export const READER_TOOLS: readonly string[] = ["http_request", "json_query", "r
 /** They start turns, ask the owner, or speak to people: that is for the turn that the owner talks with. */
 const MAIN_TURN_ONLY: readonly string[] = ["agent_spawn", "approval_plan", "message_send"]
 
+/** What a turn may do whose answer others than the owner read: what a reader may, without asking any host by its own choice. */
+export function guestCeiling({ channel, budgetJobId }: Pick<Ceiling, "channel" | "budgetJobId">): Ceiling {
+  return { kind: "guest", tools: READER_TOOLS, ownerUrls: [], fetches: false, returns: null, channel, budgetJobId }
+}
+
 /** Whether a reader with a task of these labels may ask any host. A page that could word its task would have it carry out what it likes. */
-export function mayFetch(kind: Ceiling["kind"], task: readonly LabelName[]): boolean {
+export function mayFetch(kind: SubTurnKind, task: readonly LabelName[]): boolean {
   return kind === "reader" && !task.includes("private") && !task.includes("untrusted")
 }
 
@@ -44,7 +52,7 @@ export function narrowTools({
   parent,
   asked,
 }: {
-  kind: Ceiling["kind"]
+  kind: SubTurnKind
   parent: readonly string[]
   asked: readonly string[] | null
 }): string[] {
@@ -62,7 +70,9 @@ export function judgeCeiling(
   { tool, effect, needs }: { tool: string; effect: Effect; needs: readonly Capability[] },
 ): string | null {
   if (!tools.includes(tool) || MAIN_TURN_ONLY.includes(tool)) return `This ${kind} is not allowed to use ${tool}`
-  if (kind === "reader" && !READER_TOOLS.includes(tool)) return `A reader is not allowed to use ${tool}`
+  if (kind !== "helper" && !READER_TOOLS.includes(tool)) return `A ${kind} is not allowed to use ${tool}`
+  if (kind === "guest" && hasEffect(effect))
+    return "Nothing is changed or sent for a guest, and no host is asked that a text chose"
   if (kind === "reader" && hasEffect(effect))
     return "A reader changes and sends nothing; where its task holds private data, or text from outside had a hand in it, it asks only for addresses that the owner wrote"
   return needs.some((need) => need.kind === "send") ? `A ${kind} writes to nobody` : null

@@ -7,7 +7,7 @@ import type { Writer } from "../db/db.ts"
 import { preview } from "../event.ts"
 import type { Log } from "../log.ts"
 
-export type DoorGate = "client" | "sender" | "lockdown"
+export type DoorGate = "client" | "sender" | "webhook" | "lockdown"
 export type Refusal = {
   gate: DoorGate
   /** Our own words, no text of whoever was refused. */

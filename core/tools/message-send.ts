@@ -12,6 +12,9 @@ import { newId, type PersonId, type SessionId } from "../id.ts"
 import { OWNER_CHANNEL } from "../safety/capability.ts"
 import type { ReplyGate } from "../safety/reply.ts"
 import { t } from "../schema.ts"
+import { deliveryStatements } from "../session/deliveries.ts"
+import { UNSHARED_SQL } from "../session/place.ts"
+import type { Place } from "../session/session.ts"
 import { touchSessionStatement } from "../session/statements.ts"
 import { defineTool, type Tool } from "./tool.ts"
 
@@ -33,20 +36,21 @@ export type MessageSendDeps = {
 }
 
 export function messageTools({ db, writer, clock, ownerId, reply, redact }: MessageSendDeps): Tool[] {
-  /** A session is the owner's to read where they have spoken in it. */
-  async function findPlace(agentId: string, current: SessionId): Promise<{ id: SessionId; channel: string } | null> {
-    const spoken =
-      "exists (select 1 from messages m where m.session_id = s.id and m.role = 'person' and m.person_id = $2)"
-    const own = { sql: `select id, channel from sessions s where id = $1 and ${spoken}`, params: [current, ownerId()] }
+  /** A session is the owner's to read where they have spoken in it, and nobody else's where nobody reads along. */
+  async function findPlace(agentId: string, current: SessionId): Promise<(Place & { id: SessionId }) | null> {
+    const spoken = `${UNSHARED_SQL} and exists
+      (select 1 from messages m where m.session_id = s.id and m.role = 'person' and m.person_id = $2)`
+    const columns = "select id, channel, peer, topic from sessions s"
+    const own = { sql: `${columns} where id = $1 and ${spoken}`, params: [current, ownerId()] }
     const last = {
-      sql: `select id, channel from sessions s where agent_id = $1 and channel <> '${UNWATCHED}' and ${spoken}
+      sql: `${columns} where agent_id = $1 and channel <> '${UNWATCHED}' and ${spoken}
         order by updated_at desc, id limit 1`,
       params: [agentId, ownerId()],
     }
     const [here] = await db.query(own)
     const found = here && here["channel"] !== UNWATCHED ? here : ((await db.query(last))[0] ?? here)
     // Columns as the schema types them.
-    return found ? { id: found["id"] as SessionId, channel: found["channel"] as string } : null
+    return found ? (found as Place & { id: SessionId }) : null
   }
 
   const send = defineTool({
@@ -73,6 +77,9 @@ export function messageTools({ db, writer, clock, ownerId, reply, redact }: Mess
       const shown = storableText(reply.whole(redact(text), { labels, mayLink: ownerUrls }))
       const messageId = newId("msg")
       const taint = { labels: [...labels], source }
+      const at = { sessionId: place.id, messageId, agentId, ...taint }
+      const delivery = deliveryStatements({ ...at, place, turnId: null })
+      const told = { ...at, channel: place.channel, preview: preview(shown) }
       await writer.commit({
         statements: [
           // Of no turn, so that it is not taken for that turn's reply; the call that it came from is named.
@@ -87,18 +94,10 @@ export function messageTools({ db, writer, clock, ownerId, reply, redact }: Mess
             ...taint,
           }),
           touchSessionStatement(place.id, { at: clock.iso() }),
+          ...delivery,
         ],
-        events: [
-          {
-            type: "message.delivered",
-            sessionId: place.id,
-            messageId,
-            channel: place.channel,
-            preview: preview(shown),
-            agentId,
-            ...taint,
-          },
-        ],
+        // What a channel carries is told of once it is there.
+        events: delivery.length > 0 ? [] : [{ type: "message.delivered", ...told }],
       })
       const where = place.id === sessionId ? "in this conversation" : "where the owner spoke last"
       return { data: { sent: messageId, where }, labels: [], source: "host" }

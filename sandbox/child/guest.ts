@@ -54,6 +54,7 @@ export type HostContext = {
 export const hostFunctionNames = [
   "memory_read",
   "memory_write",
+  "memory_list",
   "secret_exists",
   "tool_invoke",
   "message_emit",

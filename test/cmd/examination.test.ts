@@ -32,6 +32,7 @@ beforeAll(async () => {
     lockdown,
     auditHead: { read: () => ({ state: "none" }) },
     backups: async () => ({ every: "never", keep: 1, hasPassphrase: false, made: [], failing: null }),
+    channels: async () => [],
     limits: () => ({ hourUsdMicros: null, dayUsdMicros: 5, agentDayUsdMicros: null, jobUsdMicros: null }),
     timeZone: () => "UTC",
     redact: (text) => text,

@@ -79,6 +79,7 @@ export async function pluginHouse({
     onBadSeal: (what) => house.badSeals.push(what),
   })
   const memory = createMemory({ db: house.db, writer: house.writer, bus: house.bus })
+  const logins = await loginsFor({ ...house, internet })
   const plugins = createPlugins({
     installed,
     bundled,
@@ -87,7 +88,7 @@ export async function pluginHouse({
     sandbox,
     registry: house.registry,
     memory,
-    logins: await loginsFor({ ...house, internet }),
+    logins,
     log,
   })
   const signal = new AbortController().signal
@@ -99,11 +100,14 @@ export async function pluginHouse({
     root,
     internet,
     installed,
+    logins,
     memory,
     model,
     pins,
     plugins,
     sandbox,
+    /** What the model answers next. */
+    steps,
     /** Writes a plugin somewhere else than into the plugins folder. */
     source(name: string, code: string, manifest: Record<string, unknown> = {}): string {
       const path = join(root, `source-${name}`)

@@ -50,6 +50,7 @@ const healthy: Examination = {
   jobs: { overdue: 0, abandoned: 0, orphanedTurns: 0, failing: [] },
   usage: [{ window: "day", spentUsdMicros: 1_000_000, limitUsdMicros: 10_000_000 }],
   backups: { every: "daily", keep: 7, hasPassphrase: true, made: [], failing: null },
+  channels: [],
 }
 
 let homes = 0
@@ -165,6 +166,14 @@ const grant = {
   createdAt: daysAgo(1),
   expiresAt: daysAgo(-30),
   usedAt: null,
+}
+const channel: Examination["channels"][number] = {
+  name: "relay",
+  failures: 0,
+  lastError: "",
+  secretName: "relay_signing_secret",
+  secret: "set",
+  undelivered: 0,
 }
 const cases: readonly Case[] = [
   ["database.answers", "warning", { examination: { database: { ...healthy.database, answeredMs: 900 } } }],
@@ -287,6 +296,12 @@ const cases: readonly Case[] = [
     "warning",
     { examination: { backups: { ...healthy.backups, failing: { since: daysAgo(1), tries: 4, why: "full" } } } },
   ],
+  ["channels.failing", "ok", {}],
+  ["channels.failing", "ok", { examination: { channels: [channel] } }],
+  ["channels.failing", "warning", { examination: { channels: [{ ...channel, failures: 3, lastError: "down" }] } }],
+  ["channels.secret", "warning", { examination: { channels: [{ ...channel, secret: "missing" }] } }],
+  ["channels.secret", "warning", { examination: { channels: [{ ...channel, secret: "short" }] } }],
+  ["channels.undelivered", "note", { examination: { channels: [{ ...channel, undelivered: 2 }] } }],
   ["backup.schedule", "note", { examination: { backups: { ...healthy.backups, hasPassphrase: false } } }],
   ["backup.age", "note", {}],
   ["backup.age", "warning", { examination: { backups: { ...healthy.backups, hasPassphrase: false } } }],

@@ -1,0 +1,110 @@
+/** One call of a channel's code: what the host does for it meanwhile, and how far its answer is believed. */
+import type { Db } from "#core/db/db.ts"
+import type { Log } from "#core/log.ts"
+import { visibleText } from "#core/safety/approval-question.ts"
+import { judgeShape, type Static, t, type TSchema } from "#core/schema.ts"
+import { type HostFunction, HostRefusal, type Sandbox } from "#sandbox/child/guest.ts"
+import { guestHttp, type GuestHttpDeps } from "#sandbox/guest-http.ts"
+import { take } from "#sandbox/host-functions.ts"
+import { limitsOf } from "#sandbox/limits.ts"
+import { endpointsOf, guestConfig } from "#sandbox/plugin-config.ts"
+import type { PluginPin } from "#sandbox/plugin.ts"
+import type { LivePlugin } from "#sandbox/live-plugin.ts"
+import { channelMemory } from "./memory.ts"
+
+/** A guest's own time and that of all it asks for, after which it is ended. */
+export const MAX_CALL_MS = 60_000
+
+export type ChannelExport = "start" | "receive" | "poll" | "respond" | "status" | "stop"
+/** `touched`: it made a request, so that what it was to do may have happened. */
+export type Called<T> = { ok: true; value: T } | { ok: false; why: string; touched: boolean }
+
+export type ChannelCalls = {
+  /** Never throws. `offers`: what it may ask of the host in this call besides requests and its memory. */
+  call<S extends TSchema>(
+    live: LivePlugin,
+    asked: {
+      name: ChannelExport
+      input: unknown
+      answer: S
+      offers?: Partial<Record<"message_emit" | "pairing_request", HostFunction>>
+      timeoutMs?: number
+    },
+  ): Promise<Called<Static<S>>>
+}
+
+export type ChannelCallsDeps = {
+  db: Db
+  sandbox: Pick<Sandbox, "call">
+  pins: GuestHttpDeps["pins"]
+  /** Reaches what this plugin was granted, with its credentials. */
+  fetchFor: (pin: PluginPin) => GuestHttpDeps["fetch"]
+  logins: GuestHttpDeps["logins"]
+  log: Log
+}
+
+const SecretExists = t.Object({ name: t.String({ maxLength: 100 }) }, { additionalProperties: false })
+
+export function createChannelCalls({ db, sandbox, pins, fetchFor, logins, log }: ChannelCallsDeps): ChannelCalls {
+  return {
+    async call({ pin, code }, { name, input, answer, offers = {}, timeoutMs = MAX_CALL_MS }) {
+      const { http, secrets } = pin.manifest.capabilities ?? {}
+      const { rules, local } = endpointsOf(pin.manifest, pin.config)
+      const reachesHosts = (http?.allowlist.length ?? 0) + rules.length + local.length > 0
+      const sendRequest = guestHttp(pin, {
+        fetch: fetchFor(pin),
+        pins,
+        logins,
+        onRefused() {},
+        onAdvice: (words) => log.warn("A channel's key was not taken", { channel: pin.name, words }),
+      })
+      let touched = false
+      const outcome = await sandbox.call({
+        pluginId: pin.name,
+        code,
+        name,
+        input: new TextEncoder().encode(JSON.stringify(input)),
+        config: guestConfig(pin.manifest, pin.config),
+        limits: limitsOf(pin.manifest),
+        host: {
+          functions: {
+            ...channelMemory(db, pin.name),
+            async secret_exists(payload) {
+              const asked = take(SecretExists, payload)
+              if (!secrets?.allowed_names.includes(asked.name))
+                throw new HostRefusal("This plugin may not ask after this secret")
+              return logins.valueFor(pin)(asked.name) !== null
+            },
+            ...offers,
+          },
+          ...(reachesHosts
+            ? {
+                http(request, context) {
+                  touched = true
+                  return sendRequest(request, context)
+                },
+              }
+            : {}),
+          log: (level, line) => log[level]("A plugin says", { plugin: pin.name, line: visibleText(line) }),
+        },
+        signal: AbortSignal.timeout(timeoutMs),
+      })
+      if (!outcome.ok)
+        return { ok: false, why: `${name}() failed (${outcome.reason}): ${visibleText(outcome.words)}`, touched }
+      const value = jsonIn(outcome.output)
+      const shape = value === undefined ? null : judgeShape(answer, value)
+      if (shape?.ok) return { ok: true, value: shape.value }
+      return { ok: false, why: `${name}() answered in another form than a channel's`, touched }
+    },
+  }
+}
+
+/** Nothing reads as null; what is no JSON, as undefined. */
+function jsonIn(output: Uint8Array): unknown {
+  if (output.length === 0) return null
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(output))
+  } catch {
+    return undefined
+  }
+}
