@@ -32,7 +32,7 @@ import type { Registry, ToolBody, ToolCard } from "./registry.ts"
 import { type Cleansed, type CutOff, judgeResult } from "./cleanse-result.ts"
 import { type CallToConsent, type ConsentDeps, createConsent } from "./consent.ts"
 import { createRecorder, type Judged, refusalOf } from "./run-record.ts"
-import { secretWritten } from "./secret-written.ts"
+import { secretCarried } from "./secret-written.ts"
 import { unknownTool } from "./tool-search.ts"
 import { actsAs, type CallFacts, type ToolContext, type ToolResult } from "./tool.ts"
 
@@ -212,7 +212,8 @@ export function createPipeline(deps: PipelineDeps): Pipeline {
       ceiling: request.ceiling,
     }
     let authorized = authorize({ ...question, consented: false })
-    const secret = effect === "write-local" && authorized.verdict !== "deny" ? secretWritten(input, redact) : null
+    const { provider } = card
+    const secret = authorized.verdict === "deny" ? null : secretCarried({ input, effect, provider }, redact)
     const doubts: { gate: string; why: string }[] = authorized.verdict === "ask" ? [authorized] : []
     if (secret !== null) doubts.push({ gate: "leak", why: secret })
     let use: Statement[] = []

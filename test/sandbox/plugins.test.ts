@@ -5,6 +5,7 @@ import { join } from "node:path"
 import type { TurnId } from "#core/id.ts"
 import { resealPlugins } from "#sandbox/pins.ts"
 import { PUBLIC } from "#test/core/safety/fake-internet.ts"
+import { until } from "../fakes/until.ts"
 import { pluginHouse, type PluginHouse, toolCode, writePlugin } from "../fakes/plugin-house.ts"
 import { httpCapability, look, looked, mail } from "./plugin-tools.ts"
 
@@ -96,6 +97,29 @@ describe("a plugin that runs", () => {
     await at.grant("harmful")
     for (const tool of ["silent_tool", "harm_tool"])
       expect((await at.call(tool)).outcome).toMatchObject({ state: "suspended" })
+  })
+
+  test("is asked about where it sends and its arguments carry what looks like a secret, whatever was granted; what reads is not", async () => {
+    const key = `gh${"p_"}${"aB3dE5gH7jK9".repeat(3)}`
+    for (const [name, effect] of [
+      ["parcel", "send"],
+      ["finder", "read"],
+    ] as const) {
+      await at.install(at.source(name, toolCode(`${name}_go`, "return 1"), { effects: { [`${name}_go`]: effect } }))
+      await at.grant(name)
+    }
+    await at.call("parcel_go", { word: "plain" })
+    const open = async () =>
+      (await at.approvals.list({ state: "open", limit: 10 })).find(({ tool }) => tool === "parcel_go")
+    const first = await open()
+    if (!first) throw new Error("Nobody was asked")
+    await at.approvals.answer(first.id, { answer: "allow", how: "always", evenUntrusted: true, expiresAt: null })
+    await until("the call runs", async () => !(await open()))
+    expect((await at.call("parcel_go", { word: "plain again" })).outcome).toMatchObject({ state: "finished" })
+    const { outcome } = await at.call("parcel_go", { word: `use ${key}` })
+    expect(outcome).toMatchObject({ state: "suspended" })
+    expect(outcome?.approval?.question).toContain("what looks like a secret")
+    expect((await at.call("finder_go", { word: `use ${key}` })).outcome).toMatchObject({ state: "finished" })
   })
 
   test("runs once the owner said yes, as the version that was asked about", async () => {
