@@ -28,6 +28,7 @@ type Row = Who | [Who, body: unknown]
 const table: Readonly<Record<string, Row>> = {
   "GET /health": "open",
   "GET /ready": "open",
+  "GET /oauth/callback": "open", // what a browser brings from a provider; it is judged by the state that was given to it
   "GET /v1/models": "chat",
   "GET /v1/models/{model}": "chat",
   "POST /v1/chat/completions": ["chat", { model: "ironclaw", messages: [{ role: "user", content: "Hi" }] }],
@@ -108,6 +109,17 @@ const table: Readonly<Record<string, Row>> = {
   "POST /api/plugins/{name}/grant": ["proved", {}],
   "POST /api/plugins/{name}/enable": ["proved", {}],
   "POST /api/plugins/{name}/disable": "owner",
+  "GET /api/plugins/{name}/config": "owner",
+  "PATCH /api/plugins/{name}/config": ["proved", { values: { server: "x" } }],
+  "GET /api/plugins/{name}/auth": "owner",
+  "PUT /api/plugins/{name}/auth": ["proved here", { value: "sk-other" }],
+  "DELETE /api/plugins/{name}/auth": ["proved here", {}],
+  "GET /api/plugins/{name}/login": "owner",
+  "PUT /api/plugins/{name}/login/client": ["proved here", { clientId: "mine" }],
+  "POST /api/plugins/{name}/login": ["proved here", { way: "loopback" }],
+  "POST /api/plugins/{name}/login/{id}/wait": ["home", {}],
+  "POST /api/plugins/{name}/login/{id}/paste": ["home", { address: "http://127.0.0.1/?code=x" }],
+  "DELETE /api/plugins/{name}/login": ["proved here", {}],
   "POST /api/tools/{name}/call": ["proved", {}],
   "GET /api/tokens": "owner",
   "POST /api/tokens": ["proved", { name: "phone" }],
@@ -134,6 +146,16 @@ function services(screen: string[]): Partial<GatewayDeps> {
   })
   const { deps } = gatewayHouse()
   const hook = { name: "name", point: "tool.call", position: 100, form: { kind: "url", url: "https://example.com/" } }
+  const login = {
+    provider: "p",
+    version: 1,
+    tokenHost: "p",
+    authorizationHost: "p",
+    scopes: [],
+    plugins: [],
+    state: "out",
+  }
+  const loggingIn = { pin: { sha256: "00" }, status: login, redirect: "http://127.0.0.1/" }
   const prepared = { name: "p", version: "1", sha256: "00", manifest: {}, tools: [], asks: [], changes: null }
   // The routes read these few fields and hand the rest on.
   const any = <T>(value: unknown): T => value as T
@@ -163,12 +185,29 @@ function services(screen: string[]): Partial<GatewayDeps> {
     },
     plugins: {
       ...deps.plugins,
-      get: async () => any({ version: "1", sha256: "00" }),
+      get: async () => any({ version: "1", sha256: "00", settings: [] }),
       prepareInstall: async () => any(prepared),
       prepareGrant: async () => any(prepared),
       install: async () => any({}),
       grant: async () => any({}),
       enable: async () => any({}),
+      prepareConfig: async () => any({ sha256: "00", values: { server: "x" } }),
+      configure: async () => any({ settings: [] }),
+    },
+    pluginAuth: {
+      ...deps.pluginAuth,
+      prepare: async () => any({ pin: { sha256: "00" }, triedAt: null, sharedWith: [], version: 1, secret: "a_key" }),
+      save: async () => any({}),
+      forget: async () => any({}),
+    },
+    loginDesk: {
+      ...deps.loginDesk,
+      prepareClient: async () => any(loggingIn),
+      setClient: async () => any({}),
+      prepare: async () => any(loggingIn),
+      begin: async () => any({}),
+      prepareEnd: async () => any({ login, tokenHost: "p", plugins: [] }),
+      revoke: async () => any({ status: null, toldProvider: false }),
     },
     pairing: {
       ...deps.pairing,
