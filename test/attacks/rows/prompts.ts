@@ -46,8 +46,13 @@ export const rows: readonly Row[] = [
     id: "prompts/names-of-tools",
     covers: ["#2400", "#520"],
     attack: "Names and descriptions of foreign tools steer or collide",
-    status: "later",
-    rule: "The shape gate (core/schema.ts): arguments are what the schema says or the call is refused, with bounds on every field; descriptions from outside are text from outside",
+    status: "tested",
+    test: [
+      "test/sandbox/install.test.ts › installing › refuses tools that shadow others, speak of others, or speak to the model",
+      "test/core/tools/registry.test.ts › tools of others come and go as one, and a body is taken of the provider that was found and of no other",
+      "test/core/tools/tool-search.test.ts › it shows no tool that the turn may not use, and is there for an agent whose list is long and does not name it",
+      "test/core/tools/tool-search.test.ts › a call of a tool that was not shown runs through the pipeline like any other, and is shown from then on",
+    ],
   },
   {
     id: "prompts/asks-for-secrets",
