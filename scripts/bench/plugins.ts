@@ -104,9 +104,11 @@ async function throughPipeline(): Promise<Figure[]> {
   try {
     await install(house, { from: join(folder, "sources"), names: ["empty"] })
     const timeOf = await callsOn(db, house.registry)
+    // The first one also pays for compiling what both pass.
+    const builtin = Math.min(await timeOf("bench_read"), await timeOf("bench_read"))
     return [
       atMost("empty .wasm tool, warm, through the pipeline, p50", await timeOf("empty_tool"), { value: 4, unit: "ms" }),
-      told("a builtin tool the same way", await timeOf("bench_read"), "ms"),
+      told("a builtin tool the same way", builtin, "ms"),
     ]
   } finally {
     await house.close()
