@@ -98,6 +98,7 @@ import { createLoginFlows } from "#sandbox/login-flow.ts"
 import { createLoginRows, resealLogins } from "#sandbox/login-rows.ts"
 import { createLogins, refreshNameOf } from "#sandbox/logins.ts"
 import { createOAuthWire } from "#sandbox/oauth.ts"
+import { createTokenCheck } from "#sandbox/token-check.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
 import { bundledTools, createBundled } from "#sandbox/bundled.ts"
 import { createInstalledFolder } from "#sandbox/installed.ts"
@@ -330,6 +331,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     const pluginPins = createPluginPins({ db, writer, clock, seal, onBadSeal })
     const pluginsFolder = createInstalledFolder({ dir: home.paths.plugins })
     const loginWire = createOAuthWire({ egress })
+    const checkToken = createTokenCheck({ egress })
     const logins = await createLogins({
       rows: createLoginRows({ db, clock, seal, onBadSeal }),
       vault,
@@ -357,6 +359,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
         refresh: vault.value(refreshNameOf(secretName)),
       }),
       wire: loginWire,
+      check: checkToken,
       flows: createLoginFlows({ clock }),
       listen: listenForLogin,
       publicUrl: () => (as === "service" ? config.gateway.public_url : null), // nobody listens there for a verb
@@ -644,7 +647,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       grants: createGrantChanges({ grants, writer }),
       hooks: hookDesk,
       plugins,
-      pluginAuth: createPluginAuth({ plugins, vault, logins, egress }),
+      pluginAuth: createPluginAuth({ plugins, vault, logins, check: checkToken }),
       loginDesk,
       channels,
       pairing,

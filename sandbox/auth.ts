@@ -3,13 +3,13 @@
  * kept. A value goes to the host that the plugin was granted it for, in the place that it was granted, and nowhere else.
  */
 import { AppError } from "#core/errors.ts"
-import type { Egress } from "#core/safety/egress.ts"
 import type { Vault } from "#core/secrets/vault.ts"
 import type { Logins } from "./logins.ts"
 import type { Auth } from "./manifest-auth.ts"
-import { credentialsOf, type PluginSecret, secretsOf } from "./plugin-credentials.ts"
+import { type PluginSecret, secretsOf } from "./plugin-credentials.ts"
 import type { PluginPin } from "./plugin.ts"
 import type { Plugins } from "./plugins.ts"
+import type { CheckToken } from "./token-check.ts"
 
 export type PluginAuthStatus = {
   plugin: string
@@ -50,13 +50,10 @@ export type PluginAuthDeps = {
   plugins: Pick<Plugins, "agreedPin" | "agreedPins">
   vault: Pick<Vault, "judge" | "set" | "delete" | "value">
   logins: Pick<Logins, "valueFor">
-  egress: Pick<Egress, "fetchFor">
+  check: CheckToken
 }
 
-/** A vendor's answer to "who am I?" is a few KB. */
-const CHECK_CAPS = { maxResponseBytes: 256 * 1024, firstByteMs: 15_000, totalMs: 20_000 }
-
-export function createPluginAuth({ plugins, vault, logins, egress }: PluginAuthDeps): PluginAuth {
+export function createPluginAuth({ plugins, vault, logins, check }: PluginAuthDeps): PluginAuth {
   async function status(name: string): Promise<PluginAuthStatus> {
     const pin = await plugins.agreedPin(name)
     const { manifest } = pin
@@ -114,41 +111,15 @@ export function createPluginAuth({ plugins, vault, logins, egress }: PluginAuthD
     },
   }
 
-  async function tryOut(
-    pin: PluginPin,
-    { secret, value, signal }: { secret: string; value: string; signal: AbortSignal },
-  ): Promise<void> {
-    const check = pin.manifest.auth?.validation_endpoint
-    if (!check) return
-    const url = new URL(check.url)
-    const method = check.method ?? "GET"
-    const fetch = egress.fetchFor({
-      principal: `plugin:${pin.name}@${pin.sha256}`,
-      purpose: "auth",
-      agentId: "main",
-      allow: [{ host: url.hostname, methods: [method] }],
-      local: [],
-      caps: CHECK_CAPS,
-      // None of its other secrets is of use here.
-      credentials: credentialsOf(pin.manifest, (name) => (isSame(name, secret) ? value : null)),
-    })
-    const status = await fetch(check.url, { method, redirect: "manual", signal }).then(
-      async (answer) => {
-        await answer.body?.cancel()
-        return answer.status
-      },
-      (error: unknown) => {
-        if (!(error instanceof AppError) || !error.code.startsWith("egress.")) throw error
-        throw unproved(`${url.hostname} could not be asked: ${error.message}`)
-      },
-    )
-    if (check.success_status === undefined ? status >= 200 && status < 300 : status === check.success_status) return
-    if (status === 429 || status >= 500 || (status >= 300 && status < 400))
-      throw unproved(`${url.hostname} answered ${status}, which says nothing of ${secret}`)
+  async function tryOut(pin: PluginPin, of: { secret: string; value: string; signal: AbortSignal }): Promise<void> {
+    const checked = await check(pin, of)
+    if (checked === null || checked.verdict === "taken") return
+    const words = `${checked.words}; nothing was saved`
+    if (checked.verdict === "unproved") throw new AppError("plugin.token_unproved", words)
     const page = pin.manifest.auth?.setup_url
     throw new AppError(
       "plugin.token_refused",
-      `${url.hostname} does not take this ${secret} (it answered ${status}); nothing was saved`,
+      words,
       page === undefined ? {} : { hint: `Make another one at ${page}, whole and with the rights that it asks for.` },
     )
   }
@@ -158,10 +129,6 @@ export function createPluginAuth({ plugins, vault, logins, egress }: PluginAuthD
 function triedAt(auth: Auth | undefined, secret: string): string | null {
   const check = auth?.validation_endpoint
   return auth && check && isSame(auth.secret_name, secret) ? new URL(check.url).hostname : null
-}
-
-function unproved(words: string): AppError {
-  return new AppError("plugin.token_unproved", `${words}; nothing was saved`)
 }
 
 function isSame(a: string, b: string): boolean {

@@ -18,6 +18,7 @@ import {
 } from "./oauth.ts"
 import type { PluginPin } from "./plugin.ts"
 import type { Plugins } from "./plugins.ts"
+import type { CheckToken } from "./token-check.ts"
 
 export type LoginStatus = {
   provider: string
@@ -79,6 +80,7 @@ export type LoginDeskDeps = {
   logins: Pick<Logins, "of" | "client" | "keep" | "forget" | "all">
   tokens: (login: Login) => { access: string | null; refresh: string | null }
   wire: Pick<OAuthWire, "exchange" | "revoke">
+  check: CheckToken
   flows: LoginFlows
   /** A listener on loopback, of one login, on a port that the system gives. */
   listen: (
@@ -182,7 +184,14 @@ export function createLoginDesk(deps: LoginDeskDeps): LoginDesk {
       })
       const left = login.scopes.filter((scope) => !scopes.includes(scope))
       const without = left.length === 0 ? "" : `, without these rights: ${left.join(" ")}`
-      flows.settle(id, { state: "done", words: `Logged in to ${login.provider}${without}` })
+      // A right that was given may still be of no use: an API that is off in the owner's project, for one.
+      const checked = await deps.check(pin, {
+        secret: auth.secret_name,
+        value: tokens.access,
+        signal: AbortSignal.timeout(EXCHANGE_MS),
+      })
+      const yet = checked === null || checked.verdict === "taken" ? "" : `; but ${checked.words}`
+      flows.settle(id, { state: "done", words: `Logged in to ${login.provider}${without}${yet}` })
       return "done"
     } catch (error) {
       if (!(error instanceof AppError)) log.error("A login failed", { provider: login.provider, error })

@@ -136,7 +136,8 @@ async function runTool({
     .map((part) => (part.type === "text" ? (part.text ?? "") : `[${part.type} is not shown]`))
     .join("\n")
   if (answer.isError === true) {
-    const hint = advice()
+    // Some plugins say it themselves.
+    const hint = text.includes("ironclaw tool auth") ? null : advice()
     const words = text || "The plugin says that it failed, and not why"
     return failed(hint === null ? words : `${words.slice(0, MAX_WORDS - hint.length - 3)} (${hint})`)
   }

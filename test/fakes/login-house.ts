@@ -8,6 +8,7 @@ import { createLoginDesk } from "#sandbox/login-desk.ts"
 import { createLoginFlows } from "#sandbox/login-flow.ts"
 import { createLoginRows } from "#sandbox/login-rows.ts"
 import { createLogins, type Logins, refreshNameOf } from "#sandbox/logins.ts"
+import { createTokenCheck } from "#sandbox/token-check.ts"
 import { createOAuthWire } from "#sandbox/oauth.ts"
 import { listenForLogin } from "#gateway/login-callback.ts"
 import { PUBLIC } from "#test/core/safety/fake-internet.ts"
@@ -104,6 +105,7 @@ export async function loginHouse({ publicUrl = null as string | null } = {}) {
       refresh: own.value(refreshNameOf(secretName)),
     }),
     wire: createOAuthWire({ egress: at.internet.egress }),
+    check: createTokenCheck({ egress: at.internet.egress }),
     listen: listenForLogin,
     publicUrl: () => publicUrl,
     log: silentLog,

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { AppError } from "#core/errors.ts"
 import { createPluginAuth, type PluginAuth } from "#sandbox/auth.ts"
+import { createTokenCheck } from "#sandbox/token-check.ts"
 import { PUBLIC } from "#test/core/safety/fake-internet.ts"
 import { pluginHouse, type PluginHouse, toolCode } from "../fakes/plugin-house.ts"
 
@@ -45,7 +46,7 @@ beforeAll(async () => {
   at = await pluginHouse({ secrets })
   auth = createPluginAuth({
     plugins: at.plugins,
-    egress: at.internet.egress,
+    check: createTokenCheck({ egress: at.internet.egress }),
     logins: { valueFor: () => (name) => secrets[name.toLowerCase()] ?? null },
     vault: {
       value: (name) => secrets[name.toLowerCase()] ?? null,

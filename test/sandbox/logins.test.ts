@@ -1,6 +1,7 @@
 /** Logging in at a provider and what plugins get of it; and everything that somebody else could bring, choose or use. */
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { resealLogins } from "#sandbox/login-rows.ts"
+import { PUBLIC } from "#test/core/safety/fake-internet.ts"
 import { browse, CLIENT, type LoginHouse, loginHouse } from "../fakes/login-house.ts"
 
 setDefaultTimeout(60_000) // children are started, on a machine that may be busy
@@ -103,6 +104,25 @@ describe("a login", () => {
     at.provider.say.scopes = null
     await at.login("calendar")
     expect(await at.text("day_tool")).toStartWith("200")
+  })
+
+  test("is tried at the vendor where it can be, and what it says is told", async () => {
+    await at.add("checked", "checked_tool", {
+      scopes: ["mail.read"],
+      auth: { oauth: at.provider.oauth(["mail.read"]), validation_endpoint: { url: "https://api.example.com/me" } },
+    })
+    expect((await at.login("checked")).outcome).toEqual({ state: "done", words: "Logged in to vendor" })
+    expect(at.asked.at(-1)).toMatchObject({
+      url: "/me",
+      authorization: `Bearer ${at.vault.value("vendor_oauth_token")}`,
+    })
+    at.internet.name("api.example.com", ["10.0.0.1"])
+    expect((await at.login("checked")).outcome).toMatchObject({
+      state: "done",
+      words: expect.stringContaining("but api.example.com could not be asked"),
+    })
+    at.internet.name("api.example.com", [PUBLIC])
+    await at.plugins.remove("checked")
   })
 
   test("by hand takes the very address, once, from the login that it belongs to", async () => {

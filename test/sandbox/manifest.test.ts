@@ -1,5 +1,7 @@
 /** plugin.json: what it may say, all that is wrong with one at once, and the sentences that its owner reads. */
 import { describe, expect, test } from "bun:test"
+import { join } from "node:path"
+import { endpointsIn, isSameProvider } from "#sandbox/oauth.ts"
 import { judgeManifest, type Manifest } from "#sandbox/manifest.ts"
 import { differences, sentencesFor } from "#sandbox/sentences.ts"
 
@@ -162,6 +164,24 @@ describe("what the owner is asked to set", () => {
       "~ how you log in for it",
     ])
   })
+})
+
+test("the plugins for a Google account mean one and the same login", async () => {
+  const all = await Promise.all(
+    ["gmail", "google-calendar", "google-drive"].map(async (name) => {
+      const file = Bun.file(join(import.meta.dir, "../../sandbox/tools", name, "plugin.json"))
+      const judged = judgeManifest(await file.bytes())
+      if (!judged.ok || !judged.manifest.auth?.oauth) throw new Error(`${name} has no login`)
+      const { oauth, provider, secret_name: secret } = judged.manifest.auth
+      return { provider, secret, endpoints: endpointsIn(oauth), scopes: oauth.scopes }
+    }),
+  )
+  for (const { provider, secret, endpoints } of all) {
+    expect({ provider, secret }).toEqual({ provider: "google", secret: "google_oauth_token" })
+    expect(isSameProvider(endpoints, all[0]?.endpoints ?? endpoints)).toBe(true)
+    expect(endpoints.revocationUrl).toBe("https://oauth2.googleapis.com/revoke")
+  }
+  expect(new Set(all.flatMap(({ scopes }) => scopes)).size).toBeGreaterThanOrEqual(3)
 })
 
 test("mistakes of shape and of meaning are said at once, and none that follows from another", () => {

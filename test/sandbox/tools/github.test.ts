@@ -1,6 +1,7 @@
 /** The GitHub plugin, in its child, against a server that answers as GitHub's documentation says. */
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { createPluginAuth } from "#sandbox/auth.ts"
+import { createTokenCheck } from "#sandbox/token-check.ts"
 import { type BundledHouse, bundledHouse } from "#test/fakes/bundled-house.ts"
 import { github, HEAD_SHA, TOKEN } from "#test/fakes/github-server.ts"
 
@@ -74,7 +75,7 @@ test("a new token is tried at GitHub before it is kept, and the owner is told wh
   const kept: string[] = []
   const auth = createPluginAuth({
     plugins: at.plugins,
-    egress: at.internet.egress,
+    check: createTokenCheck({ egress: at.internet.egress }),
     logins: { valueFor: () => (name) => secrets[name.toLowerCase()] ?? null },
     vault: {
       value: (name) => secrets[name.toLowerCase()] ?? null,
