@@ -19,8 +19,10 @@ export default defineVerb({
     description: "Prints a completion script for your shell",
     examples: [
       "source <(ironclaw completion bash)",
+      "mkdir -p ~/.local/share/bash-completion/completions",
       "ironclaw completion bash > ~/.local/share/bash-completion/completions/ironclaw",
       'ironclaw completion zsh > "${fpath[1]}/_ironclaw"',
+      "mkdir -p ~/.config/fish/completions",
       "ironclaw completion fish > ~/.config/fish/completions/ironclaw.fish",
     ],
     offers: { shell: shells },

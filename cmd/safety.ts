@@ -107,7 +107,10 @@ function judgedUrl(url: string, method: string, allow: HostRule[]): Answer {
 
 async function rulesIn(path: string): Promise<HostRule[]> {
   const file = Bun.file(path)
-  if (!(await file.exists())) throw new AppError("not_found", `There is no file ${path}`)
+  if (!(await file.exists()))
+    throw new AppError("not_found", `There is no file ${path}`, {
+      hint: "Look where it is: a path is meant from the folder that you are in.",
+    })
   return parse(HostRules, jsonOf(await file.text()), `file ${path}`).map(ruleOf)
 }
 

@@ -103,7 +103,10 @@ const check = defineVerb({
 
 async function checkFile(path: string) {
   const file = Bun.file(path)
-  if (!(await file.exists())) throw new AppError("not_found", `There is no file ${path}`)
+  if (!(await file.exists()))
+    throw new AppError("not_found", `There is no file ${path}`, {
+      hint: "Look where it is: a path is meant from the folder that you are in.",
+    })
   if (file.size > MAX_FILE_BYTES)
     throw new AppError("input.too_large", `${path} has ${file.size} bytes; ${MAX_FILE_BYTES} are accepted`)
   return checkCode(basename(path), await file.bytes())

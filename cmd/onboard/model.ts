@@ -1,4 +1,5 @@
 /** Which model answers: what is there already is offered, and one real request shows that it answers before anything is saved. */
+import { existsSync } from "node:fs"
 import type { Environment } from "#core/config.ts"
 import { AppError } from "#core/errors.ts"
 import type { LocalServer } from "#core/llm/candidates.ts"
@@ -83,6 +84,9 @@ function missingOf({ answers }: Wizard, found: Found): Missing[] {
   }
   const { vendor, name } = readModel(asked)
   const missing: Missing[] = []
+  const keyFile = answers.peek("key-file")
+  if (keyFile !== undefined && !existsSync(keyFile))
+    missing.push({ answer: "key-file", why: `there is no file ${keyFile}` })
   const keyGiven = answers.has("key-file") || answers.has("key-stdin")
   if (!vendor.local && !keyGiven && keyPlaceOf(vendor, found) === null)
     missing.push({

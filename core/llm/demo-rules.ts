@@ -104,7 +104,7 @@ const ABOUT = `I am the built-in demo of ironclaw: a script, not a model. I can 
 - "list memory"
 - "list files" and "read README.md", once \`ironclaw config set project.folder /path\` names a folder
 
-To talk with a real model, set a key (ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY, …) and start again. Ollama and other servers on your own machine work too: \`ironclaw config set model.backend ollama\`.`
+To talk with a real model: \`ironclaw onboard model\` asks which, tries it and keeps its key encrypted. A key in the environment (ANTHROPIC_API_KEY, OPENAI_API_KEY, GEMINI_API_KEY, …) works too, and so do Ollama and other servers on your own machine.`
 
 function saidBack(text: string): string {
   if (!text || /^\/?(?:help|\?)\s*$/i.test(text)) return ""

@@ -254,6 +254,12 @@ describe("with nobody to ask", () => {
       "base-url",
       "model",
     ])
+    const fileless = ["onboard", "--json", "--model", "openai", "--key-file", join(home.path, "nowhere.txt")]
+    const absent = await runBinary(fileless, { home: home.path })
+    expect([absent.status, JSON.parse(absent.stdout).data.missing[0].why]).toEqual([
+      2,
+      expect.stringContaining("no file"),
+    ])
     expect(existsSync(join(home.path, ".ironclaw/config.toml"))).toBe(false)
     expect(existsSync(join(home.path, ".ironclaw/db"))).toBe(false)
   })
