@@ -2,7 +2,7 @@
 import type { TurnOutcome } from "#core/agent/agent.ts"
 import type { ErrorBody } from "#core/errors.ts"
 import type { ToolEnd } from "#core/event.ts"
-import { plainLines } from "./markdown.ts"
+import { cleanText, plainLines } from "./markdown.ts"
 import type { Style } from "./ui.ts"
 
 export type ToolCallStart = { callId: string; tool: string; preview: string }
@@ -82,14 +82,18 @@ export function toolLines(
   return [...lines, ...plainLines(end.preview, Math.max(8, width - 2)).map((line) => colour(`  ${line}`))]
 }
 
-/** Our own words as they are; what stands in two columns keeps the second one where it wraps. */
+/** Our own words as they are, and what they quote; what stands in two columns keeps the second one where it wraps. */
 export function spokenLines(text: string, width: number): string[] {
-  return text.split("\n").flatMap((line) => {
-    const left = /^\S.*?\s{2,}(?=\S)/.exec(line)?.[0] ?? ""
-    if (left === "" || left.length > width / 2) return plainLines(line, width)
-    const indent = " ".repeat(left.length)
-    return plainLines(line.slice(left.length), width - left.length).map((part, at) => (at === 0 ? left : indent) + part)
-  })
+  return cleanText(text)
+    .split("\n")
+    .flatMap((line) => {
+      const left = /^\S.*?\s{2,}(?=\S)/.exec(line)?.[0] ?? ""
+      if (left === "" || left.length > width / 2) return plainLines(line, width)
+      const indent = " ".repeat(left.length)
+      return plainLines(line.slice(left.length), width - left.length).map(
+        (part, at) => (at === 0 ? left : indent) + part,
+      )
+    })
 }
 
 export const PROMPT = "> "
