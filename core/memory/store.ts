@@ -1,12 +1,15 @@
 /** The statements of a document's life. Each change begins with a guard that locks the row and fails the whole unit if it moved on. */
-import { and, eq, lte, sql } from "drizzle-orm"
+import { and, eq, lte, ne, sql } from "drizzle-orm"
 import type { Orm, Statement } from "../db/db.ts"
 import { chunks, documents, documentVersions } from "../db/schema.ts"
 import type { LabelName } from "../event.ts"
 import { newId, type DocumentId } from "../id.ts"
 import { splitText } from "./chunk.ts"
 
-/** How many former versions are kept: weeks of daily edits, and a bound on what a loop of writes can fill. */
+/**
+ * How many former versions are kept: weeks of daily edits, and a bound on what a loop of writes can fill. Beside them the last one that no
+ * text from outside had a hand in: writing often does not make a change one that cannot be undone.
+ */
 export const KEPT_VERSIONS = 50
 
 export type Piece = { content: string; labels: readonly LabelName[]; source: string }
@@ -61,6 +64,7 @@ function guard({ id, version }: { id: DocumentId; version: number }): Statement 
 }
 
 function keepFormer(orm: Orm, { id, version }: { id: DocumentId; version: number }): Statement[] {
+  const lastTrusted = sql`(select coalesce(max(version), 0) from document_versions where document_id = ${id} and not ('untrusted' = any(labels)))`
   return [
     {
       sql: `insert into document_versions (document_id, version, agent_id, content, labels, source, created_at)
@@ -69,7 +73,13 @@ function keepFormer(orm: Orm, { id, version }: { id: DocumentId; version: number
     },
     orm
       .delete(documentVersions)
-      .where(and(eq(documentVersions.documentId, id), lte(documentVersions.version, version - KEPT_VERSIONS)))
+      .where(
+        and(
+          eq(documentVersions.documentId, id),
+          lte(documentVersions.version, version - KEPT_VERSIONS),
+          ne(documentVersions.version, lastTrusted),
+        ),
+      )
       .toSQL(),
   ]
 }

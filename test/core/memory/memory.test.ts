@@ -99,6 +99,19 @@ describe.each(engines())("memory on $name", ({ open }) => {
       expect(await codeOf(memory.readVersion({ agentId, path: "a.md", version: 2 }))).toBe("not_found")
     })
 
+    test("keeps the last version without text from outside, however often that writes after it", async () => {
+      await write("a.md", "first")
+      await write("a.md", "the owner's own")
+      for (let times = 1; times <= 55; times++)
+        await write("a.md", `spam ${times}`, { labels: ["untrusted"], source: "web:x" })
+      const versions = await memory.versions(agentId, "a.md")
+      expect(versions).toHaveLength(51)
+      expect((await memory.readVersion({ agentId, path: "a.md", version: 2 })).content).toBe("the owner's own")
+      await write("a.md", "mended")
+      await write("a.md", "mended again")
+      expect(await codeOf(memory.readVersion({ agentId, path: "a.md", version: 2 }))).toBe("not_found")
+    })
+
     test("is refused where the writer saw another version", async () => {
       await write("a.md", "one", { expectedVersion: 0 })
       await write("a.md", "two", { expectedVersion: 1 })
