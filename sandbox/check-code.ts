@@ -1,7 +1,7 @@
 /** What is to be known of plugin code before it is installed: whether it may run here at all, what it asks for and what it offers. */
 import { meterModule } from "./meter.ts"
 import { defaultLimits } from "./child/guest.ts"
-import { wasmLimits } from "./child/program.ts"
+import { MAX_SCRIPT_BYTES, wasmLimits } from "./child/program.ts"
 
 export type CodeVerdict = {
   verdict: "accepted" | "refused"
@@ -31,6 +31,7 @@ function checkModule(bytes: Uint8Array): CodeVerdict {
 }
 
 function checkScript(bytes: Uint8Array, loader: "js" | "ts"): CodeVerdict {
+  if (bytes.length > MAX_SCRIPT_BYTES) return refused(`It has ${bytes.length} bytes, over ${MAX_SCRIPT_BYTES}`)
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes)
     const { imports, exports } = new Bun.Transpiler({ loader }).scan(text)

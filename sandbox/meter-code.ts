@@ -33,6 +33,11 @@ const BULK_SHIFT = 6
 /** A page that is asked for costs this many units: 64 KiB to clear, in steps of 2 to the power of `BULK_SHIFT`. */
 const UNITS_A_PAGE = 65_536 >> BULK_SHIFT
 
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | null = null
+  return () => (made ??= { value: make() }).value
+}
+
 export type FunctionMeter = {
   /** Bytes of the body. */
   size: number
@@ -80,15 +85,16 @@ export function meterBody(body: WasmReader, { size, fuel, parameters }: Function
       UNREACHABLE,
       END,
     ])
-  const one = take([I64_CONST, 1])
+  // Made where it is needed: a module may have very many functions with nothing in them.
+  const one = once(() => take([I64_CONST, 1]))
   /** By the i32 on top of the stack, which stays there. */
   const byOperand = (units: readonly number[]) => [
     Uint8Array.from([LOCAL_SET, ...encodeU32(amount)]),
     take([LOCAL_GET, ...encodeU32(amount), I64_EXTEND_I32_U, I64_CONST, ...units]),
     Uint8Array.from([LOCAL_GET, ...encodeU32(amount)]),
   ]
-  const bulk = byOperand([BULK_SHIFT, I64_SHR_U])
-  const grow = byOperand([...encodeSigned(BigInt(UNITS_A_PAGE)), I64_MUL])
+  const bulk = once(() => byOperand([BULK_SHIFT, I64_SHR_U]))
+  const grow = once(() => byOperand([...encodeSigned(BigInt(UNITS_A_PAGE)), I64_MUL]))
 
   out.add(take([I64_CONST, ...encodeSigned(BigInt(1 + Math.floor(size / BYTES_A_UNIT)))]))
   let copiedTo = body.at()
@@ -104,10 +110,10 @@ export function meterBody(body: WasmReader, { size, fuel, parameters }: Function
     if (depth > MAX_DEPTH) body.refuse(`a function has blocks more than ${MAX_DEPTH} deep`)
     if (kind === "loop") {
       copyTo(body.at())
-      out.add(one)
+      out.add(one())
     } else if (kind === "bulk" || kind === "grow") {
       copyTo(from)
-      out.add(...(kind === "bulk" ? bulk : grow))
+      out.add(...(kind === "bulk" ? bulk() : grow()))
     }
   }
   if (!body.isAtEnd()) body.refuse("a function goes on behind its end")

@@ -3,8 +3,11 @@
 /** What the format, or our limits, do not allow. Its message says what and where; it never leaves this folder as an exception. */
 export class WasmRefusal extends Error {}
 
-/** Bounds on counts, far above what compilers emit, so that no count in a file can make us allocate or loop without an end. */
-export const MAX_COUNT = 1_000_000
+/**
+ * Bounds on counts, above what compilers emit (interpreters with their libraries have some 30,000 functions), so that no count in a file
+ * can make us allocate or loop without an end: judging a million empty functions took half a minute and a GB (2026-12).
+ */
+const MAX_COUNT = 100_000
 
 export type WasmReader = {
   /** Offset in the file of the next byte. */

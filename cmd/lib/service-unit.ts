@@ -89,9 +89,13 @@ export function isolationOf({ program, home }: UnitOf): string[] {
   ]
 }
 
-/** One word of ExecStart: in quotes, with what systemd would expand or unescape spelled out (systemd.service(5), "Command lines"). */
+/**
+ * One word of ExecStart: in quotes, with what systemd would expand or unescape spelled out (systemd.service(5), "Command lines"); a line
+ * break in a path would begin another line of the unit.
+ */
 function systemdWord(text: string): string {
-  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%").replaceAll("$", "$$$$")}"`
+  const quoted = text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%").replaceAll("$", "$$$$")
+  return `"${quoted.replaceAll(/[\u0001-\u001f\u007f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`)}"`
 }
 
 export const LAUNCHD_LABEL = "local.ironclaw"

@@ -3,7 +3,7 @@
  * whoever finds none free waits for its turn.
  */
 import type { Cancel, Clock } from "#core/clock.ts"
-import type { Child, ChildKind } from "./child-process.ts"
+import { type Child, ChildFault, type ChildKind } from "./child-process.ts"
 
 /** Calls of one plugin that run at once; more wait. */
 export const MAX_PER_PLUGIN = 4
@@ -54,13 +54,19 @@ export type Pool = {
 }
 
 type Waiter = Want & {
+  /** Told no while its child is on its way. */
+  isGone: boolean
   resolve(got: { slot: Slot; isFresh: boolean }): void
   reject(error: unknown): void
 }
 
+const stopped = () => new ChildFault("cancelled", "It was stopped")
+
 export function createPool({ clock, start }: PoolDeps): Pool {
   let slots: Slot[] = []
   let waiters: Waiter[] = []
+  /** Those whose child is on its way. */
+  const expecting = new Set<Waiter>()
   /** Whose the children are that are on their way; null: to be warm. They count as if they were there. */
   let starting: { owner: Owner | null; kind: ChildKind }[] = []
   let isClosed = false
@@ -119,13 +125,14 @@ export function createPool({ clock, start }: PoolDeps): Pool {
   }
 
   async function startFor(waiter: Waiter): Promise<void> {
+    expecting.add(waiter)
     const slot = await startSlot(waiter.kind, waiter.owner).catch((error: unknown) => {
       waiter.reject(error)
-      serve()
       return null
     })
-    if (!slot) return
-    if (!waiter.signal.aborted) return waiter.resolve({ slot, isFresh: true })
+    expecting.delete(waiter)
+    if (!slot) return serve()
+    if (!waiter.signal.aborted && !waiter.isGone) return waiter.resolve({ slot, isFresh: true })
     // Nothing was loaded into it: it is nobody's, or the next call of this plugin would find it empty.
     slot.isRetired = true
     release(slot)
@@ -138,7 +145,7 @@ export function createPool({ clock, start }: PoolDeps): Pool {
       const child = await start(kind)
       if (isClosed) {
         child.kill()
-        throw new Error("It was stopped")
+        throw stopped()
       }
       const slot: Slot = {
         child,
@@ -215,7 +222,7 @@ export function createPool({ clock, start }: PoolDeps): Pool {
       // A parser is kept while it is used, and none is made ahead: its first caller waits for it.
       if (kind !== "parser") active.add(kind)
       return new Promise((resolve, reject) => {
-        if (isClosed) return reject(new Error("It was stopped"))
+        if (isClosed) return reject(stopped())
         const onAbort = () => reject(signal.reason)
         signal.addEventListener("abort", onAbort, { once: true })
         const heard = () => signal.removeEventListener("abort", onAbort)
@@ -224,6 +231,7 @@ export function createPool({ clock, start }: PoolDeps): Pool {
           kind,
           signal,
           isNested,
+          isGone: false,
           resolve(got) {
             heard()
             resolve(got)
@@ -249,12 +257,18 @@ export function createPool({ clock, start }: PoolDeps): Pool {
         slot.isRetired = true
         if (!drain || slot.state !== "busy") drop(slot)
       }
+      // Who has no child yet gets none, or its code would run after it was stopped.
+      for (const waiter of drain ? [] : [...waiters, ...expecting].filter(({ owner }) => which(owner))) {
+        waiter.isGone = true
+        waiter.reject(stopped())
+      }
+      waiters = waiters.filter(({ isGone }) => !isGone)
       await Promise.all(gone.map(({ child }) => child.exited))
     },
     async close() {
       isClosed = true
       cancelReap?.()
-      for (const { reject } of waiters) reject(new Error("It was stopped"))
+      for (const { reject } of waiters) reject(stopped())
       waiters = []
       const gone = slots
       for (const slot of gone) drop(slot)

@@ -15,8 +15,8 @@ const MAX_TABLE_ENTRIES = 100_000
 const INITIAL_FUEL = 200_000_000n
 /** Metered modules that are kept for the next child. */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024
-/** Scripts are read by people: larger ones are bundles of something else. */
-const MAX_SCRIPT_BYTES = 4 * 1024 * 1024
+/** Scripts are read by people: larger ones are bundles of something else. Reading this much takes seconds where it was made for that. */
+export const MAX_SCRIPT_BYTES = 4 * 1024 * 1024
 
 /** Imported as text, so it is one, whatever its types say of it as a module. */
 const { default: sdkSource } = sdkText as unknown as { default: string }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { mkdtempSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { checkCode } from "#sandbox/check-code.ts"
 import { makeModule } from "../sandbox/module-maker.ts"
 
 const entry = join(import.meta.dir, "../../cmd/ironclaw.ts")
@@ -57,6 +58,14 @@ describe("ironclaw sandbox", () => {
       { file: "good.ts", verdict: "accepted", why: null, imports: ["ironclaw"], exports: ["call"], memoryPages: null },
       expect.objectContaining({ file: "bad.js", verdict: "refused", why: expect.stringContaining("node:fs") }),
     ])
+  })
+
+  test("check reads no script that is larger than one may be: it would take this process's time", async () => {
+    const large = new TextEncoder().encode("let a;".repeat(800_000))
+    expect(checkCode("plugin.ts", large)).toMatchObject({
+      verdict: "refused",
+      why: expect.stringContaining("over 4194304"),
+    })
   })
 
   test("check of a file that is not there says so", async () => {

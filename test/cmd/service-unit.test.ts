@@ -10,6 +10,13 @@ describe("the unit for systemd", () => {
   test("quotes what systemd would expand or split", () => {
     expect(unit).toContain(String.raw`ExecStart="/opt/my tools/iron$$claw" serve --home "/home/ann/100%% \"mine\""`)
   })
+
+  test("a line break in a path begins no other line of it", () => {
+    const home = "/home/ann/a\nExecStartPre=/tmp/evil\u007f"
+    const unit = systemdUnit({ program: "/opt/ironclaw", home }, { account: null, isolation: [], systemdVersion: 255 })
+    expect(unit).toContain(String.raw`--home "/home/ann/a\x0aExecStartPre=/tmp/evil\x7f"`)
+    expect(unit.split("\n").filter((line) => line.startsWith("ExecStart"))).toHaveLength(1)
+  })
   test("does not try again where a person is needed", () => {
     expect(unit).toContain("RestartPreventExitStatus=78")
   })

@@ -258,6 +258,15 @@ describe("what is refused", () => {
     ],
     ["a shared memory", Uint8Array.from([...makeModule({}).slice(0, 8), ...section(5, [1, 3, 1, 1])]), "shared"],
     [
+      "more functions than any compiler makes, each as good as nothing",
+      Uint8Array.from([
+        ...makeModule({}).slice(0, 8),
+        ...section(1, [1, 0x60, 0, 0]),
+        ...section(3, [...leb(100_001), ...new Uint8Array(100_001)]),
+      ]),
+      "count of 100001",
+    ],
+    [
       "a count without end",
       Uint8Array.from([...makeModule({}).slice(0, 8), ...section(1, [0xff, 0xff, 0xff, 0xff, 0x0f])]),
       "count",

@@ -54,6 +54,20 @@ describe("the pool", () => {
     expect(alive.size).toBe(pool.slots().length)
   })
 
+  test("gives no child to a plugin that was stopped while it waited for one, or while one was on its way", async () => {
+    const { pool, acquire } = setUp()
+    const busy = await Promise.all(Array.from({ length: MAX_PER_PLUGIN }, () => acquire("a")))
+    const calls = [acquire("a"), acquire("b")].map((call) => call.catch((error: unknown) => error))
+    await Promise.all(["a", "b"].map((name) => pool.retire(({ pluginId }) => pluginId === name, { drain: false })))
+    for (const { slot } of busy) pool.release(slot)
+    expect(await Promise.all(calls)).toEqual(
+      Array.from({ length: 2 }, () => expect.objectContaining({ reason: "cancelled" })),
+    )
+    await settle()
+    expect(pool.slots().filter(({ owner }) => owner !== null)).toEqual([])
+    expect((await acquire("b")).isFresh).toBe(true)
+  })
+
   test("gives a child back to the version that it was loaded with, and to no other", async () => {
     const { pool, acquire } = setUp()
     const first = await acquire("a")
