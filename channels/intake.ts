@@ -117,10 +117,9 @@ export function createIntake({ db, writer, pins, people, pairing, agent, noteRef
   }
 
   async function counted(pin: PluginPin): Promise<void> {
-    const { perMinute, perHour } = emitRatesOf(pin.manifest.capabilities?.channel ?? {})
-    const over = await pins.countRequest(`${pin.name} emit`, { perMinute, perHour })
+    const over = await pins.countRequest(`${pin.name} emit`, emitRatesOf(pin.manifest.capabilities?.channel ?? {}))
     if (over === null) return
-    const why = `No more than ${over === "minute" ? `${perMinute} messages a minute` : `${perHour} messages an hour`}`
+    const why = `No more than ${over.limit} messages ${over.per === "minute" ? "a minute" : "an hour"}`
     noteRefusal({ gate: "sender", why, who: `plugin:${pin.name}`, what: `plugin:${pin.name}` })
     throw new HostRefusal(why)
   }

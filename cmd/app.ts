@@ -99,6 +99,7 @@ import { createLoginRows, resealLogins } from "#sandbox/login-rows.ts"
 import { createLogins, refreshNameOf } from "#sandbox/logins.ts"
 import { createOAuthWire } from "#sandbox/oauth.ts"
 import { createTokenCheck } from "#sandbox/token-check.ts"
+import { capPins, capSandbox } from "#sandbox/caps.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
 import { bundledTools, createBundled } from "#sandbox/bundled.ts"
 import { createInstalledFolder } from "#sandbox/installed.ts"
@@ -114,7 +115,15 @@ import { listenForLogin } from "#gateway/login-callback.ts"
 import { createGateway, type Gateway } from "#gateway/server.ts"
 import { createConfigRecord } from "./lib/config-record.ts"
 import { createCompaction } from "./lib/compaction.ts"
-import { databaseOf, leaseOwnerOf, limitsOf, llmSettingsOf, projectOf, timeZoneOf } from "./lib/from-config.ts"
+import {
+  databaseOf,
+  leaseOwnerOf,
+  limitsOf,
+  llmSettingsOf,
+  pluginCapsOf,
+  projectOf,
+  timeZoneOf,
+} from "./lib/from-config.ts"
 import {
   type Actor,
   channelFetch,
@@ -300,7 +309,8 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     const memory = createMemory({ db, writer, bus })
     const project = projectOf(config, home)
     const changes = createFileChanges({ db, writer })
-    const sandbox = createSandbox({ command: sandboxChildCommand(), clock, log })
+    const caps = () => pluginCapsOf(config)
+    const sandbox = capSandbox(createSandbox({ command: sandboxChildCommand(), clock, log }), caps)
     opened.add(sandbox.stopAll)
     const openRegistry = createRegistry([
       ...timeTools({ clock, timeZone }),
@@ -328,7 +338,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
         : []),
     ])
     const { registry, take } = openRegistry
-    const pluginPins = createPluginPins({ db, writer, clock, seal, onBadSeal })
+    const pluginPins = capPins(createPluginPins({ db, writer, clock, seal, onBadSeal }), caps)
     const pluginsFolder = createInstalledFolder({ dir: home.paths.plugins })
     const loginWire = createOAuthWire({ egress })
     const checkToken = createTokenCheck({ egress })

@@ -224,6 +224,50 @@ export const configKeys = {
     live: true,
   }),
 
+  "plugins.max_memory_mb": whole({
+    about: "How much memory one call of a plugin may use, in MB, whatever the plugin asks for.",
+    initial: 256,
+    minimum: 1,
+    maximum: 256,
+    live: true,
+  }),
+  "plugins.max_seconds": whole({
+    about:
+      "How long one call of a plugin may compute, in seconds, whatever the plugin asks for; waiting for the host does not count.",
+    initial: 60,
+    minimum: 1,
+    maximum: 60,
+    live: true,
+  }),
+  "plugins.max_requests_per_call": whole({
+    about: "How many requests one call of a plugin may send, whatever the plugin asks for.",
+    initial: 500,
+    minimum: 0,
+    maximum: 500,
+    live: true,
+  }),
+  "plugins.max_tool_calls_per_call": whole({
+    about: "How many other tools one call of a plugin may call, whatever the plugin asks for.",
+    initial: 100,
+    minimum: 0,
+    maximum: 100,
+    live: true,
+  }),
+  "plugins.max_requests_per_minute": whole({
+    about: "How many requests one plugin may send in a minute, whatever it asks for.",
+    initial: 10_000,
+    minimum: 1,
+    maximum: 10_000,
+    live: true,
+  }),
+  "plugins.max_requests_per_hour": whole({
+    about: "How many requests one plugin may send in an hour, whatever it asks for.",
+    initial: 100_000,
+    minimum: 1,
+    maximum: 100_000,
+    live: true,
+  }),
+
   "backup.every": choice(["never", "daily", "weekly", "monthly"], {
     about:
       "How often the service backs itself up, into the backups folder; it begins once `ironclaw secret set BACKUP_PASSPHRASE` has said what opens them.",
@@ -305,7 +349,7 @@ export function envNameOf(key: ConfigKey): string {
 
 /** Keys that decide what may happen without the owner, who may call, where data goes and what it may cost. */
 const safetyKeys =
-  /^(?:approvals|gateway|database|encryption|limits|project|update)\.|^model\.(?:backend|base_url|local_endpoints)$/
+  /^(?:approvals|gateway|database|encryption|limits|plugins|project|update)\.|^model\.(?:backend|base_url|local_endpoints)$/
 /** Of those sections, what does not. */
 const harmlessKeys: ReadonlySet<string> = new Set(["gateway.port", "database.pool_size"])
 

@@ -18,6 +18,8 @@ export type GuestHttpDeps = {
   onAdvice: (words: string) => void
 }
 
+const each = { minute: "a minute", hour: "an hour" } as const
+
 export function guestHttp(pin: PluginPin, { fetch, pins, logins, onRefused, onAdvice }: GuestHttpDeps) {
   const { name, manifest } = pin
   return async function sendRequest(request: GuestRequest, { signal }: HostContext): Promise<GuestResponse> {
@@ -27,12 +29,8 @@ export function guestHttp(pin: PluginPin, { fetch, pins, logins, onRefused, onAd
     const [missing] = missingSecrets(manifest, { url: request.url, secretValue: logins.valueFor(pin) })
     if (missing !== undefined) throw new HostRefusal(howToSet(pin, missing))
     if (request.body.length > maxRequestBytes) throw new HostRefusal(`A request has at most ${maxRequestBytes} bytes`)
-    const { perMinute, perHour } = ratesOf(manifest)
-    const over = await pins.countRequest(name, { perMinute, perHour })
-    if (over !== null)
-      throw new HostRefusal(
-        over === "minute" ? `No more than ${perMinute} requests a minute` : `No more than ${perHour} requests an hour`,
-      )
+    const over = await pins.countRequest(name, ratesOf(manifest))
+    if (over !== null) throw new HostRefusal(`No more than ${over.limit} requests ${each[over.per]}`)
     const send = () =>
       fetch(request.url, {
         method: request.method,

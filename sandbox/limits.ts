@@ -11,13 +11,15 @@ const MAX_REQUEST_BYTES = 1024 * 1024
 
 export function limitsOf({ limits = {}, capabilities }: Manifest): GuestLimits {
   const seconds = capabilities?.http?.timeout_secs
-  const { memoryMb, timeoutMs, fuel } = limits
   return {
-    ...defaultLimits,
-    ...(memoryMb === undefined ? {} : { memoryMb }),
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(fuel === undefined ? {} : { fuel }),
-    ...(seconds === undefined ? {} : { hostTimeoutMs: seconds * 1_000 }),
+    memoryMb: limits.memoryMb ?? defaultLimits.memoryMb,
+    timeoutMs: limits.timeoutMs ?? defaultLimits.timeoutMs,
+    fuel: limits.fuel ?? defaultLimits.fuel,
+    maxInputBytes: limits.inputBytes ?? defaultLimits.maxInputBytes,
+    maxOutputBytes: limits.outputBytes ?? defaultLimits.maxOutputBytes,
+    maxRequests: limits.requestsPerCall ?? defaultLimits.maxRequests,
+    maxToolCalls: limits.toolCallsPerCall ?? defaultLimits.maxToolCalls,
+    hostTimeoutMs: seconds === undefined ? defaultLimits.hostTimeoutMs : seconds * 1_000,
   }
 }
 

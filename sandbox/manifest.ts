@@ -8,6 +8,7 @@ import { Http, problemsOfHttp, SecretName } from "./manifest-http.ts"
 import { problemsOfConfig } from "./plugin-config.ts"
 
 const strict = { additionalProperties: false } as const
+const MIB = 1024 * 1024
 const text = (maxLength: number, description: string) => t.String({ minLength: 1, maxLength, description })
 const Capabilities = t.Object(
   {
@@ -33,7 +34,7 @@ const Capabilities = t.Object(
   strict,
 )
 
-/** What the owner's machine gives at most, whatever a manifest asks for. */
+/** What can be asked for at most; the owner may give less (`plugins.max_…` of the configuration). */
 const Limits = t.Object(
   {
     memoryMb: t.Optional(int({ minimum: 1, maximum: 256 })),
@@ -41,6 +42,10 @@ const Limits = t.Object(
     fuel: t.Optional(int({ minimum: 1, maximum: 20_000_000_000 })),
     requestsPerMinute: t.Optional(int({ minimum: 1, maximum: 10_000 })),
     requestsPerHour: t.Optional(int({ minimum: 1, maximum: 100_000 })),
+    requestsPerCall: t.Optional(int({ minimum: 0, maximum: 500 })),
+    toolCallsPerCall: t.Optional(int({ minimum: 0, maximum: 100 })),
+    inputBytes: t.Optional(int({ minimum: 1_024, maximum: 8 * MIB })),
+    outputBytes: t.Optional(int({ minimum: 1_024, maximum: 16 * MIB })),
   },
   strict,
 )

@@ -16,6 +16,9 @@ export type PluginChange = Extract<EventBody, { type: "plugin.changed" }>["chang
 /** That the folder of this hash was signed by this key. */
 export type PluginSignature = { plugin: string; sha256: string; key: string }
 
+/** The limit that was passed. */
+export type OverRate = { per: "minute" | "hour"; limit: number }
+
 export type PluginPins = {
   /** `broken`: names of rows that somebody else wrote. */
   list(): Promise<{ pins: PluginPin[]; broken: string[]; signatures: PluginSignature[] }>
@@ -27,7 +30,7 @@ export type PluginPins = {
   /** For what changes no row. */
   note(name: string, change: { change: PluginChange; words: string }): Promise<void>
   /** Counts one request, and says whether it is one too many. */
-  countRequest(name: string, rates: { perMinute: number; perHour: number }): Promise<"minute" | "hour" | null>
+  countRequest(name: string, rates: { perMinute: number; perHour: number }): Promise<OverRate | null>
   listen(onChange: () => void): Promise<() => Promise<void>>
 }
 
@@ -141,8 +144,8 @@ export function createPluginPins({ db, writer, clock, seal, onBadSeal }: PluginP
       ])
       const usedIn = (period: string) => Number(rows.find((row) => row["period"] === period)?.["used"])
       // A count that did not come back is no leave to go on.
-      if (!(usedIn("hour") <= perHour)) return "hour"
-      return usedIn("minute") <= perMinute ? null : "minute"
+      if (!(usedIn("hour") <= perHour)) return { per: "hour", limit: perHour }
+      return usedIn("minute") <= perMinute ? null : { per: "minute", limit: perMinute }
     },
     listen: (onChange) => db.listen(CHANNEL, onChange),
   }

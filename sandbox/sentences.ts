@@ -34,12 +34,16 @@ export function sentencesFor({ manifest, tools }: Asked): string[] {
     ...(secrets?.allowed_names ?? []).map((name) => `know whether you have set ${name}`),
     ...Object.values(invoke?.aliases ?? {}).map((tool) => `call the tool ${tool}, where nobody would have to be asked`),
   ]
-  const { memoryMb, timeoutMs } = limitsOf(manifest)
+  const { memoryMb, timeoutMs, maxRequests, maxToolCalls } = limitsOf(manifest)
   const { perMinute, perHour } = ratesOf(manifest)
   return [
     ...(reach.length > 0 ? reach : ["reach nothing outside itself"]),
     ...(http ? [`send at most ${perMinute} requests a minute and ${perHour} an hour`] : []),
     `use up to ${memoryMb} MB of memory and ${timeoutMs / 1_000} s in a call`,
+    ...(manifest.limits?.requestsPerCall === undefined ? [] : [`send up to ${maxRequests} requests in a call`]),
+    ...(manifest.limits?.toolCallsPerCall === undefined
+      ? []
+      : [`call other tools up to ${maxToolCalls} times in a call`]),
     ...tools.map((tool) => `offer the tool ${tool.name}, ${effectWords(manifest, tool)}`),
   ]
 }

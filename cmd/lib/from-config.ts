@@ -11,6 +11,7 @@ import type { LlmSettings } from "#core/llm/settings.ts"
 import { sha256Hex } from "#core/safety/fingerprint.ts"
 import { allowDatabase } from "#core/guard.ts"
 import { openJail, type Jail } from "#core/safety/paths.ts"
+import type { PluginCaps } from "#sandbox/caps.ts"
 
 /** Also tells the guard where the database is: its driver opens the connection by itself. */
 export function databaseOf(config: Config, home: Home): DbConfig {
@@ -53,6 +54,17 @@ export function limitsOf({ limits }: Config): UsageLimits {
     dayUsdMicros: micros(limits.day_usd),
     agentDayUsdMicros: micros(limits.agent_day_usd),
     jobUsdMicros: micros(limits.job_usd),
+  }
+}
+
+export function pluginCapsOf({ plugins }: Config): PluginCaps {
+  return {
+    memoryMb: plugins.max_memory_mb,
+    timeoutMs: plugins.max_seconds * 1_000,
+    maxRequests: plugins.max_requests_per_call,
+    maxToolCalls: plugins.max_tool_calls_per_call,
+    perMinute: plugins.max_requests_per_minute,
+    perHour: plugins.max_requests_per_hour,
   }
 }
 

@@ -165,7 +165,7 @@ describe("a plugin that runs", () => {
       await at.pins.countRequest("x", limits),
       await at.pins.countRequest("x", limits),
     ]
-    expect(results).toEqual([null, "minute", "hour"])
+    expect(results).toEqual([null, { per: "minute", limit: 1 }, { per: "hour", limit: 2 }])
   })
 
   test("reads memory below its folders alone, and what it reads makes the call private", async () => {
