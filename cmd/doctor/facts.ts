@@ -2,7 +2,7 @@
  * What the doctor knows before it judges. Everything here may be missing, for the doctor is called when something is broken: each fact is
  * a value or the reason why there is none, and nothing is made or changed on the way.
  */
-import { existsSync } from "node:fs"
+import { accessSync, constants, existsSync } from "node:fs"
 import { join } from "node:path"
 import type { AuditProof } from "#core/audit-verify.ts"
 import type { Clock } from "#core/clock.ts"
@@ -93,6 +93,13 @@ export async function withFacts<T>(
   if (homeProblem !== null || !config.ok || !hasDatabase(home, config.value))
     return work({ ...facts, service: await service })
   const loaded = config.value
+  if (lock === null && !isWritable(home)) {
+    const error = new AppError(
+      "home.not_writable",
+      `${home.root} cannot be written, so nothing can be opened in it`,
+    ).toBody()
+    return work({ ...facts, service: await service, examination: { ok: false, error } })
+  }
   // A person who types a passphrase takes longer than a connection may.
   const keyLock = lock === null ? await known(() => findKeyLock({ home, loaded, ui, signal })) : nothingYet
   signal.throwIfAborted()
@@ -152,6 +159,16 @@ async function probeModel(client: Client, signal: AbortSignal): Promise<Probe> {
 /** An embedded database that was never made is not made by looking. */
 function hasDatabase(home: Home, { config }: LoadedConfig): boolean {
   return config.database.kind === "postgres" || existsSync(join(home.paths.db, "pgdata"))
+}
+
+/** A file system that is read-only says so to root as well. */
+function isWritable(home: Home): boolean {
+  try {
+    accessSync(home.root, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function problemOf(home: Home): AppError | null {

@@ -13,7 +13,10 @@ export type Driven = {
   shown: string
 }
 
-/** `turns`: the words that are waited for, and the keys that are pressed then. What was shown before an earlier turn does not count. */
+/**
+ * `turns`: the words that are waited for, and the keys that are pressed then. What was shown before an earlier turn does not count.
+ * `killAt`: words at which it is killed, after the turns, with no chance to tidy up.
+ */
 export async function drive(
   args: readonly string[],
   {
@@ -21,7 +24,14 @@ export async function drive(
     env = {},
     columns = 100,
     turns,
-  }: { home: string; env?: Environment; columns?: number; turns: readonly (readonly [words: string, keys: string])[] },
+    killAt,
+  }: {
+    home: string
+    env?: Environment
+    columns?: number
+    turns: readonly (readonly [words: string, keys: string])[]
+    killAt?: string
+  },
 ): Promise<Driven> {
   let raw = ""
   const decoder = new TextDecoder()
@@ -35,7 +45,7 @@ export async function drive(
     },
   })
   let from = 0
-  for (const [words, keys] of turns) {
+  for (const [words, keys] of killAt === undefined ? turns : [...turns, [killAt, ""] as const]) {
     await until(
       `the terminal shows "${words}"`,
       () => {
@@ -53,6 +63,7 @@ export async function drive(
     from = raw.length
     child.terminal?.write(keys)
   }
+  if (killAt !== undefined) child.kill("SIGKILL")
   const status = await child.exited
   return { status, raw, shown: Bun.stripANSI(raw) }
 }
