@@ -16,8 +16,11 @@ import { channelMemory } from "./memory.ts"
 export const MAX_CALL_MS = 60_000
 
 export type ChannelExport = "start" | "receive" | "poll" | "respond" | "status" | "stop"
-/** `touched`: it made a request, so that what it was to do may have happened. */
-export type Called<T> = { ok: true; value: T } | { ok: false; why: string; touched: boolean }
+/**
+ * `touched`: a request of it left, so that what it was to do may have happened. `refused`: the egress gate said no to one, as it will
+ * again.
+ */
+export type Called<T> = { ok: true; value: T } | { ok: false; why: string; touched: boolean; refused: boolean }
 
 export type ChannelCalls = {
   /** Never throws. `offers`: what it may ask of the host in this call besides requests and its memory. */
@@ -51,14 +54,24 @@ export function createChannelCalls({ db, sandbox, pins, fetchFor, logins, log }:
       const { http, secrets } = pin.manifest.capabilities ?? {}
       const { rules, local } = endpointsOf(pin.manifest, pin.config)
       const reachesHosts = (http?.allowlist.length ?? 0) + rules.length + local.length > 0
+      const send = fetchFor(pin)
+      let touched = false
+      let before = false
+      let refused = false
       const sendRequest = guestHttp(pin, {
-        fetch: fetchFor(pin),
+        fetch(url, init) {
+          before = touched
+          touched = true
+          return send(url, init)
+        },
         pins,
         logins,
-        onRefused() {},
+        onRefused() {
+          touched = before // nothing left
+          refused = true
+        },
         onAdvice: (words) => log.warn("A channel's key was not taken", { channel: pin.name, words }),
       })
-      let touched = false
       const outcome = await sandbox.call({
         pluginId: pin.name,
         code,
@@ -77,24 +90,22 @@ export function createChannelCalls({ db, sandbox, pins, fetchFor, logins, log }:
             },
             ...offers,
           },
-          ...(reachesHosts
-            ? {
-                http(request, context) {
-                  touched = true
-                  return sendRequest(request, context)
-                },
-              }
-            : {}),
+          ...(reachesHosts ? { http: sendRequest } : {}),
           log: (level, line) => log[level]("A plugin says", { plugin: pin.name, line: visibleText(line) }),
         },
         signal: AbortSignal.timeout(timeoutMs),
       })
       if (!outcome.ok)
-        return { ok: false, why: `${name}() failed (${outcome.reason}): ${visibleText(outcome.words)}`, touched }
+        return {
+          ok: false,
+          why: `${name}() failed (${outcome.reason}): ${visibleText(outcome.words)}`,
+          touched,
+          refused,
+        }
       const value = jsonIn(outcome.output)
       const shape = value === undefined ? null : judgeShape(answer, value)
       if (shape?.ok) return { ok: true, value: shape.value }
-      return { ok: false, why: `${name}() answered in another form than a channel's`, touched }
+      return { ok: false, why: `${name}() answered in another form than a channel's`, touched, refused }
     },
   }
 }

@@ -92,13 +92,18 @@ export function createChannels(deps: ChannelsDeps): Channels {
         const stopped = await calls.call(running, { name: "stop", input: {}, answer: t.Unknown(), timeoutMs: STOP_MS })
         if (!stopped.ok) log.info("A channel had no last word", { channel: name, why: stopped.why })
       }
-      try {
-        await writer.commit({ statements: [...forgetChannelStatements(name), ...people.forgetStatements(name)] })
-      } catch (error) {
-        log.error("What belonged to a channel could not be forgotten", { channel: name, error })
-      }
+      await forget(name) // before its row is: a crash in between leaves nobody known to the next one of its name
     },
+    removed: forget, // what its last calls left
   })
+
+  async function forget(name: string): Promise<void> {
+    try {
+      await writer.commit({ statements: [...forgetChannelStatements(name), ...people.forgetStatements(name)] })
+    } catch (error) {
+      log.error("What belonged to a channel could not be forgotten", { channel: name, error })
+    }
+  }
 
   async function statusOf(plugin: PluginStatus): Promise<ChannelStatus> {
     const [row] = await db.query({ sql: STATUS, params: [plugin.name] })

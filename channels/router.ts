@@ -70,10 +70,13 @@ type Sent =
   | { state: "retry"; why: string; afterS: number | null }
   | { state: "failed" | "unknown"; why: string }
 
+/** What fails more often than this lets those behind it pass: one that never goes out keeps nobody silent. */
+const IN_ORDER_TRIES = 3
+
 const CLAIM = `update deliveries set state = 'sending', attempts = attempts + 1, lease_until = $2::timestamptz
   where id = (select d.id from deliveries d where d.state = 'waiting' and d.channel = any($3) and d.next_at <= $1::timestamptz
       and not exists (select 1 from deliveries e where e.channel = d.channel and e.peer = d.peer and e.topic = d.topic
-        and e.position < d.position and e.state in ('waiting', 'sending'))
+        and e.position < d.position and (e.state = 'sending' or (e.state = 'waiting' and e.attempts < ${IN_ORDER_TRIES})))
     order by d.position limit 1 for update skip locked)
   returning id, channel, peer, topic, agent_id, session_id, turn_id, message_id, note, attempts, parts_sent, labels, source`
 
@@ -170,8 +173,10 @@ export function createRouter({
       },
       answer: SentAnswer,
     })
-    if (!called.ok)
-      return called.touched ? { state: "unknown", why: called.why } : { state: "retry", why: called.why, afterS: null }
+    if (!called.ok) {
+      if (called.touched) return { state: "unknown", why: called.why }
+      return called.refused ? { state: "failed", why: called.why } : { state: "retry", why: called.why, afterS: null }
+    }
     const answer = called.value
     if (answer === null || answer.state === "sent") return { state: "sent" }
     const why = answer.why ?? "The channel says that it failed, and not why"

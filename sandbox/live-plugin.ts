@@ -8,4 +8,6 @@ export type PluginWatcher = {
   tookUp(): void
   /** Its last moment with all that it was granted. Never throws. */
   removing(plugin: { name: string; live: LivePlugin | null }): Promise<void>
+  /** It is gone, and none of its calls is under way. Never throws. */
+  removed(name: string): Promise<void>
 }

@@ -348,6 +348,7 @@ export function createPlugins({
         installed.remove(name)
         await takeUp()
         await sandbox.stop(name)
+        await watcher?.removed(name)
       }),
     refresh: () => inTurn(takeUp).catch((error: unknown) => log.error("The plugins could not be looked at", { error })),
     credentialsFor(provider) {

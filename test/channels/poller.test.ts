@@ -101,7 +101,9 @@ describe("a channel", () => {
   test("that fails is asked again more and more rarely, is told of once, and recovers", async () => {
     at.live.push(livePlugin("news", { allow_polling: true, min_poll_interval_ms: 5_000 }))
     at.state.answer = ({ name }) =>
-      name === "poll" ? { ok: false, why: "poll() failed (trap): down", touched: true } : { ok: true, value: null }
+      name === "poll"
+        ? { ok: false, why: "poll() failed (trap): down", touched: true, refused: false }
+        : { ok: true, value: null }
     started()
     await until("it failed", async () => Number((await stateOf("news"))?.["failures"]) === 1)
     expect(await stateOf("news")).toMatchObject({ last_error: "poll() failed (trap): down", lease_owner: null })
@@ -116,7 +118,7 @@ describe("a channel", () => {
 
   test("in another version is started anew at once, whatever the former one had to wait for", async () => {
     at.live.push(livePlugin("news", { allow_polling: true, min_poll_interval_ms: 5_000 }))
-    at.state.answer = () => ({ ok: false, why: "start() failed", touched: false })
+    at.state.answer = () => ({ ok: false, why: "start() failed", touched: false, refused: false })
     const poller = started()
     await pass(200)
     await until("it failed some times", async () => Number((await stateOf("news"))?.["failures"]) >= 4)
@@ -133,7 +135,7 @@ describe("a channel", () => {
     at.live.push(livePlugin("news", { allow_polling: true, min_poll_interval_ms: 5_000 }))
     at.state.answer = () => {
       at.state.mayRun = false
-      return { ok: false, why: "poll() failed (cancelled)", touched: true }
+      return { ok: false, why: "poll() failed (cancelled)", touched: true, refused: false }
     }
     started()
     await until("it was cut off", () => at.asked.length === 1)

@@ -43,6 +43,25 @@ describe("what waits", () => {
     expect(await at.stateOf(second)).toMatchObject({ state: "waiting", attempts: 0 })
   })
 
+  test("behind what fails again and again passes it, so that one that never goes out keeps nobody silent", async () => {
+    at.state.answer = ({ input }) =>
+      (input as { text: string }).text === "poison"
+        ? { ok: true, value: { state: "failed" } }
+        : { ok: true, value: null }
+    const poison = await at.say("poison")
+    const after = await at.say("after")
+    router.start()
+    for (const [index, seconds] of [5, 30].entries()) {
+      await until(`try ${index + 1}`, async () => (await at.stateOf(poison))?.["attempts"] === index + 1)
+      await until("it waits", async () => (await at.stateOf(poison))?.["state"] === "waiting")
+      expect(await at.stateOf(after)).toMatchObject({ state: "waiting", attempts: 0 })
+      await at.clock.advance(seconds * 1_000)
+      router.wake()
+    }
+    await endedAs(after, "sent")
+    expect(await at.stateOf(poison)).toMatchObject({ state: "waiting", attempts: 3 })
+  })
+
   test("of a channel that is not there waits for it", async () => {
     const id = await at.say("one", { channel: "gone" })
     router.start()
@@ -68,7 +87,7 @@ describe("what waits", () => {
 
 describe("what was certainly not sent", () => {
   test("is tried again, more and more rarely, and given up in the end, which is told", async () => {
-    at.state.answer = () => ({ ok: false, why: "respond() failed (trap): no", touched: false })
+    at.state.answer = () => ({ ok: false, why: "respond() failed (trap): no", touched: false, refused: false })
     const id = await at.say("one")
     router.start()
     for (const [index, seconds] of [5, 30, 120, 600, 1_800, 7_200, 28_800].entries()) {
@@ -128,9 +147,21 @@ describe("what was certainly not sent", () => {
   })
 })
 
+test("what the egress gate refused is given up at once: it would be refused again", async () => {
+  at.state.answer = () => ({
+    ok: false,
+    why: "respond() failed (trap): It carries a secret",
+    touched: false,
+    refused: true,
+  })
+  const id = await at.say("one")
+  router.start()
+  expect(await endedAs(id, "failed")).toMatchObject({ attempts: 1 })
+})
+
 describe("what may have been sent", () => {
   test("is not sent again: a channel that dies behind its request leaves it unknown, and that is told", async () => {
-    at.state.answer = () => ({ ok: false, why: "respond() failed (deadline): too late", touched: true })
+    at.state.answer = () => ({ ok: false, why: "respond() failed (deadline): too late", touched: true, refused: false })
     const [session] = await at.rows(
       "insert into sessions (id, agent_id, channel, peer) values ('ses_1', 'main', 'plugin:tell', 'a') returning id",
     )
