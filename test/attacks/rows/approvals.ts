@@ -50,8 +50,12 @@ export const rows: readonly Row[] = [
     id: "approvals/foreign-event",
     covers: ["#3931", "#3929", "#4569"],
     attack: "A plugin's event claims another origin, or a replayed one runs as new",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/channels/hostile.test.ts › a hostile channel › that names %s in a message has it refused whole",
+      "test/channels/channels.test.ts › a message › that comes again is none, and one of another conversation with the same id is",
+      "test/gateway/webhook-door.test.ts › a signed request › is taken once, however often it comes, and one that failed is taken again",
+    ],
   },
   {
     id: "approvals/wider-list",
@@ -80,8 +84,12 @@ export const rows: readonly Row[] = [
     id: "approvals/group-without-owner",
     covers: ["#590", "#285"],
     attack: "A group is answered while no owner is known; memory of one is seen in it",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/channels/channels.test.ts › a message › of the owner where others read along is answered as for a guest, and its commands are text",
+      "test/channels/channels.test.ts › a message › of a stranger where others read along is nobody's: no code, no turn, no answer",
+      "test/channels/hostile.test.ts › a hostile channel › has a guest neither ask the owner nor call what is not for guests",
+    ],
   },
   {
     id: "approvals/guessed-code",

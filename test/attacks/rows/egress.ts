@@ -76,8 +76,12 @@ export const rows: readonly Row[] = [
     id: "egress/plugin-fetch",
     covers: ["#1976"],
     attack: "A plugin's or a channel's own HTTP lacks the guard that tools have",
-    status: "later",
-    rule: "One door out (SECURITY.md, core/safety/egress.ts, core/guard.ts): a part that fetches has no way but the egress gate, plugins, channels and servers of tools included",
+    status: "tested",
+    test: [
+      "test/channels/network.test.ts › a channel on the network › reaches no host but those that it was granted, and carries no secret of the house",
+      "test/channels/network.test.ts › a channel on the network › is asked for news, and sends what is answered with the owner's key, which it never sees",
+      "test/sandbox/plugins.test.ts › a plugin that runs › reaches no other host, path or method, whatever it is told, and a call that reads only reads",
+    ],
   },
   {
     id: "egress/prefix-of-localhost",

@@ -20,8 +20,13 @@ export const rows: readonly Row[] = [
       "CVE-2026-41337",
     ],
     attack: "A webhook whose secret is optional, or that trusts a proxy or loopback",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/gateway/webhooks.test.ts › a request › with %s for a signature is refused",
+      "test/gateway/webhooks.test.ts › a request › is refused where the secret is not set, empty or short, whatever it is signed with",
+      "test/gateway/webhook-door.test.ts › what is refused › is refused alike: without a signature, with a wrong one, at a path of no channel, by another method",
+      "test/gateway/webhook-door.test.ts › a signed request › needs no token of ours, and with one it is judged by its signature all the same",
+    ],
   },
   {
     id: "inbound/signature-too-loose",
@@ -38,15 +43,25 @@ export const rows: readonly Row[] = [
       "GHSA-rq6g-px6m-c248",
     ],
     attack: "A signature that survives another order; a mark of what was seen that is too broad or random",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/gateway/webhooks.test.ts › a request › that was changed by a byte, or signed for another body, is refused",
+      "test/gateway/webhooks.test.ts › a request › is refused before and behind its time, and where the time is another than the signed one",
+      "test/gateway/webhook-door.test.ts › a signed request › is taken once, however often it comes, and one that failed is taken again",
+      "test/channels/channels.test.ts › a message › that comes again is none, and one of another conversation with the same id is",
+    ],
   },
   {
     id: "inbound/webhook-flood",
     covers: ["CVE-2026-35623", "CVE-2026-35628", "CVE-2026-35646", "GHSA-9528-x887-j2fp"],
     attack: "No limit, or one after the work",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/gateway/webhook-door.test.ts › what is refused › comes too often from one address: it waits, and others do not",
+      "test/gateway/webhook-door.test.ts › what is refused › has no body read: without a signature a gigabyte costs nothing",
+      "test/gateway/webhook-door.test.ts › what is refused › is too large above half a mebibyte, announced or not",
+      "test/channels/hostile.test.ts › a hostile channel › that floods is stopped at what it was granted, over several calls, and its people are not",
+    ],
   },
   {
     id: "inbound/parsed-before-known",
@@ -74,7 +89,10 @@ export const rows: readonly Row[] = [
     id: "inbound/empty-caller",
     covers: ["GHSA-4rj2-gpmh-qq5x"],
     attack: "An empty caller matches the end of every number",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/channels/hostile.test.ts › a hostile channel › cannot take an id for another's by blanks, letters that nobody sees, or another case",
+      "test/channels/hostile.test.ts › a hostile channel › that hands in %s is told what is wrong, and nothing is stored",
+    ],
   },
 ]

@@ -144,8 +144,13 @@ export const rows: readonly Row[] = [
   {
     id: "near-field/channel-forges-owner",
     attack: "A channel says that the owner wrote, or answers its own turn's question",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/channels/hostile.test.ts › a hostile channel › that names %s in a message has it refused whole",
+      "test/channels/hostile.test.ts › a hostile channel › is not the owner by an id that the owner has elsewhere, nor by their name or our own ids",
+      "test/channels/hostile.test.ts › a hostile channel › cannot answer what its own turn asks: a yes is given where the owner proves to be there",
+      "test/gateway/api/pairing.test.ts › letting somebody in › takes the owner at a terminal, who reads whom they let in, and as what",
+    ],
   },
   {
     id: "near-field/rows-of-authority",

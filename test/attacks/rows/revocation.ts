@@ -28,8 +28,12 @@ export const rows: readonly Row[] = [
     id: "revocation/stale-webhook-secret",
     covers: ["CVE-2026-45005", "CVE-2026-53830", "CVE-2026-53824"],
     attack: "Webhooks and watchers keep the old secret",
-    status: "later",
-    rule: "Revocation goes through one notice that closes what is open and drops what is kept (core/safety/tokens.ts, core/safety/lockdown.ts); whatever holds a token subscribes to it",
+    status: "tested",
+    test: [
+      "test/gateway/webhook-door.test.ts › a signed request › by the secret that is set now: one that was replaced signs nothing any more",
+      "test/gateway/webhook-door.test.ts › what is refused › is of a channel that its owner has taken back",
+      "test/channels/pairing.test.ts › the owner › turns away, which holds for a day, and takes back what they approved",
+    ],
   },
   {
     id: "revocation/empty-is-missing",

@@ -19,8 +19,12 @@ export const rows: readonly Row[] = [
       "GHSA-4cqv-h74h-93j4",
     ],
     attack: "A name that anybody can take counts as a person",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/channels/hostile.test.ts › a hostile channel › is not the owner by an id that the owner has elsewhere, nor by their name or our own ids",
+      "test/channels/hostile.test.ts › a hostile channel › cannot take an id for another's by blanks, letters that nobody sees, or another case",
+      "test/channels/pairing.test.ts › a stranger › is listed by what nobody can take over, and their code is shown to nobody but them",
+    ],
   },
   {
     id: "senders/pairing-counts-elsewhere",
@@ -34,8 +38,13 @@ export const rows: readonly Row[] = [
       "CVE-2026-32067",
     ],
     attack: "A yes for one place counts in groups or other accounts",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/channels/channels.test.ts › a message › of the owner where others read along is answered as for a guest, and its commands are text",
+      "test/channels/channels.test.ts › a message › of a stranger where others read along is nobody's: no code, no turn, no answer",
+      "test/channels/pairing.test.ts › a code › lets in whom it was told to, as it is typed by hand, and is gone then",
+      "test/channels/pairing.test.ts › a code › of one channel is none on another, and no other text is one",
+    ],
   },
   {
     id: "senders/empty-list",
@@ -49,8 +58,11 @@ export const rows: readonly Row[] = [
       "CVE-2026-44991",
     ],
     attack: "An empty or failing list lets everybody in",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/channels/pairing.test.ts › a stranger › is told a code once, in their own conversation, and nothing else",
+      "test/channels/hostile.test.ts › a hostile channel › gains nobody by rows that somebody else wrote: they count for nothing, and it is told",
+    ],
   },
   {
     id: "senders/side-doors",
@@ -81,8 +93,12 @@ export const rows: readonly Row[] = [
       "GHSA-j26j-7qc4-3mrf",
     ],
     attack: "Reactions, edits, buttons, commands, voice and forms without the check",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/channels/hostile.test.ts › a hostile channel › that names %s in a message has it refused whole",
+      "test/channels/channels.test.ts › a message › of the owner where others read along is answered as for a guest, and its commands are text",
+      "test/channels/pairing.test.ts › a stranger › of many at once only three find room",
+    ],
   },
   {
     id: "senders/quoted-strangers",
@@ -110,15 +126,22 @@ export const rows: readonly Row[] = [
       "CVE-2026-41301",
     ],
     attack: "Costly work before the check",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/gateway/webhook-door.test.ts › what is refused › has no body read: without a signature a gigabyte costs nothing",
+      "test/channels/pairing.test.ts › a stranger › is told a code once, in their own conversation, and nothing else",
+      "test/channels/channels.test.ts › a message › of a stranger where others read along is nobody's: no code, no turn, no answer",
+    ],
   },
   {
     id: "senders/merged-senders",
     covers: ["CVE-2026-43535"],
     attack: "Messages of several people run with the rights of one",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/channels/channels.test.ts › a message › of somebody known is answered by a turn that holds nothing of the owner's",
+      "test/channels/channels.test.ts › a message › of the owner where others read along is answered as for a guest, and its commands are text",
+    ],
   },
   {
     id: "senders/commands-of-strangers",
@@ -134,7 +157,11 @@ export const rows: readonly Row[] = [
       "CVE-2026-43568",
     ],
     attack: "Commands of the owner, from others",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/channels/channels.test.ts › a message › of the owner where others read along is answered as for a guest, and its commands are text",
+      "test/channels/channels.test.ts › a message › that is a command of the owner's is obeyed once, and its answer carried back",
+      "test/channels/hostile.test.ts › a hostile channel › has a guest neither ask the owner nor call what is not for guests",
+    ],
   },
 ]

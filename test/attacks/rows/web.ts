@@ -84,8 +84,12 @@ export const rows: readonly Row[] = [
     id: "web/webhook-signature",
     covers: ["#970", "#1162", "#1033", "#1075", "#1083", "#372", "#1638", "#1386", "ba8db89fe9"],
     attack: "A webhook without a signature, with an empty secret, or played again",
-    status: "later",
-    rule: "The sender gate (core/safety/sender.ts): one function for every kind of event of every channel, keyed on an immutable id; who is not known gets nothing, an empty list lets nobody in, and nothing costly happens before it",
+    status: "tested",
+    test: [
+      "test/gateway/webhooks.test.ts › a request › is refused where the secret is not set, empty or short, whatever it is signed with",
+      "test/gateway/webhooks.test.ts › a request › whose bytes are signed passes, in the schemes that networks use",
+      "test/gateway/webhook-door.test.ts › a signed request › is taken once, however often it comes, and one that failed is taken again",
+    ],
   },
   {
     id: "web/openai-shared",
