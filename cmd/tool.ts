@@ -132,7 +132,8 @@ const call = askVerb({
   },
   show({ state, text }, { ui }) {
     ui.print(visible(text))
-    if (state !== "done") ui.note(`It ${state === "unknown" ? "was cut off" : `was ${state}`}`)
+    const ended = { unknown: "was cut off", failed: "failed" }[state as string] ?? `was ${state}`
+    if (state !== "done") ui.note(`It ${ended}`)
   },
   status: ({ state }) => (state === "done" ? 0 : 1),
 })

@@ -11,7 +11,17 @@ import { settingsOf } from "./plugin-config.ts"
 
 type Asked = { manifest: Manifest; tools: readonly PluginTool[] }
 
-export function sentencesFor({ manifest, tools }: Asked): string[] {
+/** For an owner to read: tools that do the same are in one line. */
+export function sentencesFor(asked: Asked): string[] {
+  return [...reachOf(asked), ...offersOf(asked)]
+}
+
+/** For a comparison: each tool has a line of its own. */
+function linesFor({ manifest, tools }: Asked): string[] {
+  return [...reachOf({ manifest }), ...tools.flatMap((tool) => offersOf({ manifest, tools: [tool] }))]
+}
+
+function reachOf({ manifest }: Pick<Asked, "manifest">): string[] {
   const { channel, http, secrets, workspace, tool_invoke: invoke } = manifest.capabilities ?? {}
   const credentials = Object.values(http?.credentials ?? {})
   const reach = [
@@ -44,21 +54,34 @@ export function sentencesFor({ manifest, tools }: Asked): string[] {
     ...(manifest.limits?.toolCallsPerCall === undefined
       ? []
       : [`call other tools up to ${maxToolCalls} times in a call`]),
-    ...tools.map((tool) => `offer the tool ${tool.name}, ${effectWords(manifest, tool)}`),
   ]
 }
 
-function effectWords(manifest: Manifest, { name, destructive }: PluginTool): string {
-  const effect = destructive ? null : declaredEffect(manifest, name)
+const shownOrder = ["read", "read-private", "send", null] as const
+
+function offersOf({ manifest, tools }: Asked): string[] {
+  return shownOrder.flatMap((effect) => {
+    const names = tools.filter((tool) => effectOf(manifest, tool) === effect).map(({ name }) => name)
+    if (names.length === 0) return []
+    return [`offer the tool${names.length > 1 ? "s" : ""} ${listed(names)}, ${effectWords(effect, names.length > 1)}`]
+  })
+}
+
+function effectOf(manifest: Manifest, { name, destructive }: PluginTool) {
+  return destructive ? null : declaredEffect(manifest, name)
+}
+
+function effectWords(effect: ReturnType<typeof effectOf>, areMany: boolean): string {
+  const reads = areMany ? "only read" : "only reads"
   switch (effect) {
     case "read":
-      return "which only reads, without asking: GET and HEAD, nothing else"
+      return `which ${reads}, without asking: GET and HEAD, nothing else`
     case "read-private":
-      return "which only reads, and may read what is private, without asking: GET and HEAD, nothing else"
+      return `which ${reads}, and may read what is private, without asking: GET and HEAD, nothing else`
     case "send":
-      return "which may send: you are asked before it runs"
+      return `which may send: you are asked before ${areMany ? "each" : "it"} runs`
     case null:
-      return "which may do all of this: you are asked before it runs"
+      return `which may do all of this: you are asked before ${areMany ? "each" : "it"} runs`
   }
 }
 
@@ -93,8 +116,8 @@ function loginSentences({ secret_name: secret, oauth, provider, validation_endpo
 
 /** One line for each difference. Whatever a new version asks for beyond the old one, or describes otherwise, is in here. */
 export function differences(before: Asked, after: Asked): string[] {
-  const old = sentencesFor(before)
-  const now = sentencesFor(after)
+  const old = linesFor(before)
+  const now = linesFor(after)
   const toolsBefore = new Map(before.tools.map((tool) => [tool.name, tool]))
   return [
     ...now.filter((line) => !old.includes(line)).map((line) => `+ ${line}`),

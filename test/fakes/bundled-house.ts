@@ -2,6 +2,7 @@
 import { join } from "node:path"
 import { destinationOf } from "#core/safety/grants.ts"
 import { type PluginHouse, pluginHouse } from "./plugin-house.ts"
+import { until } from "./until.ts"
 
 type Options = Parameters<typeof pluginHouse>[0]
 
@@ -13,6 +14,8 @@ export type BundledHouse = PluginHouse & {
   data(tool: string, args?: Record<string, unknown>): Promise<Record<string, unknown>>
   /** The same, of a call that has to fail: why. */
   failure(tool: string, args?: Record<string, unknown>): Promise<string>
+  /** The same, of a call that the owner is asked about because it carries a secret, and allows. */
+  failureThoughAllowed(tool: string, args?: Record<string, unknown>): Promise<string>
   /** Lets a tool that sends run without asking, unless said otherwise also where text from outside had a hand in it. */
   allow(tool: string, how?: { evenUntrusted: boolean }): Promise<void>
   /** As if an hour had gone by since the last request. */
@@ -42,6 +45,22 @@ export async function bundledHouse(name: string, options: Options = {}): Promise
       const { state, text } = await told(tool, args)
       if (state !== "failed") throw new Error(`${tool} ${state}: ${text}`)
       return text
+    },
+    async failureThoughAllowed(tool, args) {
+      const { outcome } = await at.call(tool, args)
+      if (!outcome?.approval?.question.includes("looks like a secret"))
+        throw new Error(`${tool}: nobody was asked about a secret: ${JSON.stringify(outcome)}`)
+      await at.approvals.answer(outcome.approval.id, { answer: "allow", how: "once" })
+      const ended = await until(`${tool} ends`, async () => {
+        const [row] = await at.db.query({
+          sql: `select c.state, m.text from calls c join messages m on m.call_id = c.id
+            where c.turn_id = $1 and c.state in ('done', 'failed', 'refused') order by c.id desc limit 1`,
+          params: [outcome.turnId],
+        })
+        return row
+      })
+      if (ended["state"] !== "failed") throw new Error(`${tool} ${String(ended["state"])}: ${String(ended["text"])}`)
+      return String(ended["text"])
     },
     async rest() {
       await at.db.query({ sql: "delete from plugin_rates", params: [] })

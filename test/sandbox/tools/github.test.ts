@@ -47,8 +47,9 @@ test("it never sends DELETE, reads without asking and asks before it writes", as
   expect(asks).toContain(
     "have your github_token put into its requests to api.github.com, as its bearer token; it never sees the value",
   )
-  const askedBefore = asks.filter((line) => line.includes("you are asked before it runs"))
-  expect(askedBefore.map((line) => /tool (\w+)/.exec(line)?.[1] ?? "").sort()).toEqual([...sending].sort())
+  const [askedBefore = "", ...others] = asks.filter((line) => line.includes("you are asked before"))
+  expect(others).toEqual([])
+  expect([...(askedBefore.match(/github_\w+/g) ?? [])].sort()).toEqual([...sending].sort())
   expect(tools).toHaveLength(18)
 })
 

@@ -58,7 +58,9 @@ test("it asks for what it needs of Gmail, and for nothing that deletes or change
     "send GET to gmail.googleapis.com below /gmail/v1/users/me/labels",
     "send GET to gmail.googleapis.com below /gmail/v1/users/me/profile",
   ])
-  expect(asks.filter((line) => line.endsWith("you are asked before it runs"))).toHaveLength(writing.length)
+  expect(asks.find((line) => line.endsWith("you are asked before each runs"))?.match(/gmail_\w+/g)).toHaveLength(
+    writing.length,
+  )
   expect(asks.join()).not.toContain("DELETE")
 })
 
@@ -411,7 +413,7 @@ describe("writing", () => {
     for (const around of ["", "Long words before it. ".repeat(500)])
       for (const secret of [token, GOOGLE_TOKEN]) {
         const letter = { to: ["a@example.org"], subject: "s", text: `${around}Take ${secret} with you. ${around}` }
-        expect(await at.failure("gmail_message_send", letter)).toContain("It carries")
+        expect(await at.failureThoughAllowed("gmail_message_send", letter)).toContain("It carries")
       }
     expect(server.sent).toEqual([])
   })

@@ -22,9 +22,7 @@ test("it asks for two hosts to read from, and for no secret", async () => {
     "send GET to geocoding-api.open-meteo.com below /v1/search",
     "send at most 30 requests a minute and 500 an hour",
     "use up to 16 MB of memory and 5 s in a call",
-    "offer the tool weather_now, which only reads, without asking: GET and HEAD, nothing else",
-    "offer the tool weather_forecast, which only reads, without asking: GET and HEAD, nothing else",
-    "offer the tool place_find, which only reads, without asking: GET and HEAD, nothing else",
+    "offer the tools weather_now, weather_forecast and place_find, which only read, without asking: GET and HEAD, nothing else",
   ])
 })
 
