@@ -163,6 +163,8 @@ export function agentSpawnTools({ db, registry, spawn, agent, jobs }: AgentSpawn
       const missing = wanted?.filter((name) => !tools.includes(name)) ?? []
       if (missing.length > 0)
         return { failed: `A helper cannot have ${missing.map((name) => JSON.stringify(name)).join(", ")}` }
+      // A place for plugins is held by whoever waits in one: what a sub-turn calls would wait for that place.
+      if (context.isNested) return { failed: "Only the conversation starts sub-turns, no code in the middle of a call" }
       if (countOf(context.turnId) > MAX_PER_TURN)
         return { failed: `This turn has started ${MAX_PER_TURN} sub-turns already. Go on with what they found` }
       const child = await start(input.task, { kind, tools, returns, context })

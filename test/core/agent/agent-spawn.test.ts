@@ -44,6 +44,12 @@ const mail = toolOf("mail_send", {
     return { data: "sent", labels: [], source: "test" }
   },
 })
+const relay = toolOf("relay_spawn", {
+  async run(_input, { invoke }) {
+    const got = await invoke({ tool: "agent_spawn", arguments: { task: "Read on" } })
+    return { data: "text" in got ? got.text : "asked", labels: [], source: "test" }
+  },
+})
 const diary = toolOf("diary_read", {
   effect: () => "read-private",
   run: async () => ({ data: "Dear diary", labels: [], source: "diary" }),
@@ -96,6 +102,7 @@ beforeEach(async () => {
     ...sessionTools({ db, findSecrets: findLeaks }),
     mail,
     diary,
+    relay,
   ]
   rig = await toolRig({ tools, spawns: true, db })
   rig.internet.name("api.example.com", [PUBLIC])
@@ -503,6 +510,12 @@ describe("a sub-turn", () => {
     const { results } = await rig.play("Read", [spawn({}), { fail: { message: HOSTILE } }, say("It failed")])
     expect(results[0]?.text).toStartWith("The reader failed (model.failed)")
     expect(results[0]?.text).not.toContain("Ignore")
+  })
+
+  test("is started by the conversation, and never by code in the middle of its own call", async () => {
+    const { results } = await rig.play("Relay", [call("relay_spawn"), say("No")])
+    expect(results[0]?.text).toContain("Only the conversation starts sub-turns")
+    expect(await children()).toEqual([])
   })
 
   test("hears nobody but the turn that started it", async () => {
