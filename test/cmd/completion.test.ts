@@ -33,7 +33,7 @@ describe("bash completion", () => {
 
   test("offers what a verb takes: its verbs, keys and flags", async () => {
     expect(await offered("ironclaw config ")).toEqual(["list", "get", "set", "unset", "path", "schema"])
-    expect(await offered("ironclaw config get gateway.p")).toEqual(["gateway.port"])
+    expect(await offered("ironclaw config get gateway.p")).toEqual(["gateway.port", "gateway.public_url"])
     expect(await offered("ironclaw --json config set ")).toEqual([...configKeyNames])
     expect(await offered("ironclaw config list --s")).toEqual(["--set-only", "--set"])
     expect(await offered("ironclaw completion ")).toEqual(["bash", "zsh", "fish"])
