@@ -42,6 +42,7 @@ import type { LockHolder } from "#core/home-lock.ts"
 import { localToken } from "#core/home-socket.ts"
 import { createHookChain } from "#core/hooks/chain.ts"
 import { createHookDesk } from "#core/hooks/desk.ts"
+import type { PluggedHooks } from "#core/hooks/plugged.ts"
 import { tellEnd, withSessionHooks } from "#core/hooks/sessions.ts"
 import { createHookStore, resealHooks } from "#core/hooks/store.ts"
 import { createJobRunner, type JobRunner } from "#core/jobs/runner.ts"
@@ -302,7 +303,12 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       onBadSeal,
       onFault: (error) => log.error("The hooks could not be read", { error }),
     })
-    const hooks = createHookChain({ store: hookStore, egress, writer, clock, log, redact })
+    // They are made further down, of the tools that there are.
+    const plugged: PluggedHooks = {
+      current: () => plugins.hooks.current(),
+      ask: (hook, how) => plugins.hooks.ask(hook, how),
+    }
+    const hooks = createHookChain({ store: hookStore, plugged, egress, writer, clock, log, redact })
     opened.add(hooks.endAll)
     opened.add(hooks.drain)
     const sessions = withSessionHooks(createSessionStore({ db, writer, clock }), hooks)
@@ -586,7 +592,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
     const setConfig = (key: string, value: string) =>
       changeConfig(key, () => setConfigValue({ ...setting, key, value }))
 
-    const hookDesk = createHookDesk({ store: hookStore, chain: hooks, ownerId })
+    const hookDesk = createHookDesk({ store: hookStore, plugged, chain: hooks, ownerId })
     const doctor = createExamination({
       db,
       clock,

@@ -1,7 +1,8 @@
-/** `ironclaw hook`: the owner's own programs and URLs that may rewrite or refuse what passes. */
+/** `ironclaw hook`: the owner's own programs and URLs that may rewrite or refuse what passes; those of plugins are shown with them. */
 import { AppError } from "#core/errors.ts"
 import { hookPoints } from "#core/hooks.ts"
 import type { ShownHook } from "#core/hooks/desk.ts"
+import { wayOut } from "#core/hooks/plugged.ts"
 import { readArguments } from "./lib/json-arguments.ts"
 import { withPresence } from "./lib/presence.ts"
 import { visible } from "./lib/ui.ts"
@@ -21,7 +22,7 @@ const list = askVerb({
       [
         { title: "name", value: (row: ShownHook) => row.name },
         { title: "point", value: (row: ShownHook) => row.hook?.point ?? "?" },
-        { title: "position", value: (row: ShownHook) => String(row.hook?.position ?? ""), align: "right" },
+        { title: "position", value: (row: ShownHook) => positionOf(row), align: "right" },
         { title: "asks", value: (row: ShownHook) => row.form, shrinks: true },
         { title: "only for", value: (row: ShownHook) => filtersOf(row), shrinks: true },
         { title: "last run", value: (row: ShownHook) => lastRunOf(row), shrinks: true },
@@ -30,9 +31,7 @@ const list = askVerb({
     )
     for (const { name, problem } of items)
       if (problem !== null)
-        ui.warn(
-          `${visible(name)}: ${visible(problem)}. Nothing passes it; \`ironclaw hook remove ${visible(name)}\` takes it away.`,
-        )
+        ui.warn(`${visible(name)}: ${visible(problem)}. Nothing passes it; \`${visible(wayOut(name))}\` takes it away.`)
   },
 })
 
@@ -143,7 +142,7 @@ const test = askVerb({
     } else if (answer.verdict === "refuse") ui.print(`it refuses: ${visible(answer.why)}`)
     else {
       ui.print(`it is broken: ${visible(answer.why)}${answer.detail === "" ? "" : `: ${visible(answer.detail)}`}`)
-      ui.note(`Nothing passes it like that; \`ironclaw hook remove ${args.name}\` takes it away.`)
+      ui.note(`Nothing passes it like that; \`${wayOut(args.name)}\` takes it away.`)
     }
     ui.print(`it took ${durationMs} ms`)
   },
@@ -153,6 +152,11 @@ const test = askVerb({
 function namesIn(field: "tools" | "channels" | "agents", text: string | undefined): { [K in typeof field]?: string[] } {
   if (text === undefined) return {}
   return { [field]: text.split(",").flatMap((name) => name.trim() || []) }
+}
+
+/** Those of plugins have none: they come after. */
+function positionOf({ hook }: ShownHook): string {
+  return hook && "position" in hook ? String(hook.position) : ""
 }
 
 function filtersOf({ hook }: ShownHook): string {

@@ -1,7 +1,7 @@
 /**
- * Hooks: the owner's own programs or URLs at six named points. They may rewrite or refuse what passes there; a gate always judges after
- * them, so a hook can narrow what happens and never widen it. Several at one point form a chain: by `position`, then by name, each given
- * what the one before it made; the first refusal ends it.
+ * Hooks: the owner's own programs or URLs at six named points, and those of plugins that the owner agreed to. They may rewrite or refuse
+ * what passes there; a gate always judges after them, so a hook can narrow what happens and never widen it. Several at one point form a
+ * chain: by `position`, then by name, those of plugins last, each given what the one before it made; the first refusal ends it.
  *
  * | point | goes in as `value` | may be rewritten | a refusal |
  * |---|---|---|---|
@@ -12,7 +12,7 @@
  * | `session.start` | `{why: "created"}`, once the session is a row | nothing | nothing: it is too late, and what it says is ignored |
  * | `session.end` | `{why: "deleted" \| "cleared" \| "left"}`: its rows are gone, it begins anew, or `/new` left it (it can be opened again) | nothing | as above |
  *
- * What a hook makes keeps the labels of what it was given, and it may add some (`labels`); what a URL makes is untrusted besides. So a
+ * What a hook makes keeps the labels of what it was given, and it may add some (`labels`); what a URL or a plugin makes is untrusted besides. So a
  * program's rewriting of the owner's message is the owner's word: one that puts in text from outside has to say so.
  *
  * Fails closed: a hook that times out, crashes, answers with what is no answer, is missing, was changed, or whose row has a broken seal

@@ -28,7 +28,7 @@ const Answer = t.Object({
       inputSchema: t.Record(t.String(), t.Unknown()),
       annotations: t.Optional(t.Record(t.String(), t.Unknown())),
     }),
-    { minItems: 1, maxItems: MAX_TOOLS },
+    { maxItems: MAX_TOOLS },
   ),
 })
 
@@ -90,6 +90,11 @@ export async function describePlugin(describing: Describing): Promise<Described>
     inputSchema,
     destructive: annotations?.["destructiveHint"] === true || annotations?.["readOnlyHint"] === false,
   }))
+  if (tools.length === 0 && !manifest.hooks)
+    return {
+      ok: false,
+      problems: ["describe() gives no tool, and plugin.json asks for no hooks: there is nothing in it"],
+    }
   const problems = [...judgeTools(tools, taken), ...unknownEffects(manifest, tools)]
   return problems.length > 0 ? { ok: false, problems } : { ok: true, tools }
 }

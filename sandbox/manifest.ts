@@ -4,6 +4,7 @@ import type { Effect } from "#core/safety/capability.ts"
 import { int, judgeShape, type Static, t } from "#core/schema.ts"
 import { ChannelCapability, channelProblems } from "./channel-manifest.ts"
 import { Auth, problemsOfAuth, Secrets } from "./manifest-auth.ts"
+import { Hooks, problemsOfHooks } from "./manifest-hooks.ts"
 import { Http, problemsOfHttp, SecretName } from "./manifest-http.ts"
 import { problemsOfConfig } from "./plugin-config.ts"
 
@@ -81,6 +82,7 @@ const Manifest = t.Object(
     ),
     secrets: t.Optional(Secrets),
     auth: t.Optional(Auth),
+    hooks: t.Optional(Hooks),
     homepage: t.Optional(t.String({ maxLength: 300, pattern: "^https://" })),
     license: t.Optional(t.String({ maxLength: 100 })),
   },
@@ -116,19 +118,21 @@ export function judgeManifest(bytes: Uint8Array): JudgedManifest {
   return shape.ok && problems.length === 0 ? { ok: true, manifest: shape.value } : { ok: false, problems }
 }
 
-type Parts = Pick<Manifest, "capabilities" | "config" | "auth" | "secrets">
+type Parts = Pick<Manifest, "capabilities" | "config" | "auth" | "secrets" | "hooks">
 
 /** Of a manifest with mistakes in its shape, what has none: so that all that is wrong is said at once. */
 function wholeParts(value: unknown): Parts {
-  const { capabilities, config, auth, secrets } = isRecord(value) ? value : {}
+  const { capabilities, config, auth, secrets, hooks } = isRecord(value) ? value : {}
   const own = judgeShape(Capabilities, capabilities ?? {})
+  const points = judgeShape(Hooks, hooks)
+  const alone = { ...(isRecord(config) ? { config } : {}), ...(points.ok ? { hooks: points.value } : {}) }
   // Where what it may do cannot be read, nothing can be said of how what it asks for fits that.
-  if (!own.ok) return isRecord(config) ? { config } : {}
+  if (!own.ok) return alone
   const login = judgeShape(Auth, auth)
   const asked = judgeShape(Secrets, secrets)
   return {
     capabilities: own.value,
-    ...(isRecord(config) ? { config } : {}),
+    ...alone,
     ...(login.ok ? { auth: login.value } : {}),
     ...(asked.ok ? { secrets: asked.value } : {}),
   }
@@ -138,7 +142,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value)
 }
 
-function meaningOf({ capabilities = {}, config, auth, secrets }: Parts): string[] {
+function meaningOf({ capabilities = {}, config, auth, secrets, hooks }: Parts): string[] {
   const { http, workspace } = capabilities
   const folders = (workspace?.allowed_prefixes ?? []).flatMap((prefix, index) => {
     const judged = judgeMemoryPath(prefix)
@@ -149,15 +153,17 @@ function meaningOf({ capabilities = {}, config, auth, secrets }: Parts): string[
     ...(http ? problemsOfHttp(http) : []).map(({ path, words }) => ({ path: `capabilities/http/${path}`, words })),
     ...folders,
     ...(config ? problemsOfConfig(config) : []),
+    ...(hooks ? problemsOfHooks(hooks) : []),
     ...problemsOfAuth({ ...(auth ? { auth } : {}), ...(secrets ? { secrets } : {}), ...(http ? { http } : {}) }),
   ].map(({ path, words }) => `plugin.json /${path}: ${words}`)
 }
 
-function meaningOfChannel({ name, kind, capabilities = {}, effects }: Manifest): string[] {
+function meaningOfChannel({ name, kind, capabilities = {}, effects, hooks }: Manifest): string[] {
   const forTools = [
     ...(capabilities.tool_invoke ? ["capabilities/tool_invoke"] : []),
     ...(capabilities.workspace ? ["capabilities/workspace"] : []),
     ...(effects ? ["effects"] : []),
+    ...(hooks ? ["hooks"] : []),
   ]
   const problems = channelProblems({ name, kind, channel: capabilities.channel, forTools })
   return problems.map(({ path, words }) => `plugin.json /${path}: ${words}`)

@@ -5,7 +5,7 @@ import { sha256Of } from "./folder.ts"
 import { judgeManifest, type Manifest } from "./manifest.ts"
 import type { PluginCode, PluginFolder } from "./plugin.ts"
 
-const accepted = { verdict: "accepted", why: null } as const
+const accepted = { verdict: "accepted", why: null, exports: null } as const
 
 export type JudgedPackage = { ok: true; manifest: Manifest; code: PluginCode } | { ok: false; problems: string[] }
 
@@ -25,8 +25,10 @@ export function judgePackage(
   const problems: string[] = []
   if (manifest.sha256 !== undefined && manifest.sha256 !== sha256)
     problems.push(`plugin.json /sha256: ${manifest.entry} is ${sha256}`)
-  const { verdict, why } = of === agreed ? accepted : checkCode(manifest.entry, bytes)
+  const { verdict, why, exports } = of === agreed ? accepted : checkCode(manifest.entry, bytes)
   if (verdict === "refused") problems.push(`${manifest.entry}: ${why ?? "it may not run"}`)
+  if (verdict === "accepted" && manifest.hooks && exports !== null && !exports.includes("hook"))
+    problems.push(`${manifest.entry}: plugin.json asks for hooks, and it exports no function "hook"`)
   return problems.length > 0
     ? { ok: false, problems }
     : { ok: true, manifest, code: { kind: kindOf(manifest.entry), sha256, bytes } }

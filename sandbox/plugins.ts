@@ -1,8 +1,10 @@
 /**
- * The plugins of this house: what the owner does with them, and which of their tools there are at this moment. Whatever changes, in the
+ * The plugins of this house: what the owner does with them, and which of their tools and hooks there are at this moment. Whatever changes, in the
  * folder or in the rows, is taken up as one: the new set of tools, then the end of the children that no tool needs any more.
  */
 import { AppError } from "#core/errors.ts"
+import type { PluggedHooks, PluginHook } from "#core/hooks/plugged.ts"
+import { fault } from "#core/hooks/program.ts"
 import type { Log } from "#core/log.ts"
 import type { EgressCredential } from "#core/safety/egress.ts"
 import { canonicalJson } from "#core/safety/fingerprint.ts"
@@ -20,6 +22,7 @@ import type { InstalledFolder } from "./installed.ts"
 import type { PluginChange, PluginPins, PluginSignature } from "./pins.ts"
 import { type ConfigValue, type ConfigValues, endpointsOf, readConfigValue, settingsOf } from "./plugin-config.ts"
 import { credentialsOf } from "./plugin-credentials.ts"
+import { askHook, hooksOf, lostHooksOf } from "./plugin-hooks.ts"
 import { emptyOf, statusOf } from "./plugin-status.ts"
 import { pluginToolsOf } from "./plugin-tools.ts"
 import { createReadArchive } from "./parser.ts"
@@ -60,6 +63,8 @@ export type Plugins = {
   credentialsFor(provider: string): EgressCredential[]
   /** Addresses of the owner's own that they let it reach. */
   endpointsFor(provider: string): LocalEndpoint[]
+  /** What they judge of what passes, as the owner agreed to it. */
+  hooks: PluggedHooks
   /** What the owner agreed to. Throws `not_found`, and `conflict` where they agreed to nothing. */
   agreedPin(name: string): Promise<PluginPin>
   agreedPins(): PluginPin[]
@@ -87,7 +92,7 @@ export type PluginsDeps = {
   log: Log
 }
 
-type Live = { pin: PluginPin; code: ReturnType<InstalledFolder["codeOf"]>; tools: Tool[] }
+type Live = { pin: PluginPin; code: ReturnType<InstalledFolder["codeOf"]>; tools: Tool[]; hooks: PluginHook[] }
 
 export function createPlugins({
   installed,
@@ -106,6 +111,7 @@ export function createPlugins({
   })
   let live = new Map<string, Live>()
   let statuses: PluginStatus[] = []
+  let hooks: PluginHook[] = []
   let agreed = new Map<string, PluginPin>()
   let signatures: readonly PluginSignature[] = []
   /** One after the other: no refresh sees the middle of a change. */
@@ -170,13 +176,18 @@ export function createPlugins({
     open.supply([...next.values()].flatMap(({ tools }) => tools))
     live = next
     statuses = shown.sort((a, b) => (a.name < b.name ? -1 : 1))
+    hooks = statuses.flatMap((status) => {
+      const { name } = status
+      const manifest = broken.includes(name) ? (found.find((one) => one.name === name)?.manifest ?? null) : null
+      return next.get(name)?.hooks ?? lostHooksOf(status, { pin: agreed.get(name), forged: manifest })
+    })
     for (const { pin, code } of gone) void sandbox.stop(pin.name, { sha256: code.sha256, drain: true })
     watcher?.tookUp()
   }
 
   function makeLive(pin: PluginPin, codeSha256: string): Live {
     const code = installed.codeOf(pin.name, { manifest: pin.manifest, sha256: codeSha256 })
-    return { pin, code, tools: pluginToolsOf(pin, code, { ...host, sandbox, pins }) }
+    return { pin, code, tools: pluginToolsOf(pin, code, { ...host, sandbox, pins }), hooks: hooksOf(pin, null) }
   }
 
   async function statusNow(name: string): Promise<PluginStatus> {
@@ -229,6 +240,13 @@ export function createPlugins({
   return {
     agreedPin: (name) => inTurn(() => agreedPin(name)),
     agreedPins: () => [...agreed.values()],
+    hooks: {
+      current: () => hooks,
+      async ask({ form: { plugin, problem } }, how) {
+        const its = live.get(plugin)
+        return problem === null && its ? askHook({ ...its, sandbox }, how) : fault(problem ?? "its plugin is gone")
+      },
+    },
     list: () => inTurn(async () => takeUp().then(() => statuses)),
     get: (name) => inTurn(() => statusNow(name)),
     available: () =>

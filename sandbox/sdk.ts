@@ -90,6 +90,50 @@ function resultOf(value: unknown): ToolResult {
   return { content: [{ type: "text", text: value === undefined ? "" : JSON.stringify(value) }] }
 }
 
+/** Where it happens, and what the value is made of. */
+export type HookPlace = {
+  agent: string
+  channel: string
+  session: string | null
+  turn: string | null
+  person: string | null
+  labels: readonly ("untrusted" | "private" | "vetted")[]
+  source: string
+}
+export type Refusal = { verdict: "refuse"; why: string }
+/** `labels`: what it is made of besides. */
+export type Passing<Change> = { verdict: "pass"; labels?: ("untrusted" | "private")[] } & Partial<Change>
+type Judge<Value, Change> = (
+  value: Value,
+  place: HookPlace,
+) => Refusal | Passing<Change> | void | Promise<Refusal | Passing<Change> | void>
+type Text = { text: string }
+type Nothing = Record<never, never>
+
+/** By the points that the manifest asks for. What gives nothing lets the value pass as it is; what throws refuses it. */
+export type HookJudges = {
+  "message.in"?: Judge<{ text: string; images: number }, Text>
+  "tool.call"?: Judge<{ tool: string; arguments: unknown }, { arguments: Record<string, unknown> }>
+  "response.transform"?: Judge<Text, Text>
+  "reply.out"?: Judge<Text, Nothing>
+  "session.start"?: Judge<{ why: "created" }, Nothing>
+  "session.end"?: Judge<{ why: "deleted" | "cleared" | "left" }, Nothing>
+}
+
+/** `export const { describe, hook } = defineHooks({ … })`; beside tools, `hook` alone: `describe` is then definePlugin's. */
+export function defineHooks(judges: HookJudges) {
+  return {
+    describe: () => ({ tools: [] }),
+    async hook({ params }: { params: HookPlace & { point: keyof HookJudges; value: unknown } }): Promise<unknown> {
+      const { point, value, ...place } = params
+      const judge = Object.hasOwn(judges, point) ? judges[point] : undefined
+      if (!judge) throw new Error(`There is no hook for ${point} here`)
+      // The host sends each point the value that belongs to it.
+      return (await judge(value as never, place)) ?? { verdict: "pass" }
+    },
+  }
+}
+
 /** A message as a channel hands it in. */
 export type ChannelMessage = {
   /** The network's own id of the message: one that comes again is not taken again. */

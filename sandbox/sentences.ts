@@ -4,6 +4,7 @@ import { canonicalJson } from "#core/safety/fingerprint.ts"
 import { channelSentences } from "./channel-manifest.ts"
 import { limitsOf, ratesOf } from "./limits.ts"
 import { type Auth } from "./manifest-auth.ts"
+import { hookSentences } from "./manifest-hooks.ts"
 import { type CredentialLocation, placeholderOf } from "./manifest-http.ts"
 import { declaredEffect, type Manifest } from "./manifest.ts"
 import type { PluginTool } from "./plugin.ts"
@@ -54,6 +55,7 @@ function reachOf({ manifest }: Pick<Asked, "manifest">): string[] {
     ...(manifest.limits?.toolCallsPerCall === undefined
       ? []
       : [`call other tools up to ${maxToolCalls} times in a call`]),
+    ...hookSentences(manifest.hooks ?? []),
   ]
 }
 

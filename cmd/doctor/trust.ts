@@ -146,13 +146,13 @@ export const trustChecks: readonly Check[] = [
   },
   {
     id: "hooks.intact",
-    why: "A hook whose program changed is not run, and nothing passes its point.",
+    why: "A hook whose program or plugin changed is not run, and nothing passes its point.",
     judge: examined(({ hooks }) =>
       hooks.length === 0
         ? ok("None is broken")
         : failure(
             hooks.map(({ name, problem }) => `${name || "All"}: ${problem}`).join("; "),
-            "`ironclaw hook list`; remove it, and add it again if the change is yours.",
+            "`ironclaw hook list`; remove it, and add it again if the change is yours. One of a plugin: `ironclaw tool info NAME`.",
           ),
     ),
   },

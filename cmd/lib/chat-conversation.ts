@@ -7,6 +7,7 @@ import type { Received } from "#core/agent/agent.ts"
 import type { Clock } from "#core/clock.ts"
 import { AppError, type ErrorBody } from "#core/errors.ts"
 import { type Event, preview } from "#core/event.ts"
+import { wayOut } from "#core/hooks/plugged.ts"
 import type { SessionId, TurnId } from "#core/id.ts"
 import { redactLeaks } from "#core/safety/leaks.ts"
 import type { SessionSummary } from "#core/session/session.ts"
@@ -155,7 +156,7 @@ export async function openConversation(deps: ConversationDeps): Promise<Conversa
         return view.note(`${event.model}: ${event.error}${event.next === null ? "" : ` Trying ${event.next}.`}`)
       case "hook.failed":
         return view.warn(
-          `The hook "${event.hook}" at ${event.point} is broken: ${event.error}. \`ironclaw hook remove ${event.hook}\` takes it away.`,
+          `The hook "${event.hook}" at ${event.point} is broken: ${event.error}. \`${wayOut(event.hook)}\` takes it away.`,
         )
       case "session.deleted":
         view.warn("This conversation was deleted.")

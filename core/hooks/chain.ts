@@ -15,12 +15,14 @@ import { createKeyedQueue } from "../memory/queue.ts"
 import { joinLabels, joinSources } from "../safety/labels.ts"
 import type { Egress } from "../safety/egress.ts"
 import { type HookAnswer, readAnswer } from "./answer.ts"
-import { runProgram } from "./program.ts"
-import type { Hook, HookSet, HookStore } from "./store.ts"
+import { type AnyHook, hookSource, isPluginHook, type PluggedHooks, wayOut } from "./plugged.ts"
+import { type HookOutput, runProgram } from "./program.ts"
+import type { HookSet, HookStore } from "./store.ts"
 import { askUrl } from "./url.ts"
 
 export type HookChainDeps = {
   store: Pick<HookStore, "current">
+  plugged: PluggedHooks
   egress: Pick<Egress, "fetchFor">
   writer: Writer
   clock: Clock
@@ -33,7 +35,11 @@ export type HookRun = { at: string; verdict: HookAnswer["verdict"]; why: string;
 
 export type HookChain = Hooks & {
   /** Runs one hook, whether or not its filters cover the place. Leaves no trace but its last run. */
-  try(hook: Hook, input: HookInput<HookPoint>, signal: AbortSignal): Promise<{ answer: HookAnswer; durationMs: number }>
+  try(
+    hook: AnyHook,
+    input: HookInput<HookPoint>,
+    signal: AbortSignal,
+  ): Promise<{ answer: HookAnswer; durationMs: number }>
   lastRun(name: string): HookRun | null
   /** Ends what runs: each is then a refusal. */
   endAll(): void
@@ -43,12 +49,14 @@ export type HookChain = Hooks & {
 
 /** Programs and requests at a time; the others wait, and their five seconds have not begun. */
 const MAX_RUNNING = 8
+/** Of a hook that becomes another one while it is asked: who installs faster than that is no person. */
+const MAX_TRIES = 3
 
 type Fault = HookAnswer & { verdict: "fault" }
 type Where = Parameters<Hooks["covers"]>[1]
 
 export function createHookChain(deps: HookChainDeps): HookChain {
-  const { store, egress, writer, clock, log, redact } = deps
+  const { store, plugged, egress, writer, clock, log, redact } = deps
   const lastRuns = new Map<string, HookRun>()
   const queue = createKeyedQueue()
   const behind = new Set<Promise<void>>()
@@ -63,17 +71,34 @@ export function createHookChain(deps: HookChainDeps): HookChain {
     return set
   }
 
-  async function ask(hook: Hook, input: HookInput<HookPoint>, given: AbortSignal) {
+  /** The owner's own first, whatever a plugin is called. */
+  function planned(set: HookSet, point: HookPoint, where: Where): readonly AnyHook[] {
+    const foreign = plugged.current()
+    const own = covering(set.hooks, point, where)
+    return foreign.length === 0 ? own : [...own, ...covering(foreign, point, where)]
+  }
+
+  /** As it is now: a plugin may have been taken away, or have become another version, since the chain began. */
+  function standing(hook: AnyHook, where: Where): AnyHook | null {
+    if (!isPluginHook(hook)) return hook
+    const now = plugged.current().find(({ name }) => name === hook.name)
+    return now ? (covering([now], hook.point, where)[0] ?? null) : null
+  }
+
+  function run(hook: AnyHook, how: { input: string; at: HookPlace; signal: AbortSignal }): Promise<HookOutput> {
+    if (isPluginHook(hook)) return plugged.ask(hook, how)
+    const { form, name } = hook
+    return form.kind === "program" ? runProgram(form, { ...how, clock }) : askUrl({ ...form, name }, { ...how, egress })
+  }
+
+  async function ask(hook: AnyHook, input: HookInput<HookPoint>, given: AbortSignal) {
     const { value, agentId, channel, sessionId, turnId, personId, labels, source } = input
     const told = { point: hook.point, agent: agentId, channel, session: sessionId, turn: turnId }
     const text = JSON.stringify({ ...told, person: personId, labels, source, value })
     const signal = AbortSignal.any([given, over.signal])
     const { output, durationMs } = await slot(async () => {
       const begin = clock.monotonicMs()
-      const result =
-        hook.form.kind === "program"
-          ? await runProgram(hook.form, { input: text, signal, clock })
-          : await askUrl({ ...hook.form, name: hook.name }, { egress, input: text, at: input, signal })
+      const result = await run(hook, { input: text, at: input, signal })
       return { output: result, durationMs: Math.round(clock.monotonicMs() - begin) }
     }, signal)
     const answer: HookAnswer = output.ok
@@ -84,8 +109,26 @@ export function createHookChain(deps: HookChainDeps): HookChain {
     return { answer, durationMs }
   }
 
+  /** Null where it is no hook any more: who takes a plugin away while it is asked has it stopped, and wants nothing refused by it. */
+  async function askStanding(
+    one: AnyHook,
+    input: HookInput<HookPoint>,
+    signal: AbortSignal,
+  ): Promise<{ hook: AnyHook; answer: HookAnswer } | null> {
+    const where = whereOf(input)
+    let hook = standing(one, where)
+    for (let tries = 1; hook; tries++) {
+      const { answer } = await ask(hook, input, signal)
+      if (answer.verdict !== "fault" || signal.aborted || tries === MAX_TRIES) return { hook, answer }
+      const now = standing(hook, where)
+      if (now === hook) return { hook, answer }
+      hook = now
+    }
+    return null
+  }
+
   /** A fault is told where the owner looks: the log, the events. The act's own refusal says which hook it was. */
-  function report(hook: Hook, input: HookPlace & HookTaint, { why: fault, detail }: Fault): void {
+  function report(hook: AnyHook, input: HookPlace & HookTaint, { why: fault, detail }: Fault): void {
     const why = preview(redact(detail === "" ? fault : `${fault}: ${detail}`))
     log.error("A hook failed", { hook: hook.name, point: hook.point, why })
     writer
@@ -101,7 +144,7 @@ export function createHookChain(deps: HookChainDeps): HookChain {
             error: why,
             agentId: input.agentId,
             labels: ["untrusted"],
-            source: `hook:${hook.name}`,
+            source: hookSource(hook),
           },
         ],
       })
@@ -110,9 +153,9 @@ export function createHookChain(deps: HookChainDeps): HookChain {
 
   async function runBehind(point: HookPoint, input: HookInput<HookPoint>): Promise<void> {
     try {
-      for (const hook of covering(await setNow(), point, whereOf(input))) {
-        const { answer } = await ask(hook, input, new AbortController().signal)
-        if (answer.verdict === "fault") report(hook, input, answer)
+      for (const one of planned(await setNow(), point, whereOf(input))) {
+        const asked = await askStanding(one, input, new AbortController().signal)
+        if (asked?.answer.verdict === "fault") report(asked.hook, input, asked.answer)
       }
     } catch (error) {
       log.error("The hooks of a session broke", { point, error })
@@ -122,22 +165,25 @@ export function createHookChain(deps: HookChainDeps): HookChain {
   return {
     async judge(point, input) {
       const { labels, source, signal } = input
-      const refuse = (hook: Hook | null, words: { why: string; record: string }): HookVerdict<never> => ({
+      const refuse = (hook: AnyHook | null, words: { why: string; record: string }): HookVerdict<never> => ({
         verdict: "refuse",
         why: words.why,
         record: preview(redact(words.record)),
-        // It may quote what it was given, and that of a URL comes from outside.
-        labels: hook?.form.kind === "url" ? joinLabels([labels, ["untrusted"]]) : [...labels],
-        source: hook ? joinSources([source, `hook:${hook.name}`]) : source,
+        // It may quote what it was given, and that of a URL or a plugin comes from outside.
+        labels: hook && isForeign(hook) ? joinLabels([labels, ["untrusted"]]) : [...labels],
+        source: hook ? joinSources([source, hookSource(hook)]) : source,
       })
       try {
         const set = await setNow()
         const problem = problemOf(set)
         if (problem !== null) return refuse(null, { why: problem, record: `deny: ${problem}` })
-        const hooks = covering(set, point, whereOf(input))
+        let ran = 0
         let made = { ...input }
-        for (const hook of hooks) {
-          const { answer } = await ask(hook, made, signal)
+        for (const one of planned(set, point, whereOf(input))) {
+          const asked = await askStanding(one, made, signal)
+          if (!asked) continue
+          ran += 1
+          const { hook, answer } = asked
           if (answer.verdict === "fault") {
             if (!signal.aborted) report(hook, input, answer)
             return refuse(hook, brokenWords(hook, answer))
@@ -153,7 +199,7 @@ export function createHookChain(deps: HookChainDeps): HookChain {
           value: made.value,
           labels: [...made.labels],
           source: made.source,
-          ran: hooks.length,
+          ran,
         }
       } catch (error) {
         log.error("The hooks broke", { point, error })
@@ -169,7 +215,7 @@ export function createHookChain(deps: HookChainDeps): HookChain {
     covers(point, where) {
       void setNow()
       // Not read yet, or not readable: somebody may have a say.
-      return known === null || problemOf(known) !== null || covering(known, point, where).length > 0
+      return known === null || problemOf(known) !== null || planned(known, point, where).length > 0
     },
     try: ask,
     lastRun: (name) => lastRuns.get(name) ?? null,
@@ -197,10 +243,12 @@ function problemOf({ broken, problem }: HookSet): string | null {
   return `The row of the hook "${first}" was changed by someone else. Nothing passes until it is gone: \`ironclaw hook remove ${first}\``
 }
 
-function brokenWords({ name, point }: Hook, { why, detail }: Fault): { why: string; record: string } {
+function brokenWords(hook: AnyHook, { why, detail }: Fault): { why: string; record: string } {
+  const { name, point } = hook
+  const whose = isPluginHook(hook) ? `The hook of the plugin "${hook.form.plugin}"` : `The hook "${name}"`
   return {
     // What it wrote to stderr is the owner's to read, in the log and by `hook test`, and not for whoever reads the refusal.
-    why: `The hook "${name}" at ${point} is broken (${why}), so nothing passes it. Mend it, or take it away: \`ironclaw hook remove ${name}\``,
+    why: `${whose} at ${point} is broken (${why}), so nothing passes it. Mend it, or take it away: \`${wayOut(name)}\``,
     record: `deny: ${name}: ${why}${detail === "" ? "" : `: ${detail}`}`,
   }
 }
@@ -209,7 +257,7 @@ function whereOf(input: HookInput<HookPoint>): Where {
   return { agentId: input.agentId, channel: input.channel, tool: "tool" in input.value ? input.value.tool : null }
 }
 
-function covering({ hooks }: HookSet, point: HookPoint, { agentId, channel, tool }: Where): Hook[] {
+function covering<H extends AnyHook>(hooks: readonly H[], point: HookPoint, { agentId, channel, tool }: Where): H[] {
   return hooks.filter(
     (hook) =>
       hook.point === point &&
@@ -219,16 +267,21 @@ function covering({ hooks }: HookSet, point: HookPoint, { agentId, channel, tool
   )
 }
 
-/** What comes out keeps the labels of what went in; from a URL it comes from outside, whatever it says of itself. */
-function changed<I extends HookInput<HookPoint>>(hook: Hook, input: I, answer: HookAnswer & { verdict: "pass" }): I {
+/** Its words come from outside, whatever it says of them. */
+function isForeign({ form }: AnyHook): boolean {
+  return form.kind !== "program"
+}
+
+/** What comes out keeps the labels of what went in. */
+function changed<I extends HookInput<HookPoint>>(hook: AnyHook, input: I, answer: HookAnswer & { verdict: "pass" }): I {
   const isNew = Object.keys(answer.change).length > 0
-  const added = [...answer.labels, ...(isNew && hook.form.kind === "url" ? (["untrusted"] as const) : [])]
+  const added = [...answer.labels, ...(isNew && isForeign(hook) ? (["untrusted"] as const) : [])]
   if (!isNew && added.length === 0) return input
   return {
     ...input,
     value: { ...input.value, ...answer.change },
     labels: added.length === 0 ? input.labels : joinLabels([input.labels, added]),
-    source: joinSources([input.source, `hook:${hook.name}`]),
+    source: joinSources([input.source, hookSource(hook)]),
   }
 }
 

@@ -1,9 +1,10 @@
-/** What the owner does with hooks: looks at them, sets one, takes one away, tries one. */
+/** What the owner does with hooks: looks at them, sets one, takes one away, tries one. Those of plugins come and go with their plugin. */
 import { AppError } from "../errors.ts"
 import type { PersonId } from "../id.ts"
 import type { HookInput, HookPoint, HookValues } from "../hooks.ts"
 import type { HookAnswer } from "./answer.ts"
 import type { HookChain, HookRun } from "./chain.ts"
+import type { AnyHook, PluggedHooks, PluginHook } from "./plugged.ts"
 import { changeIn, filesOf } from "./program.ts"
 import { type Hook, type HookStore, type NewHook, wordsForForm } from "./store.ts"
 import { assertUsable } from "./url.ts"
@@ -14,7 +15,8 @@ export type AskedHook = Omit<NewHook, "form"> & { argv: readonly string[] | null
 /** `problem`: why nothing passes it; null where it can run. */
 export type ShownHook = {
   name: string
-  hook: Hook | null
+  from: "owner" | "plugin"
+  hook: AnyHook | null
   form: string
   problem: string | null
   lastRun: HookRun | null
@@ -40,15 +42,17 @@ const MAX_ARGV_CHARACTERS = 4_096
 
 export function createHookDesk({
   store,
+  plugged,
   chain,
   ownerId,
 }: {
   store: HookStore
+  plugged: Pick<PluggedHooks, "current">
   chain: Pick<HookChain, "try" | "lastRun">
   ownerId: PersonId
 }): HookDesk {
   /** One of the same name that is gone had runs of its own. */
-  function lastRunOf({ name, createdAt }: Hook): HookRun | null {
+  function lastRunOf({ name, createdAt }: AnyHook): HookRun | null {
     const run = chain.lastRun(name)
     return run !== null && run.at >= createdAt ? run : null
   }
@@ -59,6 +63,7 @@ export function createHookDesk({
       if (problem !== null) throw new AppError("conflict", problem)
       const rows = hooks.map(async (hook): Promise<ShownHook> => ({
         name: hook.name,
+        from: "owner",
         hook,
         form: wordsForForm(hook.form),
         problem: hook.form.kind === "program" ? await changeIn(hook.form.files) : null,
@@ -66,12 +71,21 @@ export function createHookDesk({
       }))
       const strange = broken.map((name): ShownHook => ({
         name,
+        from: "owner",
         hook: null,
         form: "",
         problem: "its row was changed by someone else, so nothing passes any point until it is removed",
         lastRun: null,
       }))
-      return [...strange, ...(await Promise.all(rows))]
+      const foreign = plugged.current().map((hook: PluginHook): ShownHook => ({
+        name: hook.name,
+        from: "plugin",
+        hook,
+        form: `the plugin ${hook.form.plugin} (${hook.form.sha256.slice(0, 12)})`,
+        problem: hook.form.problem,
+        lastRun: lastRunOf(hook),
+      }))
+      return [...strange, ...(await Promise.all(rows)), ...foreign]
     },
     async prepare({ argv, url, local, ...hook }) {
       if ((argv === null) === (url === null))
@@ -95,7 +109,7 @@ export function createHookDesk({
     remove: store.remove,
     async test(name, sample) {
       const { hooks } = await store.current()
-      const hook = hooks.find((one) => one.name === name)
+      const hook = [...hooks, ...plugged.current()].find((one) => one.name === name)
       if (!hook) throw new AppError("not_found", `There is no hook "${name.slice(0, 80)}" that could run`)
       const value = sampleFor(hook, sample)
       const input: HookInput<HookPoint> = {
@@ -114,7 +128,7 @@ export function createHookDesk({
   }
 }
 
-function sampleFor(hook: Hook, sample: HookSample): HookValues[HookPoint] {
+function sampleFor(hook: AnyHook, sample: HookSample): HookValues[HookPoint] {
   const { text = "This is a test." } = sample
   switch (hook.point) {
     case "message.in":

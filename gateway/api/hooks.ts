@@ -3,6 +3,7 @@ import { Elysia, status } from "elysia"
 import { AppError } from "#core/errors.ts"
 import { hookPoints } from "#core/hooks.ts"
 import type { AskedHook } from "#core/hooks/desk.ts"
+import { wayOut } from "#core/hooks/plugged.ts"
 import { type NewHook, wordsForForm } from "#core/hooks/store.ts"
 import { visibleLine } from "#core/safety/approval-question.ts"
 import { int, t } from "#core/schema.ts"
@@ -107,6 +108,10 @@ export function hookRoutes(
       async ({ params: { name }, body: { presence }, request }) => {
         const hook = (await hooks.list()).find((one) => one.name === name)
         if (!hook) throw new AppError("not_found", `There is no hook "${name.slice(0, 80)}"`)
+        if (hook.from === "plugin")
+          throw new AppError("conflict", `${name} comes with a plugin, and goes with it`, {
+            hint: `\`${wayOut(name)}\` stops it.`,
+          })
         const challenge = prove(
           request,
           {

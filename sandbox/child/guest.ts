@@ -93,6 +93,8 @@ export type GuestCall = {
   signal: AbortSignal
   /** The call of another guest waits for it: where no child is free it is refused at once. */
   isNested?: boolean
+  /** It asks nothing of the host and so waits for nobody, while calls of plugins may wait for it: it has places that they cannot take. */
+  isHook?: boolean
 }
 
 /** Bytes of a foreign format, for a parser of ours in a child that can do nothing else. */

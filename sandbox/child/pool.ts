@@ -8,15 +8,15 @@ import { type Child, ChildFault, type ChildKind } from "./child-process.ts"
 /** Calls of one plugin that run at once; more wait. */
 export const MAX_PER_PLUGIN = 4
 export const MAX_CHILDREN = 16
-/** Of those, in calls of plugins: the rest is for parsers, which a call of a plugin may wait for, and which wait for nobody. */
+/** Of those, in calls of plugins: the rest is for parsers and hooks, which a call of a plugin may wait for, and which wait for nobody. */
 export const MAX_FOR_PLUGINS = 14
 /** Started, locked, and no one's yet. */
 const WARM = 2
 /** An idle child holds some 10 MB of its own. */
 const IDLE_MS = 60_000
 
-/** Whose child it is: the plugin, and the exact code and caps that it was loaded with. */
-export type Owner = { pluginId: string; version: string }
+/** Whose child it is: the plugin, and the exact code and caps that it was loaded with. One that runs its hook runs nothing else. */
+export type Owner = { pluginId: string; version: string; isHook?: boolean }
 export type Slot = {
   child: Child
   owner: Owner | null
@@ -75,7 +75,8 @@ export function createPool({ clock, start }: PoolDeps): Pool {
   const active = new Set<ChildKind>()
 
   const isUsable = (slot: Slot) => slot.child.isAlive() && !slot.isRetired
-  const ofPlugin = (pluginId: string) => slots.filter((slot) => slot.owner?.pluginId === pluginId)
+  const isSame = (one: Owner | null, other: Owner) =>
+    one?.pluginId === other.pluginId && (one.isHook ?? false) === (other.isHook ?? false)
 
   function drop(slot: Slot): void {
     slots = slots.filter((other) => other !== slot)
@@ -85,11 +86,11 @@ export function createPool({ clock, start }: PoolDeps): Pool {
   /** The child that this one may have now: its own, a warm one, or room for a new one, made where it must be. */
   function place({ owner, kind }: Waiter): { slot: Slot; isFresh: boolean } | "start" | "wait" {
     slots = slots.filter((slot) => slot.state === "busy" || slot.child.isAlive())
-    const mine = ofPlugin(owner.pluginId)
-    if (kind !== "parser" && busyWithPlugins() >= MAX_FOR_PLUGINS) return "wait"
+    const mine = slots.filter((slot) => isSame(slot.owner, owner))
+    if (isBounded(owner, kind) && busyWithPlugins() >= MAX_FOR_PLUGINS) return "wait"
     const idle = mine.find((slot) => slot.state === "idle" && isUsable(slot) && slot.owner?.version === owner.version)
     if (idle) return { slot: take(idle, owner), isFresh: false }
-    const coming = starting.filter((other) => other.owner?.pluginId === owner.pluginId).length
+    const coming = starting.filter((other) => isSame(other.owner, owner)).length
     if (mine.length + coming >= MAX_PER_PLUGIN) {
       const old = mine.find((slot) => slot.state === "idle")
       if (!old) return "wait"
@@ -105,8 +106,12 @@ export function createPool({ clock, start }: PoolDeps): Pool {
   }
 
   function busyWithPlugins(): number {
-    const busy = slots.filter(({ state, child }) => state === "busy" && child.kind !== "parser").length
-    return busy + starting.filter(({ owner, kind }) => owner !== null && kind !== "parser").length
+    const busy = slots.filter(({ state, child, owner }) => state === "busy" && isBounded(owner, child.kind)).length
+    return busy + starting.filter(({ owner, kind }) => owner !== null && isBounded(owner, kind)).length
+  }
+
+  function isBounded(owner: Owner | null, kind: ChildKind): boolean {
+    return kind !== "parser" && owner?.isHook !== true
   }
 
   /** Warm ones of the other kind first, then who was idle longest. */

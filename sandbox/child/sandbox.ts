@@ -132,10 +132,10 @@ export function createSandbox({ command, clock, log }: SandboxDeps): Sandbox {
   }
 
   return {
-    call({ pluginId, code, ...call }) {
+    call({ pluginId, code, isHook, ...call }) {
       const version = `${code.kind} ${code.sha256} ${call.limits.memoryMb}`
       const kind = code.kind === "wasm" ? "wasm" : "js"
-      return serve(call, { owner: { pluginId, version }, kind, code, once: false })
+      return serve(call, { owner: { pluginId, version, isHook: isHook ?? false }, kind, code, once: false })
     },
     parse({ format, about, input, limits, once, signal }) {
       const call: ChildCall = {

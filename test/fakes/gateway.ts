@@ -3,6 +3,7 @@ import { judgedValue } from "#core/config-edit.ts"
 import type { Incoming } from "#core/agent/agent.ts"
 import { type Clock, systemClock } from "#core/clock.ts"
 import { AppError } from "#core/errors.ts"
+import { noPluggedHooks } from "#core/hooks/plugged.ts"
 import { newId } from "#core/id.ts"
 import { silentLog } from "#core/log.ts"
 import type { ApiToken } from "#core/safety/tokens.ts"
@@ -180,6 +181,7 @@ export function gatewayHouse({
       endpointsFor: () => [],
       agreedPin: async () => Promise.reject(new AppError("conflict", "No plugins here")),
       agreedPins: () => [],
+      hooks: noPluggedHooks,
       refresh: async () => {},
       credentialsFor: () => [],
       channels: () => [],

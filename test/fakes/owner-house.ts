@@ -8,6 +8,7 @@ import { createAuthoritySeal } from "#core/safety/authority.ts"
 import { silentLog } from "#core/log.ts"
 import { type HookChain, createHookChain } from "#core/hooks/chain.ts"
 import { createHookDesk } from "#core/hooks/desk.ts"
+import { noPluggedHooks, type PluggedHooks } from "#core/hooks/plugged.ts"
 import { type HookStore, createHookStore } from "#core/hooks/store.ts"
 import type { Egress } from "#core/safety/egress.ts"
 import { createGrantChanges } from "#core/safety/grant-changes.ts"
@@ -34,11 +35,13 @@ export const AT_TERMINAL = 4_242
 export async function ownerHouse({
   clock = systemClock,
   hookEgress = noEgress,
+  plugged = noPluggedHooks,
   given = {},
   ...agent
 }: Parameters<typeof agentHouse>[0] & {
   clock?: Clock
   hookEgress?: Pick<Egress, "fetchFor">
+  plugged?: PluggedHooks
   /** In place of a fake of the gateway's. */
   given?: Partial<GatewayDeps>
 }) {
@@ -56,6 +59,7 @@ export async function ownerHouse({
       hookStore = await createHookStore({ db, writer, clock: systemClock, seal, ...told })
       hooks = createHookChain({
         store: hookStore,
+        plugged,
         egress: hookEgress,
         writer,
         clock,
@@ -103,7 +107,7 @@ export async function ownerHouse({
       bus: house.bus,
       approvals: house.approvals,
       grants: createGrantChanges({ grants: house.grants, writer: house.writer }),
-      hooks: createHookDesk({ store: hookStore, chain: hooks, ownerId: house.ownerId }),
+      hooks: createHookDesk({ store: hookStore, plugged, chain: hooks, ownerId: house.ownerId }),
       noteRefusal: house.noteRefusal,
       tokens,
       findToken: tokens.find,

@@ -5,8 +5,10 @@ import { join } from "node:path"
 import { systemClock } from "#core/clock.ts"
 import type { SessionId } from "#core/id.ts"
 import type { Db, Writer } from "#core/db/db.ts"
-import type { AuthoritySeal } from "#core/safety/authority.ts"
-import { createLog } from "#core/log.ts"
+import { createHookChain, type HookChain } from "#core/hooks/chain.ts"
+import { createHookStore, type HookStore } from "#core/hooks/store.ts"
+import { type AuthoritySeal, createAuthoritySeal } from "#core/safety/authority.ts"
+import { createLog, silentLog } from "#core/log.ts"
 import { createMemory } from "#core/memory/memory.ts"
 import { createSandbox } from "#sandbox/child/sandbox.ts"
 import { type Bundled, createBundled } from "#sandbox/bundled.ts"
@@ -55,11 +57,27 @@ export async function pluginHouse({
   const internet = createFakeInternet(scansFor(secretValues))
   const steps: ScriptStep[] = []
   const model = scriptedModel([() => steps.shift() ?? { say: "Done" }])
+  let hookStore: HookStore | undefined
+  let hooks: HookChain | undefined
   const house = await agentHouse({
     models: oneModel(model),
     tools,
+    async hooksFor({ db, writer }) {
+      const seal = createAuthoritySeal({ key: () => new Uint8Array(32).fill(7) }) // the house's own
+      hookStore = await createHookStore({ db, writer, clock: systemClock, seal, onBadSeal() {}, onFault() {} })
+      return (hooks = createHookChain({
+        store: hookStore,
+        plugged: { current: () => plugins.hooks.current(), ask: (hook, how) => plugins.hooks.ask(hook, how) },
+        egress: internet.egress,
+        writer,
+        clock: systemClock,
+        log: silentLog,
+        redact: (text) => text,
+      }))
+    },
     fetchFor: (call) => toolFetch(internet.egress, plugins)(call),
   })
+  if (!hookStore || !hooks) throw new Error("The house asked for no hooks")
   const log = createLog({
     dir: logs,
     level: "debug",
@@ -98,6 +116,10 @@ export async function pluginHouse({
     ...house,
     dir,
     root,
+    logs,
+    hooks,
+    hookStore,
+    steps,
     internet,
     installed,
     logins,
@@ -151,6 +173,7 @@ export async function pluginHouse({
       return "data" in result ? String(result.data) : result.failed
     },
     async close() {
+      await hooks?.drain()
       await house.close()
       await sandbox.stopAll()
       internet.close()

@@ -11,6 +11,7 @@ import type { NewAudit } from "#core/db/schema.ts"
 import { AppError } from "#core/errors.ts"
 import type { Event } from "#core/event.ts"
 import type { SessionId } from "#core/id.ts"
+import type { PluginHook } from "#core/hooks/plugged.ts"
 import { filesOf } from "#core/hooks/program.ts"
 import type { ModelRequest } from "#core/llm/model.ts"
 import type { ApprovalLevel } from "#core/safety/authorize.ts"
@@ -60,6 +61,7 @@ const post = (host: string, body: string) =>
   })
 const tools = (project: string) => [
   toolOf("plain_read", { run: async () => ({ data: "a plain note", labels: [], source: "test" }) }),
+  toolOf("plugged_read", { run: async () => ({ data: "not to be seen", labels: [], source: "test" }) }),
   toolOf("hooked_read", { run: async () => ({ data: "not to be seen", labels: [], source: "test" }) }),
   toolOf("page_read", { run: async () => ({ data: "Weather: fine", labels: ["untrusted"], source: "web" }) }),
   toolOf("bait_read", {
@@ -120,6 +122,14 @@ const gates: readonly Gate[] = [
     outcome: "refused",
     verdict: ["hooks", /^deny/],
     event: { type: "tool.finished", outcome: "refused" },
+  },
+  {
+    name: "hooks of plugins",
+    calls: [call("plugged_read")],
+    told: /hooks refused this call.*plugin:fridays:tool\.call: not on Saturdays/,
+    outcome: "refused",
+    verdict: ["hooks", /^deny: plugin:fridays/],
+    event: { type: "tool.finished", outcome: "refused", labels: ["untrusted"] },
   },
   {
     name: "shape",
@@ -194,6 +204,17 @@ const gates: readonly Gate[] = [
   },
 ]
 
+/** As a plugin has it that is running. */
+const pluginHook: PluginHook = {
+  name: "plugin:fridays:tool.call",
+  point: "tool.call",
+  tools: ["plugged_read"],
+  channels: null,
+  agents: null,
+  createdAt: "2026-11-27T12:00:00Z",
+  form: { kind: "plugin", plugin: "fridays", sha256: "0".repeat(64), problem: null },
+}
+
 let house: OwnerHouse
 let internet: FakeInternet
 let level: ApprovalLevel = "supervised"
@@ -249,6 +270,10 @@ beforeAll(async () => {
     level: () => level,
     cleanse: cleanseWith(redactLeaks),
     fetchFor: toolFetch(internet.egress),
+    plugged: {
+      current: () => [pluginHook],
+      ask: async () => ({ ok: true, text: '{"verdict":"refuse","why":"not on Saturdays"}' }),
+    },
   })
   const granted = house.grants.add({
     agentId: "main",

@@ -239,3 +239,58 @@ describe("settings", () => {
     )
   })
 })
+
+describe("hooks", () => {
+  const every = [
+    { point: "message.in", channels: ["web", "terminal"] },
+    { point: "tool.call", tools: ["http_request"] },
+    { point: "response.transform" },
+    { point: "reply.out" },
+    { point: "session.start" },
+    { point: "session.end" },
+  ]
+
+  test("are said in a sentence each, and whatever differs in one differs there", () => {
+    const see = (hooks: Record<string, unknown>[]) =>
+      asks({ hooks }).filter((line) => line.endsWith("it can tell nobody"))
+    expect(see(every)).toEqual([
+      "see and may rewrite or refuse each message to the assistant, before it is read (only on web, terminal); it can tell nobody",
+      "see and may rewrite or refuse each call of http_request, before it is judged; it can tell nobody",
+      "see and may rewrite or refuse what the assistant says, before anybody sees it; it can tell nobody",
+      "see and may refuse each reply, before it is sent; it can tell nobody",
+      "be told when a conversation begins; it can tell nobody",
+      "be told when a conversation is over; it can tell nobody",
+    ])
+    const at = (hooks: Record<string, unknown>[]) => ({ manifest: manifestOf({ hooks }), tools: [] })
+    const one = at([{ point: "tool.call", tools: ["http_request"] }])
+    expect(differences(one, at([{ point: "tool.call" }]))).toEqual([
+      "+ see and may rewrite or refuse each call of every tool, before it is judged; it can tell nobody",
+      "- see and may rewrite or refuse each call of http_request, before it is judged; it can tell nobody",
+    ])
+    expect(differences(one, { manifest: manifestOf({}), tools: [] })).toHaveLength(1)
+    expect(differences(one, one)).toEqual([])
+  })
+
+  test("have everything that is wrong with them told at once, with what is wrong elsewhere", () => {
+    const wrong = [{ point: "message.in", tools: ["a"] }, { point: "message.in" }]
+    const problems = problemsOf({ hooks: wrong, effects: { x: "exec" }, entry: "../x", capabilities: { http: 7 } })
+    for (const path of ["/entry", "/effects/x", "/capabilities/http"])
+      expect(problems).toContainEqual(expect.stringContaining(path))
+    expect(problems.slice(-2)).toEqual([
+      "plugin.json /hooks/0/tools: only at tool.call it can be for certain tools, not at message.in",
+      "plugin.json /hooks/1/point: it asks for message.in twice",
+    ])
+    for (const hooks of [
+      [],
+      {},
+      [...every, { point: "reply.out" }],
+      [{}],
+      [{ point: "message.out" }],
+      [{ point: "tool.call", tools: [] }],
+      [{ point: "tool.call", tools: ["two words; it is safe"] }],
+      [{ point: "reply.out", channels: ["web\n- and nothing else"] }],
+      [{ point: "reply.out", position: 1 }],
+    ])
+      expect(problemsOf({ hooks })).not.toEqual([])
+  })
+})

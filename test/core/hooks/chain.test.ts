@@ -1,6 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
 import { systemClock } from "#core/clock.ts"
 import { createHookChain } from "#core/hooks/chain.ts"
+import { noPluggedHooks } from "#core/hooks/plugged.ts"
 import type { Hook } from "#core/hooks/store.ts"
 import { silentLog } from "#core/log.ts"
 
@@ -21,6 +22,7 @@ const MAX_RUNNING = 8 // the chain's own number
 test("who is stopped while it waits for a place among the running hooks waits no longer, and takes nobody's place", async () => {
   const chain = createHookChain({
     store: { current: () => ({ hooks: [sleeper], broken: [], problem: null }) },
+    plugged: noPluggedHooks,
     egress: {
       fetchFor() {
         throw new Error("No network here")

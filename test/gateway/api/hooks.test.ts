@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { systemClock } from "#core/clock.ts"
 import { AppError } from "#core/errors.ts"
 import { createHookChain } from "#core/hooks/chain.ts"
+import { noPluggedHooks, type PluginHook } from "#core/hooks/plugged.ts"
 import { createHookStore, type NewHook } from "#core/hooks/store.ts"
 import type { HookPoint } from "#core/hooks.ts"
 import { filesOf } from "#core/hooks/program.ts"
@@ -49,9 +50,21 @@ const look = defineTool({
   run: async ({ word }) => ({ data: `looked ${looked.push(word)}`, labels: [], source: "test" }),
 })
 
+/** What plugins bring: their code has tests of its own. */
+let plugged: PluginHook[] = []
+const asked: string[] = []
+
 let at: OwnerHouse
 beforeAll(async () => {
   at = await ownerHouse({
+    plugged: {
+      current: () => plugged,
+      async ask({ form }, { input }) {
+        asked.push(input)
+        if (form.problem !== null) return { ok: false, fault: form.problem, detail: "" }
+        return { ok: true, text: '{"verdict":"refuse","why":"not today"}' }
+      },
+    },
     models: oneModel(model),
     tools: [mail, look],
     hookEgress: internet.egress,
@@ -64,6 +77,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 beforeEach(async () => {
+  plugged = []
+  asked.length = 0
   await at.db.query({ sql: "delete from hooks", params: [] })
   await at.hookStore.remove("none").catch(() => {}) // reads the rows anew
   steps.length = 0
@@ -504,6 +519,46 @@ test("trying one says what it says and how long it took, and changes nothing", a
   })
 })
 
+describe("a plugin's hook", () => {
+  const hook = (problem: string | null): PluginHook => ({
+    name: "plugin:guard:message.in",
+    point: "message.in",
+    tools: null,
+    channels: null,
+    agents: null,
+    createdAt: "2026-11-27T12:00:00Z",
+    form: { kind: "plugin", plugin: "guard", sha256: "ab".repeat(32), problem },
+  })
+
+  test("is listed behind the owner's own, tried like one, and goes with its plugin alone", async () => {
+    plugged = [hook(null)]
+    await set("mine", "message.in", { argv: [says({ verdict: "pass" })] })
+    const { items } = await at.overTcp.api.hooks.get()
+    expect(items).toMatchObject([
+      { name: "mine", from: "owner", problem: null },
+      { name: "plugin:guard:message.in", from: "plugin", form: "the plugin guard (abababababab)", lastRun: null },
+    ])
+    const one = at.overTcp.api.hooks({ name: "plugin:guard:message.in" })
+    expect(await one.test.post({ body: { text: "a bill" } })).toMatchObject({ answer: { verdict: "refuse" } })
+    expect(JSON.parse(asked[0] ?? "")).toMatchObject({ point: "message.in", value: { text: "a bill" } })
+    expect((await at.overTcp.api.hooks.get()).items.at(-1)).toMatchObject({ lastRun: { verdict: "refuse" } })
+    expect(
+      await refusal(at.atSocket.api.hooks({ name: "plugin:guard:message.in" }).delete({ body: {} })),
+    ).toMatchObject({ code: "conflict", hint: expect.stringContaining("ironclaw tool disable guard") })
+    expect((await say("hello")).outcome).toMatchObject({
+      error: { code: "hook.refused", message: expect.stringContaining("plugin:guard:message.in: not today") },
+    })
+  })
+
+  test("that is not what its owner agreed to lets nothing pass, and says so in the list", async () => {
+    plugged = [hook("its folder is gone")]
+    expect((await at.overTcp.api.hooks.get()).items).toMatchObject([{ problem: "its folder is gone" }])
+    expect((await say("hello")).outcome).toMatchObject({
+      error: { message: expect.stringContaining('The hook of the plugin "guard" at message.in is broken') },
+    })
+  })
+})
+
 test("messages of one place keep their order, though the first is judged longer", async () => {
   const gate = join(folder, "gate")
   await set("slow", "message.in", {
@@ -554,6 +609,7 @@ test("a process that cannot read the hooks any more lets nothing pass, until it 
   const store = await createHookStore({ db, writer: at.writer, clock: systemClock, seal, onBadSeal() {}, onFault })
   const chain = createHookChain({
     store,
+    plugged: noPluggedHooks,
     egress: internet.egress,
     writer: at.writer,
     clock: systemClock,

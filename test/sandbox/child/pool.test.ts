@@ -136,6 +136,30 @@ describe("the pool", () => {
     expect((await nested("another")).slot.owner?.pluginId).toBe("another")
   })
 
+  test("keeps places for hooks too, which calls of plugins wait for, in children that run nothing else", async () => {
+    const { pool, acquire } = setUp()
+    const outer = await Promise.all(
+      Array.from({ length: MAX_FOR_PLUGINS }, (_, index) => acquire(`p${Math.floor(index / MAX_PER_PLUGIN)}`)),
+    )
+    const hook = () =>
+      pool.acquire({
+        owner: { pluginId: "p0", version: "1", isHook: true },
+        kind: "wasm",
+        signal: new AbortController().signal,
+        isNested: false,
+      })
+    const first = await hook()
+    expect(outer.some(({ slot }) => slot === first.slot)).toBe(false)
+    pool.release(first.slot)
+    expect((await hook()).slot).toBe(first.slot)
+    // Nor does a call of the same plugin get the child of its hook.
+    const [called] = outer
+    if (called) pool.release(called.slot)
+    expect((await acquire("p0")).slot).toBe(called?.slot as never)
+    await pool.retire(({ pluginId }) => pluginId === "p0", { drain: false })
+    expect(pool.slots().filter(({ owner }) => owner?.pluginId === "p0")).toEqual([])
+  })
+
   test("makes room by ending who was idle longest, and never exceeds its number", async () => {
     const { pool, acquire, clock, alive } = setUp()
     for (let index = 0; index < MAX_CHILDREN; index++) {
