@@ -1,5 +1,6 @@
 /** `ironclaw channel`: the ways people reach the assistant. One is a plugin: installed, granted and disabled as such. */
 import type { ChannelStatus } from "#channels/channel.ts"
+import { withPresence } from "./lib/presence.ts"
 import { type Ui, visible } from "./lib/ui.ts"
 import { defineVerbGroup } from "./lib/verb.ts"
 import { askVerb, timeText } from "./lib/verbs.ts"
@@ -61,9 +62,11 @@ const remove = askVerb({
     examples: ["ironclaw channel remove relay"],
   },
   args: nameArg,
-  async ask({ client, args }) {
+  async ask({ client, args, signal }) {
     await client.api.channels({ name: args.name }).get() // a tool's plugin is none
-    return client.api.plugins({ name: args.name }).delete()
+    const at = client.api.plugins({ name: args.name })
+    const { removed, name } = await withPresence((presence) => at.delete({ body: { presence } }), signal)
+    return { removed, name }
   },
   show: ({ name }, { ui }) => ui.print(`The channel ${name} is gone`),
 })

@@ -78,7 +78,7 @@ const grant = askVerb({
     ui.print(
       plugin.kind === "channel"
         ? `The channel ${plugin.name} is ${plugin.state}: \`ironclaw channel status ${plugin.name}\``
-        : `${plugin.name} is ${plugin.state}: ${plugin.tools.join(", ")}`,
+        : `${plugin.name} is ${plugin.state}: ${[...plugin.tools, ...plugin.hooks].join(", ")}`,
     ),
 })
 
@@ -97,21 +97,30 @@ const enable = askVerb({
 
 const disable = askVerb({
   meta: {
-    description: "Stops a plugin at once, calls under way too; what you granted stays on record",
+    description:
+      "Stops a plugin at once, calls under way too; what you granted stays on record. One that judges what passes: at this terminal",
     examples: ["ironclaw tool disable weather"],
   },
   args: nameArg,
-  ask: async ({ client, args }) => (await client.api.plugins({ name: args.name }).disable.post()).plugin,
+  async ask({ client, args, signal }) {
+    const at = client.api.plugins({ name: args.name }).disable
+    return (await withPresence((presence) => at.post({ body: { presence } }), signal)).plugin
+  },
   show: (plugin, { ui }) => ui.print(`${plugin.name} is ${plugin.state}`),
 })
 
 const remove = askVerb({
   meta: {
-    description: "Takes a plugin away: its files, what you granted it, and its processes",
+    description:
+      "Takes a plugin away: its files, what you granted it, and its processes. One that judges what passes: at this terminal",
     examples: ["ironclaw tool remove weather"],
   },
   args: nameArg,
-  ask: ({ client, args }) => client.api.plugins({ name: args.name }).delete(),
+  async ask({ client, args, signal }) {
+    const at = client.api.plugins({ name: args.name })
+    const { removed, name } = await withPresence((presence) => at.delete({ body: { presence } }), signal)
+    return { removed, name }
+  },
   show: ({ name }, { ui }) => ui.print(`${name} is gone`),
 })
 

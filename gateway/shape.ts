@@ -22,6 +22,11 @@ export function body<S extends TObject>(schema: S): Shape<S> {
   return shape(schema, (value) => parse(schema, value, "body"))
 }
 
+/** The same, where none is one without fields. */
+export function optionalBody<S extends TObject>(schema: S): Shape<S> {
+  return shape(schema, (value) => parse(schema, value ?? {}, "body"))
+}
+
 /** Query parameters: texts, read as what the schema says of each; one given twice is a problem. */
 export function query<S extends TObject>(schema: S): Shape<S> {
   return shape(schema, (value) => {

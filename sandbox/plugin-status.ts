@@ -24,6 +24,7 @@ export function statusOf(one: Installed, { pin, isForged, publisher, logins }: K
     sha256: one.sha256,
     description: manifest?.description ?? "",
     tools: tools.map(({ name }) => name),
+    hooks: ((isForged ? one.manifest : pin?.manifest)?.hooks ?? []).map(({ point }) => point),
     asks: manifest ? sentencesFor({ manifest, tools: isSame ? tools : [] }) : [],
     changes:
       pin && one.manifest && !isSame

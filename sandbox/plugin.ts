@@ -1,4 +1,5 @@
 /** A Plugin: an installed folder of a manifest and code that nobody here vetted. What it is called, what it may do, and how far it got. */
+import type { HookPoint } from "#core/hooks.ts"
 import type { GuestKind } from "./child/guest.ts"
 import type { Manifest } from "./manifest.ts"
 import type { ConfigValues, PluginSetting } from "./plugin-config.ts"
@@ -54,6 +55,8 @@ export type PluginStatus = {
   description: string
   /** Names of the tools that the owner agreed to. */
   tools: readonly string[]
+  /** Where it judges what passes, as the owner agreed to; as it says itself, where nobody knows that any more. */
+  hooks: readonly HookPoint[]
   /** What it asks for, in sentences. */
   asks: readonly string[]
   /** What is different from what the owner agreed to; empty where nothing was, or nothing is. */

@@ -62,7 +62,7 @@ async function take(wizard: Wizard, name: string): Promise<void> {
       initial: "yes",
     })
     if (answer === "no") {
-      await at.delete()
+      await at.delete({ body: {} })
       return
     }
   }

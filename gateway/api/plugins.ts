@@ -1,10 +1,12 @@
 /**
- * /api/plugins: code that nobody here vetted. Installing, granting and enabling it need proof of presence; taking away does not. What is
+ * /api/plugins: code that nobody here vetted. Installing, granting and enabling it need proof of presence; taking away does not, but for
+ * one that judges what passes: a refusal that is gone lets something through. What is
  * named to be installed is looked at only after that proof: a token alone neither reads a path of this machine nor runs what lies there.
  * What is inside this program, unchanged, can be set up by a script as long as nobody has talked with the assistant.
  */
 import { Elysia, status } from "elysia"
 import { AppError } from "#core/errors.ts"
+import { judgedPoints } from "#core/hooks.ts"
 import { visibleLine, visibleText } from "#core/safety/approval-question.ts"
 import { type Static, t } from "#core/schema.ts"
 import type { Prepared } from "#sandbox/install.ts"
@@ -12,7 +14,7 @@ import { type Asked, isUrl, type PluginSource, wordsOf } from "#sandbox/source.t
 import type { Calls } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
 import { type Prove, presenceField, type ProveInUse } from "../presence.ts"
-import { body } from "../shape.ts"
+import { body, optionalBody } from "../shape.ts"
 
 const strict = { additionalProperties: false }
 const InstallBody = t.Object(
@@ -62,6 +64,18 @@ export function pluginRoutes(
   function assertOwner(request: Request): void {
     if (calls.of(request).caller.scope !== "owner")
       throw new AppError("client.forbidden", "This token may not change plugins")
+  }
+
+  /** Null: nothing is let through by it, or the owner is there. */
+  async function proveWithout(
+    { name, verb, request }: { name: string; verb: "plugin.disable" | "plugin.remove"; request: Request },
+    presence: Static<typeof PresenceBody>["presence"],
+  ) {
+    const { version, sha256, hooks, state } = await plugins.get(name)
+    const points = state === "disabled" ? [] : judgedPoints.filter((point) => hooks.includes(point))
+    if (points.length === 0) return null
+    const words = `${verb === "plugin.remove" ? "Take away" : "Stop"} the plugin ${name} ${version}, which judges what passes (${points.join(", ")}): what it refused is refused no more.`
+    return prove(request, { verb, subject: name, details: { name, sha256 }, words }, presence)
   }
 
   /** `isOwn`: it is inside this program, unchanged. */
@@ -153,22 +167,38 @@ export function pluginRoutes(
     )
     .post(
       "/:name/disable",
-      async ({ params: { name }, request }) => {
+      async ({ params: { name }, body: { presence }, request }) => {
         assertOwner(request)
-        return { plugin: await plugins.disable(name) }
+        const challenge = await proveWithout({ name, verb: "plugin.disable", request }, presence)
+        if (challenge) return status(202, { challenge })
+        return status(200, { plugin: await plugins.disable(name) })
       },
       {
-        detail: { operationId: "plugins.disable", summary: "Stop a plugin at once; what was granted stays on record" },
+        body: optionalBody(PresenceBody),
+        detail: {
+          operationId: "plugins.disable",
+          summary:
+            "Stop a plugin at once; what was granted stays on record; 202 with a challenge where it judges what passes",
+        },
       },
     )
     .delete(
       "/:name",
-      async ({ params: { name }, request }) => {
+      async ({ params: { name }, body: { presence }, request }) => {
         assertOwner(request)
+        const challenge = await proveWithout({ name, verb: "plugin.remove", request }, presence)
+        if (challenge) return status(202, { challenge })
         await plugins.remove(name)
-        return { removed: true as const, name }
+        return status(200, { removed: true as const, name })
       },
-      { detail: { operationId: "plugins.remove", summary: "Take a plugin away: its files, its grant, its children" } },
+      {
+        body: optionalBody(PresenceBody),
+        detail: {
+          operationId: "plugins.remove",
+          summary:
+            "Take a plugin away: its files, its grant, its children; 202 with a challenge where it judges what passes",
+        },
+      },
     )
 }
 

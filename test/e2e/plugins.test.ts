@@ -177,3 +177,38 @@ test("a tool is called by hand: what reads at once, what does more only by someb
   expect((await verb("session", "list", "--json")).stdout).not.toContain("Call of")
   expect((await verb("audit", "list", "--json")).stdout).toContain('"subject":"memory_write"')
 })
+
+test("one that judges messages is asked by every one of them, refuses, and is stopped at a terminal alone", async () => {
+  const guard = join(home.path, "guard")
+  mkdirSync(guard)
+  const manifest = { name: "guard", version: "1.0.0", entry: "plugin.ts", hooks: [{ point: "message.in" }] }
+  writeFileSync(join(guard, "plugin.json"), JSON.stringify(manifest))
+  writeFileSync(
+    join(guard, "plugin.ts"),
+    `import { defineHooks, type Refusal } from "ironclaw"
+const no: Refusal = { verdict: "refuse", why: "no invoices" }
+export const { describe, hook } = defineHooks({ "message.in": ({ text }) => (text.includes("invoice") ? no : undefined) })
+`,
+  )
+  expect((await owner("tool", "install", guard)).status).toBe(0)
+  const granted = await owner("tool", "grant", "guard")
+  expect(granted.shown).toContain("see and may rewrite or refuse each message to the assistant, before it is read")
+  expect(granted.shown).toContain("guard is active: message.in")
+  const listed = await verb("hook", "list")
+  expect(listed.stdout).toContain("plugin:guard:message.in")
+  const trial = await verb("hook", "test", "plugin:guard:message.in", "--text", "an invoice", "--json")
+  expect(JSON.parse(trial.stdout)).toMatchObject({ ok: true, data: { answer: { verdict: "refuse" } } })
+
+  const refused = await verb("run", "--json", "-m", "pay this invoice")
+  expect(JSON.parse(refused.stdout)).toMatchObject({ ok: false, error: { code: "hook.refused" } })
+  expect(refused.stdout).toContain("plugin:guard:message.in: no invoices")
+
+  const removing = await verb("hook", "remove", "plugin:guard:message.in", "--json")
+  expect(removing.stdout).toContain("ironclaw tool disable guard")
+  expect((await verb("tool", "disable", "guard")).status).toBe(1)
+  expect((await verb("run", "-m", "pay this invoice")).status).toBe(1)
+  expect((await owner("tool", "disable", "guard")).status).toBe(0)
+  const passed = await verb("run", "--json", "-m", "pay this invoice")
+  expect(passed.stdout).not.toContain("hook.refused")
+  expect((await verb("tool", "remove", "guard")).status).toBe(0)
+})

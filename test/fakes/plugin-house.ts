@@ -119,7 +119,6 @@ export async function pluginHouse({
     logs,
     hooks,
     hookStore,
-    steps,
     internet,
     installed,
     logins,

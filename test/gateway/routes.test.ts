@@ -105,10 +105,10 @@ const table: Readonly<Record<string, Row>> = {
   "GET /api/plugins": "owner",
   "POST /api/plugins": ["proved", { path: "/tmp/plugin" }],
   "GET /api/plugins/{name}": "owner",
-  "DELETE /api/plugins/{name}": "owner",
+  "DELETE /api/plugins/{name}": ["proved", {}],
   "POST /api/plugins/{name}/grant": ["proved", {}],
   "POST /api/plugins/{name}/enable": ["proved", {}],
-  "POST /api/plugins/{name}/disable": "owner",
+  "POST /api/plugins/{name}/disable": ["proved", {}],
   "GET /api/plugins/{name}/config": "owner",
   "PATCH /api/plugins/{name}/config": ["proved", { values: { server: "x" } }],
   "GET /api/plugins/{name}/auth": "owner",
@@ -185,7 +185,8 @@ function services(screen: string[]): Partial<GatewayDeps> {
     },
     plugins: {
       ...deps.plugins,
-      get: async () => any({ version: "1", sha256: "00", settings: [] }),
+      // One that judges: those that do not are stopped by whoever may change plugins.
+      get: async () => any({ version: "1", sha256: "00", settings: [], hooks: ["tool.call"], state: "active" }),
       prepareInstall: async () => any(prepared),
       prepareGrant: async () => any(prepared),
       install: async () => any({}),
@@ -193,6 +194,8 @@ function services(screen: string[]): Partial<GatewayDeps> {
       enable: async () => any({}),
       prepareConfig: async () => any({ sha256: "00", values: { server: "x" } }),
       configure: async () => any({ settings: [] }),
+      disable: async () => any({}),
+      remove: async () => {},
     },
     pluginAuth: {
       ...deps.pluginAuth,

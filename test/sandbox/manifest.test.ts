@@ -292,5 +292,8 @@ describe("hooks", () => {
       [{ point: "reply.out", position: 1 }],
     ])
       expect(problemsOf({ hooks })).not.toEqual([])
+    expect(problemsOf({ hooks: every, kind: "channel", capabilities: { channel: { allow_polling: true } } })).toEqual([
+      "plugin.json /hooks: a channel carries messages and has no such thing",
+    ])
   })
 })

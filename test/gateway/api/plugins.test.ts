@@ -94,3 +94,38 @@ describe("installing over HTTP", () => {
     expect(at.screen).toEqual([])
   })
 })
+
+describe("taking away", () => {
+  const hookCode = `import { defineHooks } from "ironclaw"
+export const { describe, hook } = defineHooks({ "message.in": () => undefined })`
+
+  test("needs a code for a plugin that judges what passes, as taking a hook away does, and for no other", async () => {
+    await plugins.install(plugins.source("echo", toolCode("echo_word", "return 1"), { effects: { echo_word: "read" } }))
+    await plugins.install(plugins.source("guard", hookCode, { hooks: [{ point: "message.in" }] }))
+    await plugins.grant("echo")
+    await plugins.grant("guard")
+    expect(await at.overTcp.api.plugins({ name: "echo" }).disable.post({ body: {} })).toMatchObject({
+      plugin: { state: "disabled" },
+    })
+    expect(await at.overTcp.api.plugins({ name: "echo" }).delete({ body: {} })).toMatchObject({ removed: true })
+
+    const guard = at.atSocket.api.plugins({ name: "guard" })
+    at.leaveTerminal()
+    for (const attempt of [
+      () => at.overTcp.api.plugins({ name: "guard" }).disable.post({ body: {} }),
+      () => at.overTcp.api.plugins({ name: "guard" }).delete({ body: {} }),
+      () => at.inProcess.api.plugins({ name: "guard" }).disable.post({ body: {} }),
+      () => at.inProcess.api.plugins({ name: "guard" }).delete({ body: {} }),
+    ])
+      expect(await refusal(attempt())).toMatchObject({ code: expect.stringMatching(/^presence\./) })
+    expect(await guard.get()).toMatchObject({ plugin: { state: "active", hooks: ["message.in"] } })
+
+    const asked = await guard.disable.post({ body: { presence: { ask: { pid: AT_TERMINAL } } } })
+    if (!("challenge" in asked)) throw new Error("It asked for no code")
+    expect(at.screen.join("")).toContain("Stop the plugin guard 1.0.0, which judges what passes (message.in)")
+    const presence = { challenge: asked.challenge.id, code: at.lastCode() }
+    expect(await guard.disable.post({ body: { presence } })).toMatchObject({ plugin: { state: "disabled" } })
+    // It judges nothing any more.
+    expect(await at.overTcp.api.plugins({ name: "guard" }).delete({ body: {} })).toMatchObject({ removed: true })
+  })
+})
