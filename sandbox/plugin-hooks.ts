@@ -1,8 +1,8 @@
 /**
  * Question: what may a plugin's code know and do where its owner agreed that it judges what passes?
  * Fails closed by: it runs as its tools do, in the locked child and as a new instance, and is given no host function at all: no request,
- * no memory, no other tool, no line of the log. What it saw leaves with its answer or not at all. A hook that is not there as the owner
- * agreed to it stays a hook, which is asked nothing and lets nothing pass.
+ * no memory, no other tool, no line of the log. What it saw leaves with its answer or not at all; what it says as it fails is for the
+ * owner alone. A hook that is not there as the owner agreed to it stays a hook, which is asked nothing and lets nothing pass.
  * Known limits: what it rewrites is read by a model, and what it refuses can be counted: the labels of what it makes are for the flow gate.
  * Source: ARCHITECTURE 1 (Hook), 4 (a guard that is missing, slow or broken is a refusal).
  */

@@ -9,6 +9,7 @@ import { loadSnapshot } from "#core/db/snapshot.ts"
 import { createWriter } from "#core/db/writer.ts"
 import { createEventBus } from "#core/event.ts"
 import { openHome } from "#core/home.ts"
+import { createHookChain } from "#core/hooks/chain.ts"
 import { createMemory } from "#core/memory/memory.ts"
 import { type AuthoritySeal, createAuthoritySeal } from "#core/safety/authority.ts"
 import { openMasterKey } from "#core/secrets/master-key.ts"
@@ -31,6 +32,7 @@ import { secondsToReady } from "./start.ts"
 
 const MANY = 100
 const START_ROUNDS = 7
+const POINT_ROUNDS = 200
 const SETTLE_MS = 15_000
 const command = [binaryPath(join(import.meta.dir, "../..")), "sandbox-child"]
 
@@ -39,17 +41,18 @@ export const plugins: Bench = async ({ tell }) => {
   return [...(await throughPipeline()), ...(await manyInstalled(tell))]
 }
 
-/** Of a plugin with one tool, which answers "done". */
-export function writePlugin(path: string, name: string): void {
+/** Of a plugin with one tool, which answers "done", and one hook, which lets everything pass where `judges`. */
+export function writePlugin(path: string, name: string, { judges = false } = {}): void {
   const tool = `${name.replaceAll("-", "_")}_tool`
   const described = { tools: [{ name: tool, description: "A tool of this bench.", inputSchema: { type: "object" } }] }
   const answer = { content: [{ type: "text", text: "done" }] }
   mkdirSync(path, { recursive: true })
   writeFileSync(
     join(path, "plugin.wasm"),
-    wasmPlugin({ describe: JSON.stringify(described), call: JSON.stringify(answer) }),
+    wasmPlugin({ describe: JSON.stringify(described), call: JSON.stringify(answer), hook: '{"verdict":"pass"}' }),
   )
-  const manifest = { name, version: "1.0.0", entry: "plugin.wasm", effects: { [tool]: "read" } }
+  const hooks = judges ? { hooks: [{ point: "message.in" }] } : {}
+  const manifest = { name, version: "1.0.0", entry: "plugin.wasm", effects: { [tool]: "read" }, ...hooks }
   writeFileSync(join(path, "plugin.json"), JSON.stringify(manifest))
 }
 
@@ -84,11 +87,13 @@ function openPlugins({ db, seal, dir }: { db: Db; seal: AuthoritySeal; dir: stri
   }
 }
 
-async function install({ plugins: made }: House, { from, names }: { from: string; names: readonly string[] }) {
+type Wanted = { from: string; names: readonly string[]; judges?: boolean }
+
+async function install({ plugins: made }: House, { from, names, judges = false }: Wanted) {
   const { signal } = new AbortController()
   for (const name of names) {
     const path = join(from, name)
-    writePlugin(path, name)
+    writePlugin(path, name, { judges })
     await made.install(await made.prepareInstall({ source: { path }, known: {} }, signal))
     const { state } = await made.grant(await made.prepareGrant(name, signal))
     if (state !== "active") throw new Error(`${name} is ${state}`)
@@ -106,7 +111,11 @@ async function throughPipeline(): Promise<Figure[]> {
     const timeOf = await callsOn(db, house.registry)
     // The first one also pays for compiling what both pass.
     const builtin = Math.min(await timeOf("bench_read"), await timeOf("bench_read"))
+    const unjudged = await timeAtPoint(house.plugins)
+    await install(house, { from: join(folder, "sources"), names: ["judge"], judges: true })
     return [
+      atMost("a point without hooks, p50", unjudged, { value: 0.02, unit: "ms" }),
+      atMost("a plugin's empty hook, .wasm, warm, p50", await timeAtPoint(house.plugins), { value: 5, unit: "ms" }),
       atMost("empty .wasm tool, warm, through the pipeline, p50", await timeOf("empty_tool"), { value: 4, unit: "ms" }),
       told("a builtin tool the same way", builtin, "ms"),
     ]
@@ -114,6 +123,34 @@ async function throughPipeline(): Promise<Figure[]> {
     await house.close()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** What a message waits for the hooks of a house whose owner has none of their own. */
+async function timeAtPoint({ hooks }: Plugins): Promise<number> {
+  const chain = createHookChain({
+    store: { current: () => ({ hooks: [], broken: [], problem: null }) },
+    plugged: hooks,
+    egress: {
+      fetchFor() {
+        throw new Error("Nothing is asked for here")
+      },
+    },
+    writer: { commit: async () => ({ rows: [], events: [] }), drain: async () => {} },
+    clock: systemClock,
+    log: quietLog,
+    redact: (text) => text,
+  })
+  const { signal } = new AbortController()
+  const place = { agentId: "main", channel: "bench", sessionId: null, turnId: null, personId: null }
+  const value = { text: "What is on today?", images: 0 }
+  const times: number[] = []
+  for (let round = 0; round < POINT_ROUNDS; round++) {
+    const before = performance.now()
+    const { verdict } = await chain.judge("message.in", { ...place, labels: [], source: "bench", value, signal })
+    times.push(performance.now() - before)
+    if (verdict !== "pass") throw new Error("The hook of this bench refused")
+  }
+  return median(times)
 }
 
 async function manyInstalled(tell: (words: string) => void): Promise<Figure[]> {

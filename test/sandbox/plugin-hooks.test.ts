@@ -216,6 +216,19 @@ describe("a plugin's hook over calls and replies", () => {
   })
 })
 
+test("the longest message passes one whole", async () => {
+  await granted("long", hookCode(`"message.in": ({ text }) => ({ verdict: "pass", text: text + "!" })`), [
+    { point: "message.in" },
+  ])
+  const kept = async (text: string) => {
+    const { refused, rows } = await say(text)
+    return refused === null ? String(rows[0]?.["text"]).length : refused
+  }
+  expect(await kept("a".repeat(1_000_000))).toBe(1_000_001)
+  const most = 4 * 1024 * 1024 - 1
+  expect(await kept("a".repeat(most))).toBe(most + 1)
+})
+
 describe("a hostile hook", () => {
   const disable = "ironclaw tool disable hostile"
 

@@ -21,6 +21,19 @@ export const rows: readonly Row[] = [
     ],
   },
   {
+    id: "near-field/judge-that-tells",
+    attack:
+      "A plugin that judges messages carries them out, speaks in the owner's name, or is taken away by who it stood in the way of",
+    status: "tested",
+    test: [
+      "test/sandbox/plugin-hooks.test.ts › a hostile hook › reaches nothing that its tools were granted: no host, no memory, no secret, no tool, no line of the log",
+      "test/sandbox/plugin-hooks.test.ts › a hostile hook › keeps nothing from one message for the next, and takes no label away",
+      "test/sandbox/plugin-hooks.test.ts › a plugin's hook over a message of the owner's › has the flow gate ask about what the owner's own words would have been enough for",
+      "test/sandbox/plugin-hooks.test.ts › a plugin with hooks › whose files were changed, or whose row somebody else wrote, lets nothing pass until the owner has looked",
+      "test/gateway/api/plugins.test.ts › taking away › needs a code for a plugin that judges what passes, as taking a hook away does, and for no other",
+    ],
+  },
+  {
     id: "near-field/always-for-wrapper",
     attack: "A lasting yes for what runs anything",
     status: "tested",
