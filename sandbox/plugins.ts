@@ -75,7 +75,13 @@ export type Plugins = {
 }
 
 /** `installed`: the version that lies in the plugins folder under this name; null where none does. */
-export type AvailablePlugin = { name: string; version: string; description: string; installed: string | null }
+export type AvailablePlugin = {
+  name: string
+  kind: "tool" | "channel"
+  version: string
+  description: string
+  installed: string | null
+}
 /** All that is set of a plugin after the change. */
 export type PreparedConfig = { name: string; sha256: string; values: ConfigValues; before: ConfigValues }
 
@@ -252,9 +258,9 @@ export function createPlugins({
     available: () =>
       inTurn(async () => {
         await takeUp()
-        return (await bundled.manifests()).map(({ name, version, description = "" }) => {
+        return (await bundled.manifests()).map(({ name, kind = "tool", version, description = "" }) => {
           const there = statuses.find((one) => one.name === name && one.state !== "missing")
-          return { name, version, description, installed: there?.version ?? null }
+          return { name, kind, version, description, installed: there?.version ?? null }
         })
       }),
     isOwn: async ({ name, sha256 }) => bundled.names.includes(name) && (await bundled.read(name)).sha256 === sha256,

@@ -13,7 +13,8 @@ import type { Wizard } from "../lib/wizard.ts"
 export async function offerPlugins(wizard: Wizard): Promise<string> {
   const { ask, answers } = wizard
   const { api } = await wizard.client()
-  const { items, available } = await api.plugins.get()
+  const { items, available: all } = await api.plugins.get()
+  const available = all.filter(({ kind }) => kind === "tool") // how people reach it is another matter
   const isActive = (name: string) => items.some((one) => one.name === name && one.state === "active")
   const given = answers.take("tools")
   const open = available.filter(({ name }) => !isActive(name))
@@ -35,8 +36,9 @@ export async function offerPlugins(wizard: Wizard): Promise<string> {
       wizard.failed(error) // the others are not held up by it
     }
   }
-  const now = (await api.plugins.get()).items.filter(({ state }) => state === "active")
-  return now.map(({ name }) => name).join(", ")
+  const after = (await api.plugins.get()).items.filter(({ state }) => state === "active")
+  const names = after.map(({ name }) => name)
+  return names.filter((name) => !all.some((one) => one.name === name && one.kind === "channel")).join(", ")
 }
 
 const MAX_NAMED = 4 // more names are no line any more; `tool list` has them

@@ -162,6 +162,22 @@ describe("on a terminal", () => {
     ])
   })
 
+  test("in plain lines several are chosen by their numbers", async () => {
+    using home = makeHome()
+    const { status, raw } = await drive(["onboard", "tools", "--plain"], {
+      home: home.path,
+      turns: [
+        ["A folder to work in, or none", ENTER],
+        ["Numbers, by commas [none]: ", `5, 9${ENTER}`],
+        ["Type numbers from 1 to", `5${ENTER}`],
+        ["Grant weather that?", ENTER],
+      ],
+    })
+    expect(status, raw).toBe(0)
+    expect(raw).toContain("weather is granted")
+    expect(raw).not.toMatch(/[\u001b\u2500-\u25ff]/)
+  })
+
   test("plain mode draws nothing: numbered lines, no escape sequences, and a key that is not shown", async () => {
     using home = makeHome()
     const { status, raw } = await drive(

@@ -35,7 +35,7 @@ const signal = new AbortController().signal
 
 describe("a bundled plugin", () => {
   test("is offered, installed by its name inactive, and runs once it is granted", async () => {
-    const offered = { name: "almanac", version: "1.2.0", description: "Days and dates." }
+    const offered = { name: "almanac", kind: "tool" as const, version: "1.2.0", description: "Days and dates." }
     expect(await at.plugins.available()).toEqual([{ ...offered, installed: null }])
     const installed = await at.plugins.install(await at.plugins.prepareInstall(named("almanac"), signal))
     expect(installed).toMatchObject({ name: "almanac", state: "inactive" })
