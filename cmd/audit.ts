@@ -1,5 +1,6 @@
 /** `ironclaw audit`: what was done, the proof that the record is whole, and what left this machine, through the API. */
-import { type AuditAct, auditActs, type EgressGroup } from "#core/audit-read.ts"
+import { type AuditAct, auditActs } from "#core/audit.ts"
+import type { EgressGroup } from "#core/audit-read.ts"
 import type { AuditRow } from "#core/db/schema.ts"
 import type { AuditProblem } from "#core/audit-verify.ts"
 import { exitStatus } from "./lib/ui.ts"

@@ -1,18 +1,10 @@
 /** Reading the record: acts by page, and what left this machine, to whom and why. */
 import { and, asc, desc, eq, gt, gte, inArray, lt } from "drizzle-orm"
+import type { AuditAct } from "./audit.ts"
 import type { Db } from "./db/db.ts"
 import { audit, type AuditRow } from "./db/schema.ts"
 import { AppError } from "./errors.ts"
 import type { SessionId } from "./id.ts"
-
-export const auditActs = [
-  "message.in",
-  "tool.run",
-  "egress",
-  "reply.out",
-  "owner.change",
-] as const satisfies readonly AuditRow["act"][]
-export type AuditAct = AuditRow["act"]
 
 /** Whether a message ever came in or a tool ever ran here. The record is never shortened, so it is never forgotten. */
 export async function hasActed(db: Db): Promise<boolean> {

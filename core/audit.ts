@@ -1,9 +1,18 @@
 /** Audit rows that ride with the next commit of the turn they belong to, so that a request out costs no commit of its own. */
 import type { Clock } from "./clock.ts"
 import type { Writer } from "./db/db.ts"
-import type { NewAudit } from "./db/schema.ts"
+import type { AuditRow, NewAudit } from "./db/schema.ts"
 import type { TurnId } from "./id.ts"
 import type { Log } from "./log.ts"
+
+export const auditActs = [
+  "message.in",
+  "tool.run",
+  "egress",
+  "reply.out",
+  "owner.change",
+] as const satisfies readonly AuditRow["act"][]
+export type AuditAct = AuditRow["act"]
 
 /** A row that no commit of its turn took is written alone after this long: what a crash can cost the record is bounded by it. */
 const FLUSH_AFTER_MS = 1_000

@@ -1,6 +1,6 @@
 /** /api/audit: the record of every act, the proof that nobody changed it, and what left this machine. */
 import { Elysia } from "elysia"
-import { auditActs } from "#core/audit-read.ts"
+import { auditActs } from "#core/audit.ts"
 import { AppError } from "#core/errors.ts"
 import { int, t } from "#core/schema.ts"
 import type { Calls } from "../caller.ts"
