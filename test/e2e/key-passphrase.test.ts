@@ -131,19 +131,40 @@ test("at a terminal it is asked for unseen, a slip of the hand is forgiven, and 
       ["with another passphrase", `${"\u001b[B"}${ENTER}`],
       ["five or six random words", `${WORDS} 2${ENTER}`],
       ["Once more", `${WORDS} 2${ENTER}`],
+      ["\u25c6  Passphrase of the master key", `${WORDS}${ENTER}`],
       ["Do it? [y/N]", `y${ENTER}`],
-      ["Passphrase of the master key", `${WORDS}${ENTER}`],
     ],
   })
   expect(another.status, another.shown).toBe(0)
   const off = await drive(["onboard", "encryption", "--encryption", "file"], {
     ...at,
     turns: [
+      ["\u25c6  Passphrase of the master key", `${WORDS} 2${ENTER}`],
       ["Do it? [y/N]", `y${ENTER}`],
-      ["Passphrase of the master key", `${WORDS} 2${ENTER}`],
     ],
   })
   expect(off.status, off.shown).toBe(0)
   expect(keyOf(home.path)).toBe(clear)
   expect((await runBinary(["session", "list"], at)).stdout).toContain("hello")
+})
+
+test("a service that is started detached at a terminal asks there, and is restarted with what it was told", async () => {
+  using home = makeHome()
+  await sealedHome(home.path)
+  const at = { home: home.path, env: { GATEWAY_PORT: "0" } }
+  const turns = [["\u25c6  Passphrase of the master key", `${WORDS}${ENTER}`]] as const
+  const started = await drive(["service", "start", "--detach"], { ...at, turns })
+  try {
+    expect(started.status, started.shown).toBe(0)
+    expect(started.shown).not.toContain("horse")
+    expect((await runBinary(["secret", "list"], at)).stdout).toContain("A_TOKEN")
+    const unasked = await runBinary(["service", "restart", "--json"], at)
+    expect(codeOf(unasked.stdout)).toBe("key.passphrase_missing") // before anything is stopped
+    expect((await runBinary(["service", "status"], at)).status).toBe(0)
+    const restarted = await drive(["service", "restart"], { ...at, turns })
+    expect(restarted.status, restarted.shown).toBe(0)
+    expect((await runBinary(["secret", "list"], at)).stdout).toContain("A_TOKEN")
+  } finally {
+    expect((await runBinary(["service", "stop"], at)).status).toBe(0)
+  }
 })
