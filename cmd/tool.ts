@@ -152,6 +152,7 @@ function showAvailable(available: readonly AvailablePlugin[], ui: Ui): void {
     available,
     [
       { title: "name", value: (row: AvailablePlugin) => row.name },
+      { title: "kind", value: (row: AvailablePlugin) => row.kind },
       { title: "version", value: (row: AvailablePlugin) => visible(row.version) },
       { title: "installed", value: (row: AvailablePlugin) => visible(row.installed ?? "no") },
       { title: "what it is", value: (row: AvailablePlugin) => visible(row.description), shrinks: true },

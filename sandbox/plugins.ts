@@ -75,11 +75,7 @@ export type Plugins = {
 }
 
 /** `installed`: the version that lies in the plugins folder under this name; null where none does. */
-export type AvailablePlugin = {
-  name: string
-  kind: "tool" | "channel"
-  version: string
-  description: string
+export type AvailablePlugin = Pick<PluginStatus, "name" | "kind" | "version" | "description"> & {
   installed: string | null
 }
 /** All that is set of a plugin after the change. */

@@ -17,7 +17,8 @@ export async function offerPlugins(wizard: Wizard): Promise<string> {
   const available = all.filter(({ kind }) => kind === "tool") // how people reach it is another matter
   const isActive = (name: string) => items.some((one) => one.name === name && one.state === "active")
   const given = answers.take("tools")
-  const open = available.filter(({ name }) => !isActive(name))
+  // A channel is no tool: what it needs besides is people.
+  const open = available.filter(({ name, kind }) => kind === "tool" && !isActive(name))
   const wanted =
     given === undefined
       ? open.length === 0

@@ -21,7 +21,7 @@ export const install = askVerb({
       "ironclaw tool install https://example.com/weather.tar.gz --sha256 9f86d081…",
       "ironclaw tool install https://example.com/weather.zip --key RWQf6LRC… --signature https://example.com/weather.zip.minisig",
     ],
-    offers: { source: [...bundledNames, ...Object.keys(bundledChannels)] },
+    offers: { source: [...bundledNames, ...Object.keys(bundledChannels)].sort() },
   },
   args: {
     source: {

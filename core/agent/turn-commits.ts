@@ -137,7 +137,7 @@ export function createTurnCommits(deps: TurnCommitsDeps) {
       statements: [
         endStatement(run.claim, "done"),
         ...(row ? [rows.insertMessage(row), ...deliver(run, { messageId: row.id })] : []),
-        ...(outcome.error ? deliver(run, { note: failedNote(outcome.error, run.turn.ceiling) }) : []),
+        ...(outcome.error ? deliver(run, { note: failedNote(outcome.error, run.turn.ceiling !== null) }) : []),
         rows.endTurnStatement(run, outcome),
         ...run.unstored.splice(0),
       ],

@@ -3,7 +3,6 @@ import type { SessionRow } from "../db/schema.ts"
 import { AppError, type ErrorBody } from "../errors.ts"
 import { LeaseLost, ShuttingDown } from "../jobs/runner.ts"
 import type { Model, ModelFailure, ModelMessage, ModelRequest, ModelUsage } from "../llm/model.ts"
-import type { Ceiling } from "../safety/ceiling.ts"
 import type { Limited } from "../llm/usage.ts"
 import type { AskedOutcome } from "../tools/run.ts"
 import type { TurnOptions, TurnOutcome } from "./agent.ts"
@@ -93,8 +92,8 @@ export function addUsage(a: ModelUsage, b: ModelUsage): ModelUsage {
 }
 
 /** What somebody on a channel is told of a turn without an answer. Why is the owner's to know. */
-export function failedNote({ message, hint }: Pick<ErrorBody, "message" | "hint">, ceiling: Ceiling | null): string {
-  return ceiling ? "I cannot answer this now." : `There is no answer: ${message}. ${hint}`.trim()
+export function failedNote({ message, hint }: Pick<ErrorBody, "message" | "hint">, forGuest: boolean): string {
+  return forGuest ? "I cannot answer this now." : `There is no answer: ${message}. ${hint}`.trim()
 }
 
 /** A yes is given where the owner proves to be there, and never on the channel that carried the question. */

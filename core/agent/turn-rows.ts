@@ -6,6 +6,7 @@ import { insertRow, updateRow } from "../db/insert.ts"
 import {
   approvals,
   messages,
+  sessions,
   turns,
   type MessageRow,
   type NewAudit,
@@ -18,9 +19,11 @@ import { newId, type PersonId, type SessionId, type TurnId } from "../id.ts"
 import type { Claim, ClaimedJob } from "../jobs/job.ts"
 import type { Ceiling } from "../safety/ceiling.ts"
 import { joinLabels, joinSources } from "../safety/labels.ts"
+import { deliveryStatements } from "../session/deliveries.ts"
 import type { CallOutcome } from "../tools/run.ts"
 import { withToolSearch } from "../tools/tool-search.ts"
 import type { TurnOptions, TurnOutcome } from "./agent.ts"
+import { failedNote } from "./turn-ending.ts"
 import type { TurnRun } from "./turn.ts"
 
 export type LoadedTurn = {
@@ -211,6 +214,32 @@ export function dropStatement(orm: Orm, turnId: TurnId, why: string): Statement 
     })
     .where(and(eq(turns.id, turnId), inArray(turns.state, ["queued", "running", "suspended"])))
     .toSQL()
+}
+
+/** Who waits on a channel for its answer is told that none comes. */
+export async function givenUpStatements(
+  db: Db,
+  { turnId, sessionId, why }: { turnId: TurnId; sessionId: SessionId; why: string },
+): Promise<Statement[]> {
+  const [row] = await db.orm
+    .select({
+      place: { channel: sessions.channel, peer: sessions.peer, topic: sessions.topic },
+      agentId: turns.agentId,
+      ceiling: turns.ceiling,
+    })
+    .from(turns)
+    .innerJoin(sessions, eq(sessions.id, turns.sessionId))
+    .where(eq(turns.id, turnId))
+  if (!row) return []
+  const error = new AppError("turn.given_up", why)
+  return deliveryStatements({
+    ...row,
+    sessionId,
+    turnId,
+    labels: [],
+    source: "host",
+    note: failedNote(error, row.ceiling !== null),
+  })
 }
 
 export function droppedEvent({

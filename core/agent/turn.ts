@@ -365,6 +365,7 @@ export function createTurnKind(deps: TurnDeps): JobKind {
       const { turnId, sessionId } = rows.turnPayload(job)
       return {
         statements: [
+          ...(why === "stopped" ? [] : await rows.givenUpStatements(db, { turnId, sessionId, why })),
           rows.dropStatement(db.orm, turnId, why),
           cancelSubTurnsStatement(turnId),
           ...(await deps.closeApprovals(turnId)),

@@ -164,6 +164,24 @@ describe("what is said", () => {
   })
 })
 
+describe("a turn that is given up", () => {
+  test("is told to who waits for its answer", async () => {
+    await forgetSent()
+    const held = Promise.withResolvers<void>()
+    at.steps.push(() => held.promise.then(() => ({ say: "First" })))
+    await emit({ id: "d1", sender: { id: "owner-1" }, text: "Hold on" })
+    await emit({ id: "d2", sender: { id: "owner-1" }, text: "Never run" })
+    await at.rows(
+      "update jobs set attempts = 9 where id = (select job_id from turns t join messages m on m.turn_id = t.id where m.text = 'Never run')",
+    )
+    held.resolve()
+    const told = await until("it is told", async () =>
+      (await sentTo("owner-1")).find(({ text }) => text.startsWith("There is no answer")),
+    )
+    expect(told).toMatchObject({ replyTo: "d2", text: expect.stringContaining("The process that ran it ended") })
+  })
+})
+
 describe("a conversation on a channel", () => {
   test("is not written into from elsewhere, whose answer would go to who reads there", async () => {
     const sessionId = (await turnOf("What does she remember?"))?.["session_id"] as SessionId

@@ -10,7 +10,7 @@ import { cleanseWith, egressAudit, scansFor, toolFetch } from "#cmd/lib/outbound
 import type { NewAudit } from "#core/db/schema.ts"
 import { AppError } from "#core/errors.ts"
 import type { Event } from "#core/event.ts"
-import type { SessionId } from "#core/id.ts"
+import { newId, type SessionId } from "#core/id.ts"
 import type { PluginHook } from "#core/hooks/plugged.ts"
 import { filesOf } from "#core/hooks/program.ts"
 import type { ModelRequest } from "#core/llm/model.ts"
@@ -19,6 +19,7 @@ import type { Capability, Effect } from "#core/safety/capability.ts"
 import { findLeaks, redactLeaks } from "#core/safety/leaks.ts"
 import { openJail } from "#core/safety/paths.ts"
 import { t } from "#core/schema.ts"
+import { pluginPlace } from "#core/session/place.ts"
 import { fileReadTools } from "#core/tools/file-read.ts"
 import { defineTool } from "#core/tools/tool.ts"
 import type { Client } from "#gateway/client.ts"
@@ -361,10 +362,24 @@ async function resumed(text: string): Promise<string> {
   }
 }
 
+/** As a channel hands it in; what is carried back is what its sender gets. */
+async function byChannel(text: string): Promise<string> {
+  const place = pluginPlace("chat", { senderId: "me", shared: null })
+  const carried = { channel: "chat", externalId: newId("msg") }
+  const { turnId } = await house.agent.receive({ ...incoming(text, null), place, carried })
+  await house.agent.wait(turnId, AbortSignal.timeout(20_000))
+  const [row] = await house.db.query({
+    sql: "select coalesce(m.text, d.note) as said from deliveries d left join messages m on m.id = d.message_id where d.turn_id = $1",
+    params: [turnId],
+  })
+  return String(row?.["said"])
+}
+
 const ways: readonly Way[] = [
   { name: "chat over HTTP", ask: (text) => byClient(house.overTcp, text) },
   { name: "a command in this process", ask: (text) => byClient(house.inProcess, text) },
   { name: "OpenAI's API, with a client's token", ask: (text) => byOpenAi(text) },
+  { name: "a channel", ask: byChannel },
   { name: "a queued turn", ask: queued },
   { name: "a turn resumed after a yes", ask: resumed },
   { name: "a sub-turn", ask: (text) => byClient(house.overTcp, APART + text), unattended: true },
