@@ -7,7 +7,7 @@ import { type HostFunction, HostRefusal, type Sandbox } from "#sandbox/child/gue
 import { guestHttp, type GuestHttpDeps } from "#sandbox/guest-http.ts"
 import { take } from "#sandbox/host-functions.ts"
 import { limitsOf } from "#sandbox/limits.ts"
-import { endpointsOf, guestConfig } from "#sandbox/plugin-config.ts"
+import { endpointsOf, guestConfig, missingSettings } from "#sandbox/plugin-config.ts"
 import type { PluginPin } from "#sandbox/plugin.ts"
 import type { LivePlugin } from "#sandbox/live-plugin.ts"
 import { channelMemory } from "./memory.ts"
@@ -51,6 +51,14 @@ const SecretExists = t.Object({ name: t.String({ maxLength: 100 }) }, { addition
 export function createChannelCalls({ db, sandbox, pins, fetchFor, logins, log }: ChannelCallsDeps): ChannelCalls {
   return {
     async call({ pin, code }, { name, input, answer, offers = {}, timeoutMs = MAX_CALL_MS }) {
+      const [unset] = missingSettings(pin.manifest, pin.config)
+      if (unset !== undefined)
+        return {
+          ok: false,
+          why: `It needs a setting first: \`ironclaw tool config ${pin.name} ${unset} VALUE\``,
+          touched: false,
+          refused: false,
+        }
       const { http, secrets } = pin.manifest.capabilities ?? {}
       const { rules, local } = endpointsOf(pin.manifest, pin.config)
       const reachesHosts = (http?.allowlist.length ?? 0) + rules.length + local.length > 0

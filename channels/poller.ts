@@ -8,6 +8,7 @@ import { storableText } from "#core/db/storable.ts"
 import { preview } from "#core/event.ts"
 import { randomToken } from "#core/id.ts"
 import type { Log } from "#core/log.ts"
+import { canonicalJson } from "#core/safety/fingerprint.ts"
 import { t } from "#core/schema.ts"
 import { DEFAULT_POLL_MS } from "#sandbox/channel-manifest.ts"
 import type { Manifest } from "#sandbox/manifest.ts"
@@ -98,14 +99,17 @@ export function createPoller({
     }
   }
 
-  /** Another version does not wait for what the former one had to. */
-  async function renew({ pin: { name, sha256 } }: LivePlugin): Promise<void> {
-    if (seen.get(name) === sha256) return
-    seen.set(name, sha256)
+  /** Another version, or other settings, do not wait for what the former ones had to. */
+  async function renew({ pin: { name, sha256, config } }: LivePlugin): Promise<void> {
+    const now = `${sha256} ${canonicalJson(config)}`
+    const before = seen.get(name)
+    if (before === now) return
+    seen.set(name, now)
     await db.query({
       sql: `insert into channel_states as s (channel, next_at) values ($1, $2::timestamptz) on conflict (channel) do update
-        set next_at = $2::timestamptz, failures = 0 where s.started_sha256 is distinct from $3 and s.lease_owner is null`,
-      params: [name, at(), sha256],
+        set next_at = $2::timestamptz, failures = 0
+        where (s.started_sha256 is distinct from $3 or $4) and s.lease_owner is null`,
+      params: [name, at(), sha256, before !== undefined],
     })
   }
 

@@ -63,7 +63,7 @@ export const Auth = t.Object(
 )
 export type Auth = Static<typeof Auth>
 
-type Asked = { auth?: Auth; secrets?: Static<typeof Secrets>; http?: Static<typeof Http> }
+type Asked = { auth?: Auth; secrets?: Static<typeof Secrets>; http?: Static<typeof Http>; webhookSecret?: string }
 
 /** Ours to set: a manifest that could would choose where the answer goes, or what it is bound to. */
 const ownParameters = [
@@ -83,14 +83,15 @@ const ownParameters = [
 ]
 
 /** What is wrong beyond its shape; each as a path of the manifest and words. */
-export function problemsOfAuth({ auth, secrets = [], http }: Asked): { path: string; words: string }[] {
+export function problemsOfAuth({ auth, secrets = [], http, webhookSecret }: Asked): { path: string; words: string }[] {
   const problems: { path: string; words: string }[] = []
   const at = (path: string, words: string) => void problems.push({ path, words })
   const credentials = Object.values(http?.credentials ?? {})
   const uses = (name: string) => credentials.filter((one) => one.secret_name.toLowerCase() === name.toLowerCase())
   for (const [index, { name, url }] of secrets.entries()) {
     // Asking a person for a key that the host would never use is fishing for it.
-    if (uses(name).length === 0) at(`secrets/${index}/name`, `no credential of it puts ${name} anywhere`)
+    if (uses(name).length === 0 && name !== webhookSecret)
+      at(`secrets/${index}/name`, `no credential of it puts ${name} anywhere`)
     if (url !== undefined) ofUrl(`secrets/${index}/url`, url)
   }
   if (auth === undefined) return problems

@@ -154,7 +154,12 @@ function meaningOf({ capabilities = {}, config, auth, secrets, hooks }: Parts): 
     ...folders,
     ...(config ? problemsOfConfig(config) : []),
     ...(hooks ? problemsOfHooks(hooks) : []),
-    ...problemsOfAuth({ ...(auth ? { auth } : {}), ...(secrets ? { secrets } : {}), ...(http ? { http } : {}) }),
+    ...problemsOfAuth({
+      ...(auth ? { auth } : {}),
+      ...(secrets ? { secrets } : {}),
+      ...(http ? { http } : {}),
+      ...(capabilities.channel?.webhook ? { webhookSecret: capabilities.channel.webhook.secret_name } : {}),
+    }),
   ].map(({ path, words }) => `plugin.json /${path}: ${words}`)
 }
 

@@ -70,9 +70,9 @@ export type PluginSecret = {
 }
 
 export function secretsOf(manifest: Manifest, secretValue: SecretValue): PluginSecret[] {
-  const { capabilities, secrets = [], auth } = manifest
+  const { secrets = [], auth } = manifest
   const required = requiredSecrets(manifest)
-  const names = Object.values(capabilities?.http?.credentials ?? {}).map((one) => one.secret_name)
+  const names = namedSecrets(manifest)
   const unique = names.filter((name, index) => names.findIndex((other) => isSame(other, name)) === index)
   return unique.map((name) => {
     const said = secrets.find((one) => isSame(one.name, name))
@@ -93,9 +93,19 @@ function isSame(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase()
 }
 
-/** Of those that its credentials name: each that it does not call optional. */
-export function requiredSecrets({ capabilities, secrets = [] }: Manifest): string[] {
-  const named = Object.values(capabilities?.http?.credentials ?? {}).map((one) => one.secret_name)
+/** By its requests, and by those that come to it. */
+function namedSecrets({ capabilities }: Manifest): string[] {
+  const webhook = capabilities?.channel?.webhook
+  return [
+    ...Object.values(capabilities?.http?.credentials ?? {}).map((one) => one.secret_name),
+    ...(webhook ? [webhook.secret_name] : []),
+  ]
+}
+
+/** Of those that it names: each that it does not call optional. */
+export function requiredSecrets(manifest: Manifest): string[] {
+  const { secrets = [] } = manifest
+  const named = namedSecrets(manifest)
   const optional = secrets.filter((one) => one.optional === true).map(({ name }) => name.toLowerCase())
   return [...new Set(named)].filter((name) => !optional.includes(name.toLowerCase()))
 }

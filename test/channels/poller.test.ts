@@ -131,6 +131,23 @@ describe("a channel", () => {
     expect(names().slice(0, 2)).toEqual(["start", "poll"])
   })
 
+  test("with other settings is asked at once, whatever it had to wait for", async () => {
+    const channel = livePlugin("news", { allow_polling: true, min_poll_interval_ms: 5_000 })
+    at.live.push(channel)
+    at.state.answer = ({ name }) =>
+      name === "poll" ? { ok: false, why: "no address", touched: false, refused: false } : { ok: true, value: null }
+    const poller = started()
+    await pass(200)
+    await until("it failed some times", async () => Number((await stateOf("news"))?.["failures"]) >= 4)
+    at.asked.length = 0
+    at.state.answer = () => ({ ok: true, value: null })
+    at.live[0] = { ...channel, pin: { ...channel.pin, config: { address: "http://127.0.0.1:1" } } }
+    poller.changed()
+    await pass(3)
+    await until("it was asked", () => names().includes("poll"))
+    expect(names()).not.toContain("start")
+  })
+
   test("is left alone while everything is stopped, and what is ended then is no failure", async () => {
     at.live.push(livePlugin("news", { allow_polling: true, min_poll_interval_ms: 5_000 }))
     at.state.answer = () => {

@@ -20,7 +20,7 @@ let requests = 0
 
 beforeAll(async () => {
   const set = await runBinary(["secret", "set", "relay_signing_secret"], { home: home.path, env, stdin: SECRET })
-  expect(set.status).toBe(0)
+  expect(set.status).toBe(0) // what `tool auth relay` asks for
   service = await startService({ home: home.path, env })
 })
 afterAll(async () => {
@@ -55,6 +55,9 @@ test("the bundled relay is loaded while the service runs, carries a message in a
   expect((await relay({ from: { id: "laptop" } })).status).toBe(401)
   const granted = await owner("tool", "grant", "relay")
   expect(granted.shown).toContain("receive requests at /webhooks/relay, each signed with your relay_signing_secret")
+  expect((await verb("tool", "info", "relay")).data.secrets).toMatchObject([
+    { name: "relay_signing_secret", isSet: true, isRequired: true, way: "token" },
+  ])
   await until("it hears", async () => (await relay({ from: { id: "laptop" } })).status === 200)
 
   // A stranger's first message brings a code, and is no message.
@@ -177,6 +180,9 @@ test("a channel that polls is dropped in and replaced while it runs, and a reply
       (await verb("channel", "list")).data.items.some(({ name }: Json) => name === "board"),
     )
     expect((await owner("tool", "grant", "board")).status).toBe(0)
+    await until("it says what it needs", async () =>
+      (await verb("channel", "status", "board")).data.lastError.includes("ironclaw tool config board address"),
+    )
     const configured = await owner("tool", "config", "board", "address", network.address)
     expect(configured.status).toBe(0)
     network.waiting.push({ id: "1", from: "ada", text: "Hi" })

@@ -76,6 +76,30 @@ describe("message_send", () => {
     await rig.close()
   })
 
+  test("goes by the channel where the owner spoke last, and never to a place that others read too", async () => {
+    const place = async (id: string, { peer, topic, minutes }: { peer: string; topic: string; minutes: number }) => {
+      await db.query({
+        sql: "insert into sessions (id, agent_id, channel, peer, topic, updated_at) values ($1, 'main', 'plugin:chat', $2, $3, now() + $4 * interval '1 minute')",
+        params: [id, peer, topic, minutes],
+      })
+      await db.query({
+        sql: "insert into messages (id, session_id, agent_id, role, person_id, text) values ($1, $2, 'main', 'person', $3, 'Hi')",
+        params: [`msg_${id}`, id, ownerId],
+      })
+    }
+    await place("ses_alone", { peer: "me", topic: "", minutes: 1 })
+    await place("ses_shared", { peer: "room", topic: "shared:", minutes: 2 })
+    const before = (await storedEvents("message.delivered")).length
+    const [tool] = tools()
+    const result = await tool?.run({ to: "owner", text: "By the way" }, toolContext())
+    expect(result).toMatchObject({ data: { where: "where the owner spoke last" } })
+    const rows = await db.query({ sql: "select channel, peer, session_id, state from deliveries", params: [] })
+    expect(rows).toEqual([{ channel: "chat", peer: "me", session_id: "ses_alone", state: "waiting" }])
+    // It is told of once it is there.
+    expect((await storedEvents("message.delivered")).length).toBe(before)
+    await db.query({ sql: "delete from sessions where channel = 'plugin:chat'", params: [] })
+  })
+
   test("is refused at the read-only level", async () => {
     const rig = await toolRig({ tools: tools(), db, level: "read-only" })
     const { last } = await rig.ask("Go", [send("Hello")])
