@@ -470,6 +470,7 @@ export async function createApp({ setting, loaded, clock, log, as, holdsHome, di
       died,
       backups: backupSchedule.describe,
       lockdown: lockdown.state,
+      channels: () => channels.examine(),
     })
     const live = createLive({ db, writer, clock, bus, log })
     const compaction = createCompaction({

@@ -12,6 +12,7 @@ import type { SessionId } from "#core/id.ts"
 import type { Models } from "#core/llm/model.ts"
 import { dayOf } from "#core/llm/calendar.ts"
 import type { Usage, UsageQuery } from "#core/llm/usage.ts"
+import type { ChannelHealth } from "#channels/channel.ts"
 import type { BackupSchedule, Readiness, ServiceStatus } from "#gateway/deps.ts"
 import { version } from "./version.ts"
 
@@ -32,6 +33,8 @@ export type HealthDeps = {
   died: LockHolder | null
   backups: () => Promise<BackupSchedule>
   lockdown: () => { active: boolean; since: string | null }
+  /** Those that run. */
+  channels: () => Promise<Pick<ChannelHealth, "name" | "failures">[]>
 }
 
 type Counts = Pick<ServiceStatus, "turns" | "sessions" | "jobs" | "approvals" | "today" | "inUse">
@@ -55,6 +58,7 @@ export function createHealth({
   died,
   backups,
   lockdown,
+  channels,
 }: HealthDeps): Health {
   const startedAt = clock.iso()
 
@@ -76,6 +80,15 @@ export function createHealth({
       if (error instanceof AppError) return { ok: false, detail: error.message }
       throw error
     }
+  }
+
+  /** Names alone: `/ready` is open, and what a plugin says of its failure is not for everybody. */
+  async function channelsWork(): Promise<{ ok: boolean; detail: string; failing: string[] }> {
+    const all = await channels().catch(() => null)
+    if (all === null) return { ok: false, detail: "They could not be asked", failing: [] }
+    const failing = all.filter(({ failures }) => failures > 0).map(({ name }) => name)
+    const detail = failing.length > 0 ? `${failing.join(", ")} fails` : all.length === 0 ? "none" : `${all.length} run`
+    return { ok: failing.length === 0, detail, failing }
   }
 
   async function countAll(): Promise<Counts> {
@@ -110,20 +123,24 @@ export function createHealth({
     const found = guardRefusals().length
     const { failing } = await backups().catch(() => ({ failing: null }))
     const stopped = lockdown()
+    const { failing: silent } = await channelsWork()
     return [
       ...(stopped.active
         ? [`Everything is stopped since ${stopped.since ?? "a while"}: \`ironclaw lockdown --lift\``]
         : []),
       ...(found > 0 ? [`The guard refused ${found} tries to go around the gates: \`ironclaw logs --grep guard\``] : []),
+      ...silent.map((name) => `The channel ${name} fails: \`ironclaw channel status ${name}\``),
       ...(failing ? [`No backup could be made since ${failing.since} (${failing.tries} tries): ${failing.why}`] : []),
     ]
   }
 
   return {
     async ready() {
+      const { ok, detail } = await channelsWork()
       const parts = [
         { name: "database" as const, ...(await database()) },
         { name: "model" as const, ...model() },
+        { name: "channels" as const, ok, detail },
       ]
       return { ready: parts.every(({ ok }) => ok), parts }
     },

@@ -183,6 +183,10 @@ test("a channel that polls is dropped in and replaced while it runs, and a reply
     await until("it says what it needs", async () =>
       (await verb("channel", "status", "board")).data.lastError.includes("ironclaw tool config board address"),
     )
+    const ready = await service.call("GET", "/ready")
+    expect(ready).toMatchObject({ status: 503, body: { ready: false } })
+    expect(ready.body.parts).toContainEqual({ name: "channels", ok: false, detail: "board fails" })
+    expect((await service.call("GET", "/api/status")).body.warnings.join()).toContain("ironclaw channel status board")
     const configured = await owner("tool", "config", "board", "address", network.address)
     expect(configured.status).toBe(0)
     network.waiting.push({ id: "1", from: "ada", text: "Hi" })
