@@ -33,6 +33,8 @@ const MAX_HEADER_CHARACTERS = 1_000
 const SHOWN = /^(?:content-type|user-agent|x-[a-z0-9-]+)$/
 const HIDDEN = /^x-(?:forwarded|real-ip|original|api-key|auth)/
 const MAX_ANSWER_CHARACTERS = 64 * 1024
+/** Of the statuses that a guest may answer with. */
+const WITHOUT_BODY: readonly number[] = [204, 205, 304]
 
 export function createWebhookDoor({ channels, receipts, noteRefusal, clock, log }: WebhookDoorDeps) {
   const peers = createLimiter({ clock, ...PEER })
@@ -63,8 +65,9 @@ export function createWebhookDoor({ channels, receipts, noteRefusal, clock, log 
 
     const { name } = channel.pin
     limit(perChannel.take(name))
+    // Hex may be written in either case, and is one signature all the same.
     const digest = createHash("sha256")
-      .update(JSON.stringify([path, request.headers.get(signature.header)]))
+      .update(JSON.stringify([path, request.headers.get(signature.header)?.toLowerCase()]))
       .update(body)
       .digest("hex")
     if (await receipts.has(name, digest)) return new Response(null, { status: 200 })
@@ -117,7 +120,8 @@ function textOf(body: Uint8Array): string | null {
 
 /** A guest's words as data: JSON, or text that no browser reads as a page. */
 function answerOf(status: number, said: unknown): Response {
-  if (said === null || said === undefined || said === "") return new Response(null, { status })
+  const isEmpty = said === null || said === undefined || said === "" || WITHOUT_BODY.includes(status)
+  if (isEmpty) return new Response(null, { status })
   const isText = typeof said === "string"
   const text = isText ? said : JSON.stringify(said)
   if (text.length > MAX_ANSWER_CHARACTERS) return new Response(null, { status: 503 })

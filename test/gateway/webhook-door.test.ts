@@ -18,6 +18,7 @@ export const { start, receive, poll, respond, status, stop } = defineChannel({
     memory.write("times", String(Number(memory.read("times") ?? "0") + 1))
     if (request.body === "fail") throw new Error("I fail")
     if (request.body === "busy") return { status: 503 }
+    if (request.body === "empty") return { status: 204, body: "not shown" }
     if (request.body === "text") return { body: "<script>alert(1)</script>" }
     return { status: 202, body: { heard: request.body } }
   },
@@ -110,10 +111,18 @@ describe("a signed request", () => {
     for (let again = 0; again < 3; again++)
       expect((await post("once", { headers: { "x-signature": sign("once") } })).status).toBe(again === 0 ? 202 : 200)
     expect(await times()).toBe(before + 1)
+    const upper = sign("once").toUpperCase().replace("SHA256=", "sha256=")
+    expect((await post("once", { headers: { "x-signature": upper } })).status).toBe(200)
+    expect(await times()).toBe(before + 1)
     for (const body of ["busy", "fail"])
       for (let again = 0; again < 2; again++)
         expect((await post(body, { headers: { "x-signature": sign(body) } })).status).toBe(503)
     expect(await times()).toBeGreaterThanOrEqual(before + 3)
+  })
+
+  test("is answered without a body where the status has none, whatever the channel says", async () => {
+    const answer = await post("empty", { headers: { "x-signature": sign("empty") } })
+    expect([answer.status, await answer.text()]).toEqual([204, ""])
   })
 
   test("is answered with text that no browser takes for a page", async () => {
