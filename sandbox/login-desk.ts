@@ -77,7 +77,7 @@ export type LoginDesk = {
 
 export type LoginDeskDeps = {
   plugins: Pick<Plugins, "agreedPin" | "agreedPins">
-  logins: Pick<Logins, "of" | "client" | "keep" | "forget" | "all">
+  logins: Pick<Logins, "of" | "client" | "assertFree" | "keep" | "forget" | "all">
   tokens: (login: Login) => { access: string | null; refresh: string | null }
   wire: Pick<OAuthWire, "exchange" | "revoke">
   check: CheckToken
@@ -212,6 +212,8 @@ export function createLoginDesk(deps: LoginDeskDeps): LoginDesk {
       const pin = await plugins.agreedPin(name)
       const status = await statusOf(pin)
       assertHere(pin, status)
+      const { auth } = loginIn(pin)
+      await logins.assertFree({ provider: auth.provider, secretName: auth.secret_name }, await logins.of(pin))
       for (const [what, text] of [
         ["id", client.clientId],
         ["secret", client.clientSecret],

@@ -59,7 +59,8 @@ export function createLoginRows({ db, clock, seal, onBadSeal }: LoginRowsDeps): 
         sql: `with done as (
           insert into logins (provider, secret_name, endpoints, scopes, state, expires_at, version, created_at, mac)
           select $1, $2, $3::jsonb, $4::text[], $5, $6::timestamptz, $7::integer, $8::timestamptz, $9
-          where $7::integer = 1 or exists (select from logins where provider = $1)
+          where ($7::integer = 1 or exists (select from logins where provider = $1))
+            and not exists (select from logins where provider <> $1 and lower(secret_name) = lower($2))
           on conflict (provider) do update set secret_name = excluded.secret_name, endpoints = excluded.endpoints,
             scopes = excluded.scopes, state = excluded.state, expires_at = excluded.expires_at, version = excluded.version,
             created_at = excluded.created_at, mac = excluded.mac, lease_until = null

@@ -30,6 +30,8 @@ export type Logins = {
   of(pin: Asking): Promise<Login | null>
   client(provider: string): LoginClient | null
   all(): readonly Login[]
+  /** Throws `conflict` where the name of its secret stands for something else already. */
+  assertFree(login: Pick<Login, "provider" | "secretName">, before: Login | null): Promise<void>
   /** Keeps what a login brought, or that there is none any more. Throws `conflict`. */
   keep(change: {
     login: Omit<Login, "version" | "createdAt" | "expiresAt">
@@ -80,8 +82,10 @@ export async function createLogins({ rows, vault, wire, clock, log }: LoginsDeps
   function loginOf({ manifest }: Asking, among: readonly Login[]): Login | null {
     const { auth } = manifest
     if (!auth?.oauth) return null
-    const found = among.find((one) => one.provider === auth.provider && isSame(one.secretName, auth.secret_name))
-    return found && isSameProvider(found.endpoints, endpointsIn(auth.oauth)) ? found : null
+    // A name that two logins have is nobody's: the token behind it could be either's.
+    const [found, second] = among.filter((one) => isSame(one.secretName, auth.secret_name))
+    if (!found || second || found.provider !== auth.provider) return null
+    return isSameProvider(found.endpoints, endpointsIn(auth.oauth)) ? found : null
   }
 
   const valueFor: Logins["valueFor"] = (pin) => (name) => {
@@ -155,8 +159,24 @@ export async function createLogins({ rows, vault, wire, clock, log }: LoginsDeps
     return work
   }
 
+  /** Else a plugin's own login would put its token in the place of another's, and be given that one's in turn. */
+  const assertFree: Logins["assertFree"] = async ({ provider, secretName }, before) => {
+    await refresh()
+    const shown = secretName.toUpperCase()
+    const owner = known.find((one) => one.provider !== provider && isSame(one.secretName, secretName))
+    if (owner || isOfLogins(secretName))
+      throw new AppError("conflict", `${shown} belongs to ${owner ? `the login to ${owner.provider}` : "logins"}`, {
+        hint: "The plugin has to keep its own token under another name: it does not fit beside what is here.",
+      })
+    if (before === null && vault.value(secretName) !== null)
+      throw new AppError("conflict", `The secret ${shown} is set already, and a login would replace it`, {
+        hint: `\`ironclaw secret delete ${shown}\` makes room, where nothing else needs it.`,
+      })
+  }
+
   const keep: Logins["keep"] = async ({ login, before, tokens, client, by, plugin }) => {
     const { provider, secretName, state } = login
+    await assertFree(login, before)
     const expiresAt =
       tokens?.expiresInSeconds == null ? null : new Date(clock.nowMs() + tokens.expiresInSeconds * 1_000).toISOString()
     const secrets = [
@@ -224,6 +244,7 @@ export async function createLogins({ rows, vault, wire, clock, log }: LoginsDeps
     },
     client: clientOf,
     all: () => known,
+    assertFree,
     keep,
     async forget(login, by) {
       const { id, secret } = clientNames(login.provider)

@@ -289,6 +289,44 @@ describe("another plugin", () => {
     expect((await at.desk.status("mailer"))?.plugins).toEqual(["calendar", "mailer"])
   })
 
+  test("that keeps a login of its own under the name of another's token gets no login, and neither token", async () => {
+    const token = at.vault.value("vendor_oauth_token")
+    await at.add("twin", "twin_tool", {
+      of: at.evil,
+      host: "files.example.com",
+      scopes: ["mail.read"],
+      auth: { provider: "other" },
+    })
+    expect(await failure(at.client("twin"))).toMatchObject({
+      code: "conflict",
+      message: "VENDOR_OAUTH_TOKEN belongs to the login to vendor",
+    })
+    // What was kept before this was asked: a name that two have is nobody's, and the second is not written.
+    const twin = { provider: "other", secretName: "vendor_oauth_token", scopes: ["mail.read"], state: "in" as const }
+    const endpoints = {
+      authorizationUrl: "https://evil.example.org/authorize",
+      tokenUrl: "https://evil.example.org/token",
+    }
+    const row = {
+      ...twin,
+      expiresAt: null,
+      endpoints: { ...endpoints, issuer: null, revocationUrl: null, resource: null },
+    }
+    await at.vault.set({ name: "plain_token", value: "a-plain-token-0123456789" })
+    for (const secretName of ["plain_token", "vendor_oauth_token_refresh_token", "vendor_oauth_client_secret"])
+      expect(await failure(at.logins.assertFree({ provider: "other", secretName }, null))).toMatchObject({
+        code: "conflict",
+      })
+    expect(
+      await failure(at.logins.keep({ login: row, before: null, tokens: null, by: "client set", plugin: "twin" })),
+    ).toMatchObject({ code: "conflict" })
+    await at.vault.delete("plain_token")
+    expect(at.vault.value("vendor_oauth_token")).toBe(token)
+    expect(await at.text("twin_tool")).toContain("has not logged in")
+    expect([...at.asked, ...at.evil.seen]).toEqual([])
+    expect(await at.text("mail_tool")).toStartWith("200")
+  })
+
   test("of the same login that asks for more rights waits until the owner logged in for them", async () => {
     await at.add("drive", "drive_tool", { host: "files.example.com", scopes: ["files.read"] })
     expect(await at.text("drive_tool")).toContain("not given these rights: files.read")
