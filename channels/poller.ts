@@ -211,6 +211,8 @@ export function createPoller({
     },
     changed() {
       nextLook.clear()
+      // One that went has no row any more: where the same version comes again, it begins anew.
+      for (const name of seen.keys()) if (!live().some(({ pin }) => pin.name === name)) seen.delete(name)
     },
     async stop() {
       isOn = false

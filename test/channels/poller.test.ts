@@ -148,6 +148,24 @@ describe("a channel", () => {
     expect(names()).not.toContain("start")
   })
 
+  test("that was taken away and is put back, the very same version, is started and asked again", async () => {
+    const news = livePlugin("news", { allow_polling: true, min_poll_interval_ms: 5_000 })
+    at.live.push(news)
+    const poller = started()
+    await until("it was polled", () => names().includes("poll"))
+    await until("it was let go", async () => (await stateOf("news"))?.["lease_owner"] === null)
+    at.live.length = 0
+    await at.rows("delete from channel_states where channel = 'news'")
+    poller.changed()
+    await pass(3)
+    at.asked.length = 0
+    at.live.push(news)
+    poller.changed()
+    await pass(10)
+    await until("it was polled again", () => names().includes("poll"))
+    expect(names().slice(0, 2)).toEqual(["start", "poll"])
+  })
+
   test("is left alone while everything is stopped, and what is ended then is no failure", async () => {
     at.live.push(livePlugin("news", { allow_polling: true, min_poll_interval_ms: 5_000 }))
     at.state.answer = () => {
