@@ -175,7 +175,9 @@ export function createRouter({
     })
     if (!called.ok) {
       if (called.touched) return { state: "unknown", why: called.why }
-      return called.refused ? { state: "failed", why: called.why } : { state: "retry", why: called.why, afterS: null }
+      // What was refused because everything is stopped goes out once that is over.
+      const isForGood = called.refused && mayRun()
+      return { ...(isForGood ? { state: "failed" } : { state: "retry", afterS: null }), why: called.why }
     }
     const answer = called.value
     if (answer === null || answer.state === "sent") return { state: "sent" }

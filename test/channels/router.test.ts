@@ -222,3 +222,19 @@ test("nothing is said while everything is stopped", async () => {
   router.wake()
   await endedAs(id, "sent")
 })
+
+test("what was caught by the stop of everything, and did not leave, goes out once that is over", async () => {
+  at.state.answer = () => {
+    at.state.mayRun = false
+    return { ok: false, why: "respond() failed (trap): everything is stopped", touched: false, refused: true }
+  }
+  const id = await at.say("one")
+  router.start()
+  await until("it waits again", async () => (await at.stateOf(id))?.["error"] !== "")
+  expect(await at.stateOf(id)).toMatchObject({ state: "waiting", attempts: 1 })
+  at.state.answer = () => ({ ok: true, value: null })
+  at.state.mayRun = true
+  await at.clock.advance(5_000)
+  router.wake()
+  await endedAs(id, "sent")
+})
