@@ -34,6 +34,7 @@ export type Pairing = {
   list(): Promise<{ asking: Asking[]; known: KnownIdentity[] }>
   /** Who was told this code. Throws `not_found`. */
   find(given: { channel: string; code: string }): Promise<Asking>
+  /** Throws `conflict` where they ask no more. */
   approve(asking: Asking, as: "owner" | "known"): Promise<void>
   /** Turns a request away, or takes back what was approved. Throws `not_found`. */
   deny(identity: Identity): Promise<void>
@@ -132,7 +133,12 @@ export function createPairing({ db, writer, clock, people, noteRefusal }: Pairin
           as,
           name: name === "" ? preview(externalId, 100) : name,
           also: [
-            { sql: "delete from pairings where channel = $1 and external_id = $2", params: [channel, externalId] },
+            // Only while they ask: who was turned away in this very moment, or whose channel went, is not let in.
+            {
+              sql: `with done as (delete from pairings where channel = $1 and external_id = $2 and state = 'open' returning 1)
+                select expect_rows(count(*), 1, 'They ask no more') from done`,
+              params: [channel, externalId],
+            },
             ...note({ channel, externalId }, "You are known now. What you write from here on is answered."),
           ],
         },

@@ -116,6 +116,20 @@ describe("a code", () => {
     ])
   })
 
+  test("lets in nobody who was turned away, or whose channel went, while the owner was typing", async () => {
+    await ask("turned")
+    const turned = await pairing.find({ channel: "chat", code: await codeOf("turned") })
+    await ask("gone")
+    const gone = await pairing.find({ channel: "chat", code: await codeOf("gone") })
+    await pairing.deny({ channel: "chat", externalId: "turned" })
+    await rows("delete from pairings where external_id = 'gone'") // as it goes with its channel
+    for (const asking of [turned, gone]) {
+      expect(await refusal(pairing.approve(asking, "owner"))).toMatchObject({ code: "conflict" })
+      expect(await people.identify(asking)).toBeNull()
+    }
+    expect((await pairing.list()).known).toEqual([])
+  })
+
   test("of one channel is none on another, and no other text is one", async () => {
     await ask("friend")
     const code = await codeOf("friend")
