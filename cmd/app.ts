@@ -74,7 +74,7 @@ import { createTokens } from "#core/safety/tokens.ts"
 import type { KeyLock } from "#core/secrets/key-lock.ts"
 import { systemKeychain } from "#core/secrets/keychain.ts"
 import { ENVIRONMENT_NAME, openMasterKey } from "#core/secrets/master-key.ts"
-import { createVault } from "#core/secrets/vault.ts"
+import { BACKUP_SECRET, createVault } from "#core/secrets/vault.ts"
 import { createPeople, resealPeople } from "#core/session/person.ts"
 import { createSessionStore } from "#core/session/store.ts"
 import { sessionTools } from "#core/session/tools.ts"
@@ -136,7 +136,7 @@ import {
   scansFor,
   toolFetch,
 } from "./lib/outbound.ts"
-import { BACKUP_LOOK_MS, BACKUP_SECRET, createBackupSchedule } from "./lib/backup-schedule.ts"
+import { BACKUP_LOOK_MS, createBackupSchedule } from "./lib/backup-schedule.ts"
 import { createBackups } from "./lib/backups.ts"
 import { createExamination } from "./lib/examination.ts"
 import { examinePlugins } from "./lib/examine-plugins.ts"

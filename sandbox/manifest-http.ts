@@ -1,4 +1,5 @@
 /** What a manifest asks for on the network: hosts, and which of the owner's secrets go there, in which place of a request. */
+import { BACKUP_SECRET } from "#core/secrets/vault.ts"
 import { coversHost, isHostRule } from "#core/safety/hosts.ts"
 import { int, type Static, t } from "#core/schema.ts"
 
@@ -99,6 +100,9 @@ export function problemsOfHttp({ allowlist, credentials = {} }: Http): { path: s
               words: `"${secret}" is the kind of secret that only a login's provider gets`,
             },
           ]
+        : []),
+      ...(secret.toUpperCase() === BACKUP_SECRET
+        ? [{ path: `credentials/${id}/secret_name`, words: `"${secret}" opens the backups, and goes to no host` }]
         : []),
       ...hosts.flatMap((host) => {
         const words = problemOfCredentialHost(host, allowlist)

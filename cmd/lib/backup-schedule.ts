@@ -18,8 +18,6 @@ import { sha256Hex } from "#core/safety/fingerprint.ts"
 import { int, judgeShape, type Static, t } from "#core/schema.ts"
 import type { BackupSchedule } from "#gateway/deps.ts"
 
-/** The secret that opens them. It lies in the vault, so that it stands in no file and no environment; the owner keeps it elsewhere too. */
-export const BACKUP_SECRET = "BACKUP_PASSPHRASE"
 /** How often the service looks whether one is due: a laptop that is open for an hour a day gets its backup all the same. */
 export const BACKUP_LOOK_MS = 600_000
 

@@ -86,6 +86,12 @@ export type VaultDeps = {
   reseal: readonly Reseal[]
 } & Pick<KeyPlace, "home" | "keychain" | "lock">
 
+/**
+ * What opens the backups that the service makes. It lies in the vault, so that it stands in no file and no environment; the owner keeps it
+ * elsewhere too. It goes to no host, and no plugin is given it.
+ */
+export const BACKUP_SECRET = "BACKUP_PASSPHRASE"
+
 const MAX_VALUE_BYTES = 64 * 1024 // a private key with its chain; more is a file
 /** When a secret was last used is written at most this often: it serves to find the ones nobody uses. */
 const TOUCH_EVERY_MS = 3_600_000

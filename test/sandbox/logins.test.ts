@@ -338,13 +338,17 @@ describe("another plugin", () => {
   })
 
   test("may not even name the secrets that only the provider gets", async () => {
-    for (const secret of ["vendor_oauth_token_refresh_token", "VENDOR_OAUTH_CLIENT_SECRET", "vendor_oauth_client_id"]) {
+    const provider = "only a login's provider gets"
+    for (const [secret, why] of [
+      ["vendor_oauth_token_refresh_token", provider],
+      ["VENDOR_OAUTH_CLIENT_SECRET", provider],
+      ["vendor_oauth_client_id", provider],
+      ["backup_passphrase", "opens the backups"],
+    ] as const) {
       const { capabilities } = at.manifest("x")
       const credentials = { main: { ...capabilities.http.credentials.main, secret_name: secret } }
       const path = at.source("namer", "", { capabilities: { http: { ...capabilities.http, credentials } } })
-      expect(await failure(at.install(path))).toMatchObject({
-        message: expect.stringContaining("only a login's provider gets"),
-      })
+      expect(await failure(at.install(path))).toMatchObject({ message: expect.stringContaining(why) })
     }
   })
 
