@@ -4,6 +4,7 @@ import { withPresence } from "./lib/presence.ts"
 import { type Ui, visible } from "./lib/ui.ts"
 import { defineVerbGroup } from "./lib/verb.ts"
 import { askVerb, timeText } from "./lib/verbs.ts"
+import { addChannel as add } from "./tool/install.ts"
 
 const nameArg = { name: { type: "positional", description: "The channel's name" } } as const
 
@@ -91,8 +92,8 @@ function noteOf({ name, state, asking }: ChannelStatus, ui: Ui): void {
 
 export default defineVerbGroup(
   {
-    description: "Channels, the ways people reach the assistant: list, look at, take away",
-    examples: ["ironclaw tool install relay", "ironclaw channel list", "ironclaw channel status relay"],
+    description: "Channels, the ways people reach the assistant: add, list, look at, take away",
+    examples: ["ironclaw channel add relay", "ironclaw channel list", "ironclaw channel status relay"],
   },
-  { list, status, remove },
+  { list, add, status, remove },
 )

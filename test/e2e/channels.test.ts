@@ -50,7 +50,7 @@ const repliesOf = async (id: string): Promise<Json[]> => (await relay({ from: { 
 
 test("the bundled relay is loaded while the service runs, carries a message in and a reply out", async () => {
   expect((await relay({ from: { id: "laptop" } })).status).toBe(401)
-  const installed = await owner("tool", "install", "relay")
+  const installed = await owner("channel", "add", "relay")
   expect(installed.status).toBe(0)
   expect((await relay({ from: { id: "laptop" } })).status).toBe(401)
   const granted = await owner("tool", "grant", "relay")

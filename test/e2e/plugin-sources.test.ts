@@ -75,6 +75,8 @@ test("a plugin inside the program is listed, completed and installed by its name
   expect(error).toMatchObject({ code: "not_found" })
   expect(error.hint).toContain(`Did you mean ${first.name}?`)
 
+  // Before the first talk what is inside the program needs no terminal; from then on it does.
+  expect((await verb("run", "-m", "Hello")).status).toBe(0)
   const installed = await owner("tool", "install", first.name)
   expect(installed.shown).toContain(`${first.name}, which is inside this program`)
   expect(installed.status).toBe(0)
