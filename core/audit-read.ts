@@ -1,17 +1,22 @@
 /** Reading the record: acts by page, and what left this machine, to whom and why. */
-import { and, asc, desc, eq, gt, gte, inArray, lt } from "drizzle-orm"
+import { and, asc, desc, eq, gt, gte, inArray, lt, ne, or } from "drizzle-orm"
 import type { AuditAct } from "./audit.ts"
 import type { Db } from "./db/db.ts"
 import { audit, type AuditRow } from "./db/schema.ts"
 import { AppError } from "./errors.ts"
 import type { SessionId } from "./id.ts"
 
-/** Whether a message ever came in or a tool ever ran here. The record is never shortened, so it is never forgotten. */
+/**
+ * Whether a message ever came in or a tool ever ran here. The record is never shortened, so it is never forgotten. Who was turned away at
+ * the door began nothing: else anybody who knocks at a new house would shut its owner's scripts out.
+ */
 export async function hasActed(db: Db): Promise<boolean> {
   const found = await db.orm
     .select({ seq: audit.seq })
     .from(audit)
-    .where(inArray(audit.act, ["message.in", "tool.run", "reply.out"]))
+    .where(
+      or(inArray(audit.act, ["tool.run", "reply.out"]), and(eq(audit.act, "message.in"), ne(audit.outcome, "refused"))),
+    )
     .limit(1)
   return found.length > 0
 }

@@ -63,6 +63,19 @@ describe("the record of acts", () => {
     expect([hadActed, await hasActed(db)]).toEqual([false, true])
   })
 
+  test("says of a house where somebody was turned away at the door that nothing was done there yet", async () => {
+    const other = await openMemoryDb()
+    const writer = createWriter({ db: other, publish() {}, clock: createFakeClock() })
+    await writer.commit({
+      statements: [],
+      audit: [row({ act: "message.in", principal: "stranger", outcome: "refused" })],
+    })
+    expect(await hasActed(other)).toBe(false)
+    await writer.commit({ statements: [], audit: [row({ act: "message.in" })] })
+    expect(await hasActed(other)).toBe(true)
+    await other.close()
+  })
+
   test("is listed by act, session and time, the latest first", async () => {
     expect(await seqs({})).toEqual([7, 6, 5, 4, 3, 2, 1])
     expect(await seqs({ act: "egress" })).toEqual([7, 6, 5, 4, 3])
