@@ -77,7 +77,7 @@ export function createApp(deps: GatewayDeps, { calls, streams, readBody, answerE
       .use(pluginRoutes(deps, { prove, proveInUse, calls }))
       .use(pluginConfigRoutes(deps, { prove }))
       .use(pluginAuthRoutes(deps, { calls, proveInUse }))
-      .use(pluginLoginRoutes(deps, { prove, calls }))
+      .use(pluginLoginRoutes(deps, { calls, proveInUse }))
       .use(loginCallbackRoutes(deps))
       .use(channelRoutes(deps))
       .use(pairingRoutes(deps, { prove, calls }))

@@ -4,11 +4,10 @@
  */
 import { Elysia, status } from "elysia"
 import { sha256Hex } from "#core/safety/fingerprint.ts"
-import type { Challenge, Proof, SafetyChange } from "#core/safety/presence.ts"
 import { int, t } from "#core/schema.ts"
 import { type Calls, demandHome } from "../caller.ts"
 import type { GatewayDeps } from "../deps.ts"
-import { type Prove, presenceField } from "../presence.ts"
+import { presenceField, type ProveInUse } from "../presence.ts"
 import { body } from "../shape.ts"
 
 const strict = { additionalProperties: false }
@@ -34,15 +33,9 @@ const PasteBody = t.Object({ address: t.String({ minLength: 1, maxLength: 8_192 
 const EndBody = t.Object({ forget: t.Optional(t.Boolean({ description: "The client too" })), ...presenceField }, strict)
 
 export function pluginLoginRoutes(
-  { loginDesk, hasActed }: Pick<GatewayDeps, "loginDesk" | "hasActed">,
-  { calls, prove }: { calls: Calls; prove: Prove },
+  { loginDesk }: Pick<GatewayDeps, "loginDesk">,
+  { calls, proveInUse }: { calls: Calls; proveInUse: ProveInUse },
 ) {
-  const proveInUse = async (
-    request: Request,
-    change: SafetyChange,
-    proof: Proof | undefined,
-  ): Promise<Challenge | null> => ((await hasActed()) ? prove(request, change, proof) : null)
-
   return new Elysia({ prefix: "/api/plugins" })
     .get("/:name/login", async ({ params: { name } }) => ({ login: await loginDesk.status(name) }), {
       detail: { operationId: "plugins.login", summary: "The login that a plugin uses; null where it has none" },
