@@ -101,8 +101,16 @@ export type ChannelHealth = Pick<ChannelStatus, "name" | "failures" | "lastError
 /** What anybody could try: 16 characters of a random text are 64 bits and more. */
 export const LEAST_SECRET_CHARACTERS = 16
 
+/** Under which its messages are counted, beside its requests: no plugin is called so. */
+export function emitCountOf(channel: string): string {
+  return `${channel} emit`
+}
+
 /** What has to be gone with a channel's plugin, so that the next one of its name begins with nothing. */
 export function forgetChannelStatements(channel: string): Statement[] {
   const tables = ["channel_states", "channel_messages", "channel_memory", "deliveries", "pairings", "webhook_receipts"]
-  return tables.map((table) => ({ sql: `delete from ${table} where channel = $1`, params: [channel] }))
+  return [
+    ...tables.map((table) => ({ sql: `delete from ${table} where channel = $1`, params: [channel] })),
+    { sql: "delete from plugin_rates where plugin = $1", params: [emitCountOf(channel)] },
+  ]
 }

@@ -94,15 +94,17 @@ export function createChannels(deps: ChannelsDeps): Channels {
       }
       await forget(name) // before its row is: a crash in between leaves nobody known to the next one of its name
     },
-    removed: forget, // what its last calls left
+    async removed(name) {
+      try {
+        await forget(name)
+      } catch (error) {
+        log.error("What the last calls of a channel left could not be forgotten", { channel: name, error })
+      }
+    },
   })
 
   async function forget(name: string): Promise<void> {
-    try {
-      await writer.commit({ statements: [...forgetChannelStatements(name), ...people.forgetStatements(name)] })
-    } catch (error) {
-      log.error("What belonged to a channel could not be forgotten", { channel: name, error })
-    }
+    await writer.commit({ statements: [...forgetChannelStatements(name), ...people.forgetStatements(name)] })
   }
 
   async function statusOf(plugin: PluginStatus): Promise<ChannelStatus> {

@@ -18,7 +18,7 @@ import { type HostFunction, HostRefusal } from "#sandbox/child/guest.ts"
 import { take } from "#sandbox/host-functions.ts"
 import type { PluginPins } from "#sandbox/pins.ts"
 import type { PluginPin } from "#sandbox/plugin.ts"
-import { EmittedMessage, markOf, PairingAsked } from "./channel.ts"
+import { emitCountOf, EmittedMessage, markOf, PairingAsked } from "./channel.ts"
 import type { Pairing } from "./pairing.ts"
 
 export type Emitted = { state: "accepted" | "duplicate" | "stranger" | "refused"; why?: string }
@@ -117,7 +117,7 @@ export function createIntake({ db, writer, pins, people, pairing, agent, noteRef
   }
 
   async function counted(pin: PluginPin): Promise<void> {
-    const over = await pins.countRequest(`${pin.name} emit`, emitRatesOf(pin.manifest.capabilities?.channel ?? {}))
+    const over = await pins.countRequest(emitCountOf(pin.name), emitRatesOf(pin.manifest.capabilities?.channel ?? {}))
     if (over === null) return
     const why = `No more than ${over.limit} messages ${over.per === "minute" ? "a minute" : "an hour"}`
     noteRefusal({ gate: "sender", why, who: `plugin:${pin.name}`, what: `plugin:${pin.name}` })

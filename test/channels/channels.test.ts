@@ -189,3 +189,26 @@ describe("a conversation on a channel", () => {
     expect(await refusal(at.say("What is my password?", { sessionId }))).toMatchObject({ code: "conflict" })
   })
 })
+
+describe("a channel that is taken away", () => {
+  test("leaves nothing for the next one of its name, and stays where that cannot be", async () => {
+    await at.add("leaver", echoCode, hookedChannel("leaver"))
+    await at.know("leaver", "me", "owner")
+    await at.receive("leaver", [{ id: "1", sender: { id: "stranger" }, text: "Hi" }])
+    const traces = () =>
+      at.rows(`select 1 from identities where channel = 'leaver' union all select 1 from pairings where channel = 'leaver'
+        union all select 1 from plugin_rates where plugin like 'leaver%'`)
+    expect((await traces()).length).toBeGreaterThan(2)
+    await at.rows("alter table webhook_receipts rename to away")
+    const isGone = await at.plugins.remove("leaver").then(
+      () => true,
+      () => false,
+    )
+    expect(isGone).toBe(false)
+    await at.rows("alter table away rename to webhook_receipts")
+    expect(await at.plugins.get("leaver")).toMatchObject({ state: "active" })
+    expect(await at.people.identify({ channel: "leaver", externalId: "me" })).toMatchObject({ role: "owner" })
+    await at.plugins.remove("leaver")
+    expect(await traces()).toEqual([])
+  })
+})
