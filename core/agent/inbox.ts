@@ -42,7 +42,11 @@ const MAX_ATTEMPTS = 5
 const FIND = `select id, channel, model, agent_id, exists (select 1 from jobs
     where jobs.session_id = sessions.id and jobs.state in ('queued', 'running', 'suspended')) as active from sessions`
 const FIND_BY_ID = `${FIND} where id = $1`
-const FIND_BY_PLACE = `${FIND} where channel = $1 and peer = $2 and topic = $3 and agent_id = $4 order by updated_at desc limit 1`
+const AT_PLACE = `${FIND} where channel = $1 and peer = $2 and topic = $3 and agent_id = $4`
+const FIND_BY_PLACE = `${AT_PLACE} order by updated_at desc limit 1`
+/** Where nobody else reads along: one conversation of theirs, and never what was said there by whom the address meant before. */
+const FIND_OF_PERSON = `${AT_PLACE} and coalesce((select person_id from messages m where m.session_id = sessions.id and m.role = 'person'
+    order by m.position desc limit 1), $5) = $5 order by updated_at desc limit 1`
 
 export type InboxDeps = {
   db: Db
@@ -179,12 +183,7 @@ export function createInbox({
 
   async function findSession(message: Accepted, shown: string): Promise<FoundSession> {
     if (message.sessionId || !message.fresh) {
-      const { channel, peer, topic } = message.place
-      const [found] = await db.query(
-        message.sessionId
-          ? { sql: FIND_BY_ID, params: [message.sessionId] }
-          : { sql: FIND_BY_PLACE, params: [channel, peer, topic, message.agentId] },
-      )
+      const [found] = await db.query(findStatement(message))
       if (found && found["agent_id"] !== message.agentId)
         throw new AppError(
           "input.invalid",
@@ -370,6 +369,20 @@ export function createInbox({
   }
 
   return { receive, spawn }
+}
+
+function findStatement({
+  sessionId,
+  place: { channel, peer, topic },
+  agentId,
+  carried,
+  personId,
+}: Accepted): Statement {
+  if (sessionId) return { sql: FIND_BY_ID, params: [sessionId] }
+  const place = [channel, peer, topic, agentId]
+  return carried && sharedTopic(topic) === null
+    ? { sql: FIND_OF_PERSON, params: [...place, personId] }
+    : { sql: FIND_BY_PLACE, params: place }
 }
 
 function subTurnsOwn(): AppError {

@@ -188,6 +188,25 @@ describe("a conversation on a channel", () => {
     expect(isId("ses", sessionId)).toBe(true)
     expect(await refusal(at.say("What is my password?", { sessionId }))).toMatchObject({ code: "conflict" })
   })
+
+  test("is not gone on with by whom the same address means later: a guest is told nothing of what the owner said there", async () => {
+    const sessionAt = async (text: string) => (await turnOf(text))?.["session_id"]
+    const say = async (id: string, text: string) => {
+      expect(await emit({ id, sender: { id: "phone" }, text })).toEqual([{ state: "accepted" }])
+      await at.quiet()
+    }
+    await at.know("echo", "phone", "owner")
+    await say("p1", "My number is 4711")
+    await say("p2", "And hers is 4712")
+    expect(await sessionAt("And hers is 4712")).toBe(await sessionAt("My number is 4711"))
+    await at.know("echo", "phone") // the owner has another phone now
+    await say("p3", "What was the number?")
+    expect(await sessionAt("What was the number?")).not.toBe(await sessionAt("My number is 4711"))
+    expect(JSON.stringify(at.model.requests.at(-1))).not.toContain("4711")
+    await at.know("echo", "phone", "owner")
+    await say("p4", "It is me again")
+    expect(await sessionAt("It is me again")).toBe(await sessionAt("My number is 4711"))
+  })
 })
 
 describe("a channel that is taken away", () => {
