@@ -106,6 +106,9 @@ export function problemsOfAuth({ auth, secrets = [], http, webhookSecret }: Aske
   }
   if (oauth) {
     if (provider === undefined) at("auth/provider", "a login needs the provider's name")
+    // What a provider gives may not become a key of the house's own: whose key a model is called with decides who reads along.
+    if (!/_token$/i.test(secret))
+      at("auth/secret_name", "a login brings a token, and the name of its secret ends in _token")
     if (secret.length > 48) at("auth/secret_name", "a login's secret has at most 48 characters")
     const urls = { authorization_url: oauth.authorization_url, token_url: oauth.token_url, issuer: oauth.issuer }
     const all = { ...urls, revocation_url: oauth.revocation_url, resource: oauth.resource }
