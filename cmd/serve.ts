@@ -39,8 +39,7 @@ const lasting: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 export default defineVerb({
   meta: {
-    description:
-      "Runs the service without a terminal: gateway, channels, routines; prints its address when it is ready",
+    description: "Runs the service without a terminal: gateway and channels; prints its address when it is ready",
     examples: ["ironclaw serve", "ironclaw serve --port 0", "ironclaw serve --set gateway.host=127.0.0.1 -v"],
     ownsInterrupt: true,
     failureStatus: (error) => (error instanceof AppError && lasting.has(error.code) ? NEEDS_A_PERSON : undefined),

@@ -7,7 +7,7 @@ export const verbTable: VerbTable = {
     load: () => import("../run.ts"),
   },
   serve: {
-    about: "Run the service without a terminal: gateway, channels, routines",
+    about: "Run the service without a terminal: gateway and channels",
     load: () => import("../serve.ts"),
   },
   onboard: {
