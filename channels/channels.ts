@@ -125,9 +125,11 @@ export function createChannels(deps: ChannelsDeps): Channels {
           hint: "`ironclaw channel list` shows them; `ironclaw tool install` adds one.",
         })
       const running = live().find(({ pin }) => pin.name === name)
-      const said = running
-        ? await calls.call(running, { name: "status", input: {}, answer: StatusAnswer, timeoutMs: STATUS_MS })
-        : null
+      // Its code is not run while everything is stopped, not even to be asked how it is.
+      const said =
+        running && deps.mayRun()
+          ? await calls.call(running, { name: "status", input: {}, answer: StatusAnswer, timeoutMs: STATUS_MS })
+          : null
       const says = said?.ok
         ? { ok: said.value.ok, detail: visibleText(said.value.detail ?? "") }
         : said && { ok: false, detail: said.why }
