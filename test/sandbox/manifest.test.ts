@@ -148,7 +148,7 @@ describe("what the owner is asked to set", () => {
     }
     expect(problemsOf({ capabilities: queried, auth: google })).toHaveLength(1)
     // What a provider gives is no key of the house's own.
-    for (const secret of ["OPENAI_API_KEY", "llm_api_key", "BACKUP_PASSPHRASE"]) {
+    for (const secret of ["OPENAI_API_KEY", "llm_api_key"]) {
       const capabilities = JSON.parse(JSON.stringify(googleHttp).replaceAll(google.secret_name, secret))
       expect(problemsOf({ capabilities, auth: { ...google, secret_name: secret } })).toEqual([
         expect.stringContaining("/auth/secret_name: a login brings a token"),
