@@ -14,6 +14,7 @@ import type { Log } from "../log.ts"
 import { createKeyedQueue } from "../memory/queue.ts"
 import { joinLabels, joinSources } from "../safety/labels.ts"
 import type { Egress } from "../safety/egress.ts"
+import { pluginOfChannel } from "../session/place.ts"
 import { type HookAnswer, readAnswer } from "./answer.ts"
 import { type AnyHook, hookSource, isPluginHook, type PluggedHooks, wayOut } from "./plugged.ts"
 import { type HookOutput, runProgram } from "./program.ts"
@@ -258,11 +259,13 @@ function whereOf(input: HookInput<HookPoint>): Where {
 }
 
 function covering<H extends AnyHook>(hooks: readonly H[], point: HookPoint, { agentId, channel, tool }: Where): H[] {
+  // A plugin's channel goes by the name that its owner knows it by, too.
+  const named = [channel, pluginOfChannel(channel) ?? channel]
   return hooks.filter(
     (hook) =>
       hook.point === point &&
       (hook.agents?.includes(agentId) ?? true) &&
-      (hook.channels?.includes(channel) ?? true) &&
+      (hook.channels?.some((one) => named.includes(one)) ?? true) &&
       (tool === null || (hook.tools?.includes(tool) ?? true)),
   )
 }

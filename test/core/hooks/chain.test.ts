@@ -19,9 +19,9 @@ const sleeper: Hook = {
 }
 const MAX_RUNNING = 8 // the chain's own number
 
-test("who is stopped while it waits for a place among the running hooks waits no longer, and takes nobody's place", async () => {
-  const chain = createHookChain({
-    store: { current: () => ({ hooks: [sleeper], broken: [], problem: null }) },
+const chainOf = (hook: Hook) =>
+  createHookChain({
+    store: { current: () => ({ hooks: [hook], broken: [], problem: null }) },
     plugged: noPluggedHooks,
     egress: {
       fetchFor() {
@@ -33,6 +33,19 @@ test("who is stopped while it waits for a place among the running hooks waits no
     log: silentLog,
     redact: (text) => text,
   })
+
+test("a hook for a channel of a plugin covers it by the name that `channel list` shows, and no other", () => {
+  const at = (channel: string) => ({ agentId: "main", channel, tool: null })
+  const relay = chainOf({ ...sleeper, channels: ["relay"] })
+  expect(relay.covers("message.in", at("plugin:relay"))).toBe(true)
+  for (const other of ["plugin:relay2", "terminal", "plugin:", "plugin:plugin:relay"])
+    expect(relay.covers("message.in", at(other))).toBe(false)
+  expect(chainOf({ ...sleeper, channels: ["plugin:relay"] }).covers("message.in", at("plugin:relay"))).toBe(true)
+  expect(chainOf({ ...sleeper, channels: ["terminal"] }).covers("message.in", at("plugin:relay"))).toBe(false)
+})
+
+test("who is stopped while it waits for a place among the running hooks waits no longer, and takes nobody's place", async () => {
+  const chain = chainOf(sleeper)
   const judge = (signal: AbortSignal) =>
     chain.judge("message.in", {
       agentId: "main",
