@@ -9,6 +9,7 @@ import { preview, type LabelName, type NewEvent } from "#core/event.ts"
 import type { DeliveryId, MessageId, SessionId, TurnId } from "#core/id.ts"
 import type { Log } from "#core/log.ts"
 import type { ReplyGate } from "#core/safety/reply.ts"
+import type { People } from "#core/session/person.ts"
 import { sharedTopic } from "#core/session/place.ts"
 import { messageCharactersOf } from "#sandbox/channel-manifest.ts"
 import type { LivePlugin } from "#sandbox/live-plugin.ts"
@@ -42,6 +43,7 @@ export type RouterDeps = {
   /** The channels that run. */
   live: () => readonly LivePlugin[]
   reply: Pick<ReplyGate, "whole">
+  people: Pick<People, "identify">
   redact: (text: string) => string
   /** Nothing is sent while everything is stopped. */
   mayRun: () => boolean
@@ -88,6 +90,7 @@ export function createRouter({
   calls,
   live,
   reply,
+  people,
   redact,
   mayRun,
   isAlone,
@@ -135,6 +138,7 @@ export function createRouter({
   async function carry(delivery: Delivery): Promise<void> {
     const channel = live().find(({ pin }) => pin.name === delivery.channel)
     if (!channel) return settle(delivery, { state: "retry", why: "Its channel is not there", afterS: null })
+    if (!(await mayHear(delivery))) return settle(delivery, { state: "failed", why: NOT_FOR_THEM })
     const text = await textOf(delivery)
     if (text === null) return settle(delivery, { state: "failed", why: "The message is gone" })
     const parts = splitText(text, messageCharactersOf(channel.pin.manifest.capabilities?.channel ?? {})).slice(
@@ -153,6 +157,18 @@ export function createRouter({
         })
     }
     await settle(delivery, { state: "sent" }, preview(redact(text)))
+  }
+
+  /** Whom the owner turned away, or took for themselves no more, since it was said: what was meant for the owner goes to nobody else. */
+  async function mayHear({ channel, peer, topic, sessionId, turnId }: Delivery): Promise<boolean> {
+    if (sessionId === null || sharedTopic(topic) !== null) return true // our own words, or a place and nobody's address
+    const identity = await people.identify({ channel, externalId: peer })
+    if (identity === null || identity.role === "owner") return identity !== null
+    const [turn] = await db.query({
+      sql: "select ceiling is not null as guest from turns where id = $1",
+      params: [turnId],
+    })
+    return turn?.["guest"] === true
   }
 
   async function sendPart(
@@ -309,6 +325,7 @@ export function createRouter({
 }
 
 const CUT_OFF = "The service ended while it was being sent; whether it arrived nobody knows"
+const NOT_FOR_THEM = "It was meant for whom the owner has turned away since, or knows as somebody else"
 /** What is stored has passed the gate once, with what its turn knew of links; a second time takes out secrets and pictures alone. */
 const AS_STORED = { labels: [], mayLink: () => true }
 

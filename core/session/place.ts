@@ -31,3 +31,7 @@ export function sharedTopic(topic: string): string | null {
 
 /** As SQL, of the column `topic`: nobody else reads along. */
 export const UNSHARED_SQL = `topic not like '${SHARED}%'`
+/** As SQL, of the sessions `s`: a place of the house, or an address that is this person's now. `person` is a parameter. */
+export const addressOfSql = (person: string): string =>
+  `(not starts_with(s.channel, '${PREFIX}') or exists (select 1 from identities i
+    where '${PREFIX}' || i.channel = s.channel and i.external_id = s.peer and i.person_id = ${person}))`

@@ -13,7 +13,7 @@ import { OWNER_CHANNEL } from "../safety/capability.ts"
 import type { ReplyGate } from "../safety/reply.ts"
 import { t } from "../schema.ts"
 import { deliveryStatements } from "../session/deliveries.ts"
-import { UNSHARED_SQL } from "../session/place.ts"
+import { addressOfSql, UNSHARED_SQL } from "../session/place.ts"
 import type { Place } from "../session/session.ts"
 import { touchSessionStatement } from "../session/statements.ts"
 import { defineTool, type Tool } from "./tool.ts"
@@ -36,9 +36,9 @@ export type MessageSendDeps = {
 }
 
 export function messageTools({ db, writer, clock, ownerId, reply, redact }: MessageSendDeps): Tool[] {
-  /** A session is the owner's to read where they have spoken in it, and nobody else's where nobody reads along. */
+  /** A session is the owner's to read where they have spoken in it, nobody reads along, and its address is still theirs. */
   async function findPlace(agentId: string, current: SessionId): Promise<(Place & { id: SessionId }) | null> {
-    const spoken = `${UNSHARED_SQL} and exists
+    const spoken = `${UNSHARED_SQL} and ${addressOfSql("$2")} and exists
       (select 1 from messages m where m.session_id = s.id and m.role = 'person' and m.person_id = $2)`
     const columns = "select id, channel, peer, topic from sessions s"
     const own = { sql: `${columns} where id = $1 and ${spoken}`, params: [current, ownerId()] }

@@ -209,6 +209,30 @@ describe("a conversation on a channel", () => {
   })
 })
 
+describe("somebody whom the owner turns away, or makes a guest", () => {
+  test("is told nothing that was on its way to the owner", async () => {
+    await at.quiet()
+    await forgetSent()
+    for (const later of ["turned away", "a guest"]) {
+      const peer = `was-owner-${later.replace(" ", "-")}`
+      await at.know("echo", peer, "owner")
+      const gate = Promise.withResolvers<void>()
+      at.steps.push(async () => {
+        await gate.promise
+        return { say: "The number is 4711" }
+      })
+      await emit({ id: peer, sender: { id: peer }, text: "What is the number?" })
+      if (later === "a guest") await at.know("echo", peer)
+      else await at.people.unlink({ channel: "echo", externalId: peer })
+      gate.resolve()
+      await at.quiet()
+      expect(await sentTo(peer)).toEqual([])
+      const [row] = await at.rows("select state, error from deliveries where peer = $1", [peer])
+      expect(row).toMatchObject({ state: "failed", error: expect.stringContaining("turned away") })
+    }
+  })
+})
+
 describe("a channel that is taken away", () => {
   test("leaves nothing for the next one of its name, and stays where that cannot be", async () => {
     await at.add("leaver", echoCode, hookedChannel("leaver"))

@@ -59,6 +59,7 @@ export async function channelRig(db?: Db) {
     isAlone: false,
   }
   const rows = (sql: string, params: unknown[] = []) => own.query({ sql, params })
+  const people = { identify: async () => ({ personId: "per_owner" as const, role: "owner" as const }) }
   let placed = 0
   return {
     db: own,
@@ -68,7 +69,8 @@ export async function channelRig(db?: Db) {
     asked,
     state,
     rows,
-    router: (more: { isAlone?: boolean } = {}) => createRouter({ ...deps, ...more, reply: { whole: (text) => text } }),
+    router: (more: { isAlone?: boolean } = {}) =>
+      createRouter({ ...deps, ...more, reply: { whole: (text) => text }, people }),
     poller: (more: { isAlone?: boolean } = {}) =>
       createPoller({
         ...deps,

@@ -87,7 +87,12 @@ describe("message_send", () => {
         params: [`msg_${id}`, id, ownerId],
       })
     }
+    await db.query({
+      sql: "insert into identities (channel, external_id, person_id, mac) values ('chat', 'me', $1, '')",
+      params: [ownerId],
+    })
     await place("ses_alone", { peer: "me", topic: "", minutes: 1 })
+    await place("ses_former", { peer: "somebody-else-now", topic: "", minutes: 3 })
     await place("ses_shared", { peer: "room", topic: "shared:", minutes: 2 })
     const before = (await storedEvents("message.delivered")).length
     const [tool] = tools()
@@ -98,6 +103,7 @@ describe("message_send", () => {
     // It is told of once it is there.
     expect((await storedEvents("message.delivered")).length).toBe(before)
     await db.query({ sql: "delete from sessions where channel = 'plugin:chat'", params: [] })
+    await db.query({ sql: "delete from identities", params: [] })
   })
 
   test("is refused at the read-only level", async () => {
