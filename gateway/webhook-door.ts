@@ -7,6 +7,7 @@ import { AppError } from "#core/errors.ts"
 import type { Log } from "#core/log.ts"
 import type { NoteRefusal } from "#core/safety/refusals.ts"
 import type { Signature } from "#sandbox/channel-manifest.ts"
+import type { LivePlugin } from "#sandbox/live-plugin.ts"
 import { readBytes } from "./body.ts"
 import { createLimiter } from "./limits.ts"
 import { judgeWebhook } from "./webhooks.ts"
@@ -39,6 +40,8 @@ const WITHOUT_BODY: readonly number[] = [204, 205, 304]
 export function createWebhookDoor({ channels, receipts, noteRefusal, clock, log }: WebhookDoorDeps) {
   const peers = createLimiter({ clock, ...PEER })
   const perChannel = createLimiter({ clock, ...CHANNEL })
+  /** Requests that a channel is hearing, by name and digest: as many as the limits let in. */
+  const underWay = new Map<string, Promise<void>>()
 
   /** One answer whatever was wrong: nobody learns which channels there are, or how far they got. */
   function refused(why: string, { path, peer }: { path: string; peer: string }): AppError {
@@ -48,7 +51,7 @@ export function createWebhookDoor({ channels, receipts, noteRefusal, clock, log 
   }
 
   /** Throws `webhook.refused`, `client.rate_limited`, `input.too_large`, `input.too_slow`. */
-  return async function take(request: Request, { path, peer }: { path: string; peer: string }): Promise<Response> {
+  async function take(request: Request, { path, peer }: { path: string; peer: string }): Promise<Response> {
     limit(peers.take(peer))
     const channel = channels.atPath(path)
     const webhook = channel?.pin.manifest.capabilities?.channel?.webhook
@@ -70,7 +73,21 @@ export function createWebhookDoor({ channels, receipts, noteRefusal, clock, log 
       .update(JSON.stringify([path, request.headers.get(signature.header)?.toLowerCase()]))
       .update(body)
       .digest("hex")
-    if (await receipts.has(name, digest)) return new Response(null, { status: 200 })
+    // A copy that comes while the first is being heard waits for what becomes of it.
+    const key = `${name} ${digest}`
+    for (let former = underWay.get(key); former; former = underWay.get(key)) await former
+    const heard = Promise.withResolvers<void>()
+    underWay.set(key, heard.promise)
+    try {
+      if (await receipts.has(name, digest)) return new Response(null, { status: 200 })
+      return await hear(request, { channel, signature, path, body, digest })
+    } finally {
+      underWay.delete(key)
+      heard.resolve()
+    }
+  }
+
+  async function hear(request: Request, { channel, signature, path, body, digest }: Signed): Promise<Response> {
     const text = textOf(body)
     if (text === null) throw new AppError("input.invalid", "The body is no UTF-8")
     const query = request.url.includes("?") ? request.url.slice(request.url.indexOf("?")) : ""
@@ -81,10 +98,14 @@ export function createWebhookDoor({ channels, receipts, noteRefusal, clock, log 
       body: text,
     })
     // What failed comes again, and is looked at again.
-    if (status < 500) await receipts.add(name, digest)
+    if (status < 500) await receipts.add(channel.pin.name, digest)
     return answerOf(status, said)
   }
+
+  return take
 }
+
+type Signed = { channel: LivePlugin; signature: Signature; path: string; body: Uint8Array; digest: string }
 
 function limit(seconds: number): void {
   if (seconds > 0)

@@ -130,6 +130,7 @@ export function channelSentences(name: string, channel: ChannelCapability): stri
   const seconds = Math.round((channel.min_poll_interval_ms ?? DEFAULT_POLL_MS) / 1_000)
   return [
     `carry messages of people to the assistant, and what it answers to them, as the channel ${name}`,
+    `say which of the people you let in on ${name} a message is from, those whom you let in before this version too`,
     ...(webhook
       ? paths.map((path) => `receive requests at ${path}, ${signatureWords(webhook.signature, webhook.secret_name)}`)
       : []),

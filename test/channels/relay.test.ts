@@ -37,8 +37,9 @@ test("every bundled channel is one that can be installed under its name", async 
 describe("the relay", () => {
   test("says in plain words what it asks for", async () => {
     const { asks } = await at.plugins.get("relay")
-    expect(asks.slice(0, 3)).toEqual([
+    expect(asks.slice(0, 4)).toEqual([
       "carry messages of people to the assistant, and what it answers to them, as the channel relay",
+      "say which of the people you let in on relay a message is from, those whom you let in before this version too",
       "receive requests at /webhooks/relay, each signed with your relay_signing_secret",
       "hand in at most 30 messages a minute and 600 an hour",
     ])

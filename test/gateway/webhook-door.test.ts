@@ -120,6 +120,15 @@ describe("a signed request", () => {
     expect(await times()).toBeGreaterThanOrEqual(before + 3)
   })
 
+  test("is heard once where two copies of it come at the same moment", async () => {
+    const before = await times()
+    const copies = Array.from({ length: 5 }, () => post("twin", { headers: { "x-signature": sign("twin") } }))
+    expect((await Promise.all(copies)).map(({ status }) => status).sort((a, b) => a - b)).toEqual([
+      200, 200, 200, 200, 202,
+    ])
+    expect(await times()).toBe(before + 1)
+  })
+
   test("is answered without a body where the status has none, whatever the channel says", async () => {
     const answer = await post("empty", { headers: { "x-signature": sign("empty") } })
     expect([answer.status, await answer.text()]).toEqual([204, ""])

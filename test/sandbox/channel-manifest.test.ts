@@ -103,8 +103,9 @@ describe("a channel's manifest", () => {
       emit_rate_limit: { messages_per_minute: 10, messages_per_hour: 100 },
     })
     if (!judged.ok) throw new Error(judged.problems.join())
-    expect(sentencesFor({ manifest: judged.manifest, tools: [] }).slice(0, 5)).toEqual([
+    expect(sentencesFor({ manifest: judged.manifest, tools: [] }).slice(0, 6)).toEqual([
       "carry messages of people to the assistant, and what it answers to them, as the channel chat",
+      "say which of the people you let in on chat a message is from, those whom you let in before this version too",
       "receive requests at /webhooks/chat, each with your bot_secret in the header X-Bot-Secret",
       "look for news by itself, at most every 15 s",
       "hand in at most 10 messages a minute and 100 an hour",
