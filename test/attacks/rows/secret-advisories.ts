@@ -92,8 +92,11 @@ export const rows: readonly Row[] = [
     id: "secret-advisories/state-tells",
     covers: ["CVE-2026-34511", "CVE-2026-3691", "GHSA-7rcp-mxpq-72pj"],
     attack: "The state of a login tells its verifier, or is not checked",
-    status: "later",
-    rule: "TLS and names are checked by the egress gate (core/safety/egress.ts), and a one-time code is bound to what it was shown for (core/safety/presence.ts)",
+    status: "tested",
+    test: [
+      "test/sandbox/login-flow.test.ts › an open login › has a state and a verifier of 32 bytes each that are never the same, and the verifier is in no URL",
+      "test/sandbox/logins.test.ts › somebody else's answer › with a state that is wrong, missing, doubled, short or used is nothing, and leaves the login open",
+    ],
   },
   {
     id: "secret-advisories/look-alike-host",
