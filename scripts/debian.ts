@@ -1,6 +1,6 @@
 /** Programs for the tests from the machine's own Debian archive, unpacked beside what the machine has: nothing is installed by it. */
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 
 const COMMAND_TIMEOUT_MS = 180_000 // the slowest, the download of 60 MB, takes seconds on a good line
 
@@ -81,6 +81,41 @@ export async function bringProgram(
     for (const file of readdirSync(into))
       if (file.endsWith(".deb")) await run(["dpkg-deb", "-x", join(into, file), into])
     return { program: join(into, path) }
+  } catch (error) {
+    if (error instanceof CommandFailed) return { reason: error.message }
+    throw error
+  }
+}
+
+/** Programs of packages with all that those need and this machine lacks, in a folder for PATH; or why there are none. */
+export async function bringPackages(
+  work: string,
+  { from, programs }: { from: readonly string[]; programs: readonly string[] },
+): Promise<{ path: string } | { reason: string }> {
+  const reason = reasonAgainstApt()
+  if (reason !== null) return { reason }
+  try {
+    const name = from.join("-")
+    const apt = makeApt(work, name, null)
+    await run(["apt-get", "update", "-qq"], apt)
+    await run(["apt-get", "install", "-y", "-qq", "--download-only", "--no-install-recommends", ...from], apt)
+    const into = folder(work, name)
+    const archives = join(work, `apt-${name}`, "cache/archives")
+    for (const file of readdirSync(archives))
+      if (file.endsWith(".deb")) await run(["dpkg-deb", "-x", join(archives, file), into])
+    rmSync(archives, { recursive: true })
+    const libraries = [...new Bun.Glob("usr/lib/**/*.so*").scanSync({ cwd: into, onlyFiles: false })]
+    const folders = [...new Set(libraries.map((file) => dirname(join(into, file))))]
+    const path = folder(work, `${name}-bin`)
+    for (const program of programs) {
+      // Only these programs see the libraries that came with them.
+      const lines = [
+        `#!/bin/sh`,
+        `LD_LIBRARY_PATH='${folders.join(":")}' exec '${join(into, "usr/bin", program)}' "$@"`,
+      ]
+      writeFileSync(join(path, program), `${lines.join("\n")}\n`, { mode: 0o755 })
+    }
+    return { path }
   } catch (error) {
     if (error instanceof CommandFailed) return { reason: error.message }
     throw error

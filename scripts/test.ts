@@ -8,7 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { runChecks } from "./check.ts"
-import { bringProgram } from "./debian.ts"
+import { bringPackages, bringProgram } from "./debian.ts"
 import { binaryPath, isFresh } from "./freshness.mjs"
 import { type Postgres, startPostgres } from "./postgres.ts"
 
@@ -101,6 +101,13 @@ async function ensureBinary(): Promise<boolean> {
   return (await child.exited) === 0
 }
 
+/** What makes plugins of C, which stock plugins are made with. */
+async function bringCompiler(work: string): Promise<{ path: string } | { reason: string } | { there: true }> {
+  const programs = ["clang", "wasm-ld"]
+  if (programs.every((program) => Bun.which(program) !== null)) return { there: true }
+  return bringPackages(work, { from: ["clang", "lld"], programs })
+}
+
 async function runEverything(patterns: readonly string[], full: boolean): Promise<Tally> {
   const tallies: Tally[] = []
   if (patterns.length === 0) {
@@ -121,9 +128,10 @@ async function runEverything(patterns: readonly string[], full: boolean): Promis
   process.on("SIGTERM", () => void stop())
   const tools = mkdtempSync(join(tmpdir(), "ironclaw-tools-"))
   process.on("exit", () => rmSync(tools, { recursive: true, force: true }))
-  const [outcome, busybox] = await Promise.all([
+  const [outcome, busybox, compiler] = await Promise.all([
     startPostgres(),
     bringProgram(tools, { from: "busybox", path: "bin/busybox" }),
+    bringCompiler(tools),
   ])
   if ("postgres" in outcome) postgres = outcome.postgres
   console.log(
@@ -132,8 +140,10 @@ async function runEverything(patterns: readonly string[], full: boolean): Promis
       : "PostgreSQL 15 with pgvector is up",
   )
   if ("reason" in busybox) console.log(`No busybox, the install script is not tested under it: ${busybox.reason}`)
+  if ("reason" in compiler) console.log(`No clang, plugins in C are not tested: ${compiler.reason}`)
   const env = {
     ...process.env,
+    ...("path" in compiler ? { PATH: `${compiler.path}:${process.env["PATH"] ?? ""}` } : {}),
     ...("program" in busybox ? { IRONCLAW_TEST_BUSYBOX: busybox.program } : {}),
     IRONCLAW_TEST_BINARY: binaryPath(root),
     ...(postgres ? { TEST_DATABASE_URL: postgres.url } : {}),

@@ -78,3 +78,90 @@ describe.skipIf(clang === null || linker === null)("a plugin in C, built by clan
     expect(await run("broken", null)).toBe("trap: it is broken")
   })
 })
+
+/** Go's own way of making a module: its runtime and collector inside, and WASI for what it asks of a system. */
+const goSource = `
+package main
+
+//go:wasmimport extism:host/env input_length
+func inputLength() uint64
+
+//go:wasmimport extism:host/env input_load_u8
+func inputLoad(at uint64) uint32
+
+//go:wasmimport extism:host/env alloc
+func alloc(n uint64) uint64
+
+//go:wasmimport extism:host/env store_u8
+func store(at uint64, b uint32)
+
+//go:wasmimport extism:host/env output_set
+func output(at uint64, n uint64)
+
+//go:wasmexport upper
+func upper() int32 {
+	n := inputLength()
+	text := make([]byte, n)
+	for i := range text {
+		text[i] = byte(inputLoad(uint64(i)))
+	}
+	seen := map[string]int{}
+	for _, b := range text {
+		seen[string(b)]++
+	}
+	at := alloc(n)
+	for i, b := range text {
+		if b >= 'a' && b <= 'z' {
+			b -= 32
+		}
+		store(at+uint64(i), uint32(b))
+	}
+	output(at, n)
+	return 0
+}
+
+func main() {}
+`
+
+const go = Bun.which("go")
+const goVersion = go === null ? "" : Bun.spawnSync([go, "env", "GOVERSION"]).stdout.toString()
+/** Before 1.24 it could export no function. */
+const exportsFunctions = Number(/^go1\.(\d+)/.exec(goVersion)?.[1] ?? 0) >= 24
+
+describe.skipIf(!exportsFunctions)("a plugin in Go, built by its own compiler", () => {
+  const folder = mkdtempSync(join(tmpdir(), "ironclaw-stock-go-"))
+  const sandbox = createSandbox({ command: childCommand, clock: systemClock, log: quietLog })
+  afterAll(async () => {
+    await sandbox.stopAll()
+    rmSync(folder, { recursive: true })
+  })
+
+  test(
+    "runs unchanged, with a collector of its own",
+    async () => {
+      writeFileSync(join(folder, "main.go"), goSource)
+      writeFileSync(join(folder, "go.mod"), "module example.org/stock\n\ngo 1.24\n")
+      const built = Bun.spawnSync([go ?? "", "build", "-buildmode=c-shared", "-o", "plugin.wasm", "."], {
+        cwd: folder,
+        env: {
+          ...process.env,
+          GOOS: "wasip1",
+          GOARCH: "wasm",
+          GOPROXY: "off",
+          GOCACHE: join(folder, "cache"),
+          GOPATH: join(folder, "path"),
+          GOTOOLCHAIN: "local",
+        },
+      })
+      expect(built.stderr.toString()).toBe("")
+      const code = codeOf("wasm", readFileSync(join(folder, "plugin.wasm")))
+      for (const input of ["köln", "b".repeat(20_000)]) {
+        const result = await sandbox.call(guestCall({ code, name: "upper", input }))
+        expect(result.ok ? textOf(result.output) : `${result.reason}: ${result.words}`).toBe(
+          JSON.stringify(input.replaceAll(/[a-z]/g, (letter) => letter.toUpperCase())),
+        )
+      }
+    },
+    240_000, // it compiles Go's library, on a machine that may be busy
+  )
+})
