@@ -53,8 +53,9 @@ export async function bundledHouse(name: string, options: Options = {}): Promise
       await at.approvals.answer(outcome.approval.id, { answer: "allow", how: "once" })
       const ended = await until(`${tool} ends`, async () => {
         const [row] = await at.db.query({
-          sql: `select c.state, m.text from calls c join messages m on m.call_id = c.id
-            where c.turn_id = $1 and c.state in ('done', 'failed', 'refused') order by c.id desc limit 1`,
+          // The whole turn: what is left of it would take the model's next answer.
+          sql: `select c.state, m.text from calls c join messages m on m.call_id = c.id join turns t on t.id = c.turn_id
+            where t.id = $1 and t.state = 'finished' order by c.id desc limit 1`,
           params: [outcome.turnId],
         })
         return row

@@ -108,13 +108,20 @@ describe("a plugin that runs", () => {
       await at.install(at.source(name, toolCode(`${name}_go`, "return 1"), { effects: { [`${name}_go`]: effect } }))
       await at.grant(name)
     }
-    await at.call("parcel_go", { word: "plain" })
+    const asked = await at.call("parcel_go", { word: "plain" })
     const open = async () =>
       (await at.approvals.list({ state: "open", limit: 10 })).find(({ tool }) => tool === "parcel_go")
     const first = await open()
     if (!first) throw new Error("Nobody was asked")
     await at.approvals.answer(first.id, { answer: "allow", how: "always", evenUntrusted: true, expiresAt: null })
-    await until("the call runs", async () => !(await open()))
+    // The whole turn: what is left of it would take the model's next answer.
+    await until("its turn ends", async () => {
+      const [turn] = await at.db.query({
+        sql: "select state from turns where id = $1",
+        params: [asked.outcome?.turnId],
+      })
+      return turn?.["state"] === "finished"
+    })
     expect((await at.call("parcel_go", { word: "plain again" })).outcome).toMatchObject({ state: "finished" })
     const { outcome } = await at.call("parcel_go", { word: `use ${key}` })
     expect(outcome).toMatchObject({ state: "suspended" })
