@@ -2,12 +2,12 @@
 import type { Db } from "#core/db/db.ts"
 import type { Log } from "#core/log.ts"
 import { visibleText } from "#core/safety/approval-question.ts"
-import { judgeShape, type Static, t, type TSchema } from "#core/schema.ts"
-import { type HostFunction, HostRefusal, type Sandbox } from "#sandbox/child/guest.ts"
-import { guestHttp, type GuestHttpDeps } from "#sandbox/guest-http.ts"
-import { take } from "#sandbox/host-functions.ts"
+import { judgeShape, type Static, type TSchema } from "#core/schema.ts"
+import type { HostFunction, Sandbox } from "#sandbox/child/guest.ts"
+import { guestHttp, type GuestHttpDeps, reachesHosts } from "#sandbox/guest-http.ts"
+import { guestLog, secretExists } from "#sandbox/host-functions.ts"
 import { limitsOf } from "#sandbox/limits.ts"
-import { endpointsOf, guestConfig, missingSettings } from "#sandbox/plugin-config.ts"
+import { guestConfig, missingSettings } from "#sandbox/plugin-config.ts"
 import type { PluginPin } from "#sandbox/plugin.ts"
 import type { LivePlugin } from "#sandbox/live-plugin.ts"
 import { channelMemory } from "./memory.ts"
@@ -46,8 +46,6 @@ export type ChannelCallsDeps = {
   log: Log
 }
 
-const SecretExists = t.Object({ name: t.String({ maxLength: 100 }) }, { additionalProperties: false })
-
 export function createChannelCalls({ db, sandbox, pins, fetchFor, logins, log }: ChannelCallsDeps): ChannelCalls {
   return {
     async call({ pin, code }, { name, input, answer, offers = {}, timeoutMs = MAX_CALL_MS }) {
@@ -59,9 +57,6 @@ export function createChannelCalls({ db, sandbox, pins, fetchFor, logins, log }:
           touched: false,
           refused: false,
         }
-      const { http, secrets } = pin.manifest.capabilities ?? {}
-      const { rules, local } = endpointsOf(pin.manifest, pin.config)
-      const reachesHosts = (http?.allowlist.length ?? 0) + rules.length + local.length > 0
       const send = fetchFor(pin)
       let touched = false
       let before = false
@@ -90,16 +85,11 @@ export function createChannelCalls({ db, sandbox, pins, fetchFor, logins, log }:
         host: {
           functions: {
             ...channelMemory(db, pin.name),
-            async secret_exists(payload) {
-              const asked = take(SecretExists, payload)
-              if (!secrets?.allowed_names.includes(asked.name))
-                throw new HostRefusal("This plugin may not ask after this secret")
-              return logins.valueFor(pin)(asked.name) !== null
-            },
+            secret_exists: secretExists(pin, logins),
             ...offers,
           },
-          ...(reachesHosts ? { http: sendRequest } : {}),
-          log: (level, line) => log[level]("A plugin says", { plugin: pin.name, line: visibleText(line) }),
+          ...(reachesHosts(pin) ? { http: sendRequest } : {}),
+          log: guestLog(pin, log),
         },
         signal: AbortSignal.timeout(timeoutMs),
       })

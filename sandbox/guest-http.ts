@@ -5,6 +5,7 @@ import { ratesOf, sizesOf } from "./limits.ts"
 import type { Logins } from "./logins.ts"
 import type { PluginPins } from "./pins.ts"
 import type { PluginPin } from "./plugin.ts"
+import { endpointsOf } from "./plugin-config.ts"
 import { missingSecrets, secretsToward } from "./plugin-credentials.ts"
 
 export type GuestHttpDeps = {
@@ -59,6 +60,12 @@ export function guestHttp(pin: PluginPin, { fetch, pins, logins, onRefused, onAd
       throw new HostRefusal(error.message)
     }
   }
+}
+
+/** Whether it was granted any host, or given an address of the owner's own: a guest without one has no requests to make. */
+export function reachesHosts({ manifest, config }: PluginPin): boolean {
+  const { rules, local } = endpointsOf(manifest, config)
+  return (manifest.capabilities?.http?.allowlist.length ?? 0) + rules.length + local.length > 0
 }
 
 /** For the model to tell its owner: what a host says of a request without a key helps neither. */

@@ -10,10 +10,9 @@ import { joinLabels } from "#core/safety/labels.ts"
 import { judgeShape, type Static, t, type TSchema } from "#core/schema.ts"
 import type { ToolContext } from "#core/tools/tool.ts"
 import { type HostFunction, type HostFunctions, HostRefusal } from "./child/guest.ts"
-import { guestHttp } from "./guest-http.ts"
+import { guestHttp, reachesHosts } from "./guest-http.ts"
 import type { Logins } from "./logins.ts"
 import type { PluginPins } from "./pins.ts"
-import { endpointsOf } from "./plugin-config.ts"
 import { type PluginPin, pluginPrincipal } from "./plugin.ts"
 
 export type HostFunctionDeps = {
@@ -41,13 +40,11 @@ export type Hosted = {
 
 export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunctionDeps): Hosted {
   const { manifest } = pin
-  const { http, secrets, workspace, tool_invoke: invoke } = manifest.capabilities ?? {}
+  const { secrets, workspace, tool_invoke: invoke } = manifest.capabilities ?? {}
   const gathered: (readonly LabelName[])[] = [["untrusted"]]
   let gate: string | null = null
   let advice: string | null = null
   const isReading = !hasEffect(context.effect)
-  const { rules, local } = endpointsOf(manifest, pin.config)
-  const reachesHosts = (http?.allowlist.length ?? 0) + rules.length + local.length > 0
 
   function pathOf(path: string): string {
     const judged = judgeMemoryPath(path)
@@ -105,12 +102,7 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
         }
       }
   }
-  if (secrets && secrets.allowed_names.length > 0)
-    functions["secret_exists"] = async (payload) => {
-      const { name } = take(SecretExists, payload)
-      if (!secrets.allowed_names.includes(name)) throw new HostRefusal("This plugin may not ask after this secret")
-      return deps.logins.valueFor(pin)(name) !== null
-    }
+  if (secrets && secrets.allowed_names.length > 0) functions["secret_exists"] = secretExists(pin, deps.logins)
   const aliases = invoke?.aliases ?? {}
   if (Object.keys(aliases).length > 0 && !isReading)
     functions["tool_invoke"] = async (payload) => {
@@ -127,13 +119,27 @@ export function hostFor(pin: PluginPin, context: ToolContext, deps: HostFunction
   return {
     host: {
       functions,
-      ...(reachesHosts ? { http: sendRequest } : {}),
-      log: (level, line) => deps.log[level]("A plugin says", { plugin: pin.name, line: visibleText(line) }),
+      ...(reachesHosts(pin) ? { http: sendRequest } : {}),
+      log: guestLog(pin, deps.log),
     },
     labels: () => joinLabels(gathered),
     gate: () => gate,
     advice: () => advice,
   }
+}
+
+/** Whether the owner has set a secret that this plugin may ask after; never what it is. */
+export function secretExists(pin: PluginPin, logins: Pick<Logins, "valueFor">): HostFunction {
+  const allowed = pin.manifest.capabilities?.secrets?.allowed_names ?? []
+  return async (payload) => {
+    const { name } = take(SecretExists, payload)
+    if (!allowed.includes(name)) throw new HostRefusal("This plugin may not ask after this secret")
+    return logins.valueFor(pin)(name) !== null
+  }
+}
+
+export function guestLog({ name }: PluginPin, log: Log): HostFunctions["log"] {
+  return (level, line) => log[level]("A plugin says", { plugin: name, line: visibleText(line) })
 }
 
 export function take<S extends TSchema>(schema: S, payload: unknown): Static<S> {

@@ -4,11 +4,11 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { atTerminal } from "../fakes/at-terminal.ts"
+import { entry, runVerb } from "../fakes/from-source.ts"
 
 setDefaultTimeout(60_000) // every command is a process of its own, on a machine that may be busy
 
 const base = mkdtempSync(join(tmpdir(), "ironclaw-cmd-secret-"))
-const entry = join(import.meta.dir, "../../cmd/ironclaw.ts")
 afterAll(() => rmSync(base, { recursive: true, force: true }))
 const value = "not-a-known-form-8472"
 
@@ -17,23 +17,8 @@ function freshHome(name: string): string {
   mkdirSync(home, { mode: 0o700 })
   return home
 }
-async function run(
-  home: string,
-  args: readonly string[],
-  { stdin = "", env = {} }: { stdin?: string; env?: Record<string, string> } = {},
-) {
-  const child = Bun.spawn([process.execPath, entry, "--home", home, ...args], {
-    env,
-    cwd: base,
-    stdin: "pipe",
-    stdout: "pipe",
-    stderr: "pipe",
-  })
-  void child.stdin.write(stdin)
-  void child.stdin.end()
-  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()])
-  return { status: await child.exited, out, err }
-}
+const run = (home: string, args: readonly string[], given: { stdin?: string; env?: Record<string, string> } = {}) =>
+  runVerb(["--home", home, ...args], { cwd: base, ...given })
 const data = async (
   home: string,
   args: readonly string[],

@@ -4,29 +4,17 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { atTerminal } from "../fakes/at-terminal.ts"
+import { entry, runVerb } from "../fakes/from-source.ts"
 import { toolCode, writePlugin } from "../fakes/plugin-house.ts"
 
 setDefaultTimeout(60_000) // every command is a process of its own, on a machine that may be busy
 
 const base = mkdtempSync(join(tmpdir(), "ironclaw-cmd-tool-"))
-const entry = join(import.meta.dir, "../../cmd/ironclaw.ts")
 const home = join(base, "home")
 const value = "not-a-known-form-8472"
 afterAll(() => rmSync(base, { recursive: true, force: true }))
 
-async function run(args: readonly string[], stdin = "") {
-  const child = Bun.spawn([process.execPath, entry, "--home", home, ...args], {
-    env: {},
-    cwd: base,
-    stdin: "pipe",
-    stdout: "pipe",
-    stderr: "pipe",
-  })
-  void child.stdin.write(stdin)
-  void child.stdin.end()
-  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()])
-  return { status: await child.exited, out, err }
-}
+const run = (args: readonly string[], stdin = "") => runVerb(["--home", home, ...args], { cwd: base, stdin })
 const owner = (...args: string[]) =>
   atTerminal([process.execPath, entry, "--home", home, ...args], { env: {}, cwd: base, answer: () => "y" })
 

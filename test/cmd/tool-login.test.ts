@@ -4,34 +4,19 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { atTerminal } from "../fakes/at-terminal.ts"
+import { entry, runVerb, startVerb } from "../fakes/from-source.ts"
 import { browse } from "../fakes/login-house.ts"
 import { toolCode, writePlugin } from "../fakes/plugin-house.ts"
 
 setDefaultTimeout(60_000) // every command is a process of its own, on a machine that may be busy
 
 const base = mkdtempSync(join(tmpdir(), "ironclaw-cmd-login-"))
-const entry = join(import.meta.dir, "../../cmd/ironclaw.ts")
 const home = join(base, "home")
 const secret = "not-a-known-form-8472"
 afterAll(() => rmSync(base, { recursive: true, force: true }))
 
-function start(args: readonly string[], stdin: string) {
-  const child = Bun.spawn([process.execPath, entry, "--home", home, ...args], {
-    env: {},
-    cwd: base,
-    stdin: "pipe",
-    stdout: "pipe",
-    stderr: "pipe",
-  })
-  void child.stdin.write(stdin)
-  void child.stdin.end()
-  return child
-}
-async function run(args: readonly string[], stdin = "") {
-  const child = start(args, stdin)
-  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()])
-  return { status: await child.exited, out, err }
-}
+const start = (args: readonly string[], stdin: string) => startVerb(["--home", home, ...args], { cwd: base, stdin })
+const run = (args: readonly string[], stdin = "") => runVerb(["--home", home, ...args], { cwd: base, stdin })
 
 beforeAll(async () => {
   mkdirSync(home, { mode: 0o700 })

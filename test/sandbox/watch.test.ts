@@ -1,5 +1,5 @@
 /** The plugins folder, followed: what is dropped, changed and deleted there is heard of, also after the folder itself was made again. */
-import { setDefaultTimeout, test } from "bun:test"
+import { expect, setDefaultTimeout, test } from "bun:test"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -41,6 +41,7 @@ test("a folder that is dropped, changed, deleted and made again is taken up each
     await until("the change is heard of", () => names.includes("two"))
     drop("two", "{  }")
     await until("the change is heard of", () => hashes.size === 3)
+    expect(names).toEqual(["two"])
   } finally {
     watch.close()
     rmSync(root, { recursive: true, force: true })
